@@ -1,0 +1,130 @@
+# vmbox: make [ARCH=x86_64|arm64] [MODE=release|asan|ubsan|tsan|cov] [CC=gcc|clang] [O=DIR] [WERROR=0]
+#
+#   make               ./vmbox
+#   make check         unit and guest tests
+#   make check-nested  the guest tests inside a QEMU machine that has KVM
+#   make check-full    everything
+#   make bench         what vmbox costs, beside native
+#   make install       DESTDIR= PREFIX=/usr/local
+
+HOST_ARCH := $(subst aarch64,arm64,$(shell uname -m))
+ARCH ?= $(HOST_ARCH)
+MODE ?= release
+WERROR ?= 1
+PREFIX ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifneq ($(ARCH),$(HOST_ARCH))
+CROSS_arm64 := aarch64-linux-gnu-
+CROSS_x86_64 := x86_64-linux-gnu-
+ifneq ($(findstring clang,$(CC)),)
+CC += --target=$(subst arm64,aarch64,$(ARCH))-linux-gnu
+else
+CC := $(CROSS_$(ARCH))gcc
+endif
+endif
+ccname := $(if $(findstring clang,$(CC)),-clang,)
+O ?= build/$(ARCH)-$(MODE)$(ccname)
+
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wno-unused-parameter
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+
+MODE_release := -O2
+MODE_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
+MODE_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
+MODE_tsan := -O1 -fsanitize=thread
+MODE_cov := -O0 --coverage
+ifeq ($(MODE_$(MODE)),)
+$(error MODE=$(MODE): not one of release asan ubsan tsan cov)
+endif
+
+CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -I$(O)/gen
+CFLAGS += -std=gnu11 -g $(MODE_$(MODE)) $(WARN) -fno-common -pthread -MMD -MP
+LDFLAGS += $(filter -fsanitize=% --coverage,$(MODE_$(MODE))) -pthread
+
+# Every .c and .S in these folders belongs to the program. The machine (vmm, devices)
+# exists for an architecture once its folder does.
+SRC_DIRS := vmm/core paging vmm/linux devices guest
+ifneq ($(wildcard vmm/$(ARCH)/*.c),)
+SRC_DIRS += vmm
+endif
+SRCS := $(foreach d,$(SRC_DIRS),$(wildcard $(d)/*.c $(d)/*.S $(d)/$(ARCH)/*.c $(d)/$(ARCH)/*.S))
+OBJS := $(addprefix $(O)/,$(addsuffix .o,$(basename $(SRCS))))
+LIB := $(O)/libvmbox.a
+
+UNIT_SRCS := $(wildcard tests/unit/*_test.c)
+UNIT_TESTS := $(UNIT_SRCS:%.c=$(O)/%)
+
+MUSL_GCC := $(shell command -v musl-gcc 2>/dev/null)
+
+ifneq ($(filter vmm,$(SRC_DIRS)),)
+PROGRAM := $(O)/vmbox
+endif
+
+.PHONY: all
+all: $(PROGRAM) $(LIB)
+ifeq ($(ARCH)-$(MODE),$(HOST_ARCH)-release)
+all: vmbox
+vmbox: $(PROGRAM)
+	@cp -f --remove-destination $(O)/vmbox $@
+endif
+
+-include guest/vdso.mk
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(O)/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -g $(filter --target=%,$(CC)) -MMD -MP -c $< -o $@
+
+$(LIB): $(filter-out $(O)/vmm/main.o,$(OBJS)) $(VDSO_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(O)/vmbox: $(O)/vmm/main.o $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+
+$(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
+
+-include tests/guest/rules.mk tests/bench/rules.mk
+
+.PHONY: unit-tests check check-unit check-guest check-nested check-full check-style bench clean install
+unit-tests: $(UNIT_TESTS)
+
+check-unit: unit-tests
+	tests/run-unit $(UNIT_TESTS)
+
+check-style:
+	tests/include-rules
+	tests/check-format
+
+check: all unit-tests guest-tests
+	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)"
+
+check-nested: all guest-tests
+	tests/check-nested --vmbox $(O)/vmbox --build $(O)
+
+check-full:
+	tests/check-full
+
+bench: all bench-progs
+	tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench $(BENCH_ARGS)
+
+install: $(PROGRAM)
+	install -D -m 755 $(O)/vmbox $(DESTDIR)$(PREFIX)/bin/vmbox
+	install -D -m 644 docs/vmbox.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmbox.1
+
+clean:
+	rm -rf build vmbox
+
+-include $(OBJS:.o=.d) $(UNIT_TESTS:=.d)

@@ -1,0 +1,122 @@
+/*
+ * The scheduler: M tasks on N vCPUs.
+ *
+ * A task is plain data. It is NEW, then RUNNABLE (on a run queue), RUNNING (owned by
+ * the thread that took it with sched_next), BLOCKED (owned by nobody), or DEAD.
+ * sched->lock protects the queues and every sched_task's state. It is the last lock of
+ * the order tree: nothing is taken under it, and the kick callback is called
+ * without it.
+ *
+ * Each vCPU has a FIFO run queue. A woken task goes to the vCPU it ran on last
+ * if that one is idle, else to an idle one, else to its last one's queue; an idle vCPU
+ * steals. A running task is kicked at the end of its slice, and only when
+ * another task waits for that vCPU.
+ */
+#ifndef VMBOX_CORE_SCHED_H
+#define VMBOX_CORE_SCHED_H
+
+#include "core.h"
+#include "timer.h"
+#include "waitq.h"
+
+#define SCHED_INLINE_WAITERS 4
+#define SCHED_SLICE_NS	     (4 * 1000 * 1000)
+
+struct sched;
+
+enum sched_state { SCHED_NEW, SCHED_RUNNABLE, SCHED_RUNNING, SCHED_BLOCKED, SCHED_DEAD };
+
+struct sched_task {
+	/* immutable after init: */
+	struct sched *sched;
+	/* protected by sched->lock: */
+	enum sched_state state;
+	int cpu; /* where it runs or ran last; -1: nowhere yet */
+	bool woken; /* a wake came since the handler began */
+	uint64_t cpu_mask; /* allowed vCPUs */
+	TAILQ_ENTRY(sched_task) run;
+	/* the running thread only: */
+	LIST_HEAD(, waiter) waiters;
+	struct waiter pool[SCHED_INLINE_WAITERS];
+	unsigned pool_used; /* bitmap */
+	struct timer deadline_timer;
+	_Atomic bool timed_out; /* set by the timer; cleared by sched_deadline */
+	/* running thread only: time it ran, ns */
+	int64_t run_started;
+	_Atomic int64_t run_total;
+};
+
+struct sched_stats {
+	uint64_t switches; /* sched_next gave another task than the vCPU had before */
+	uint64_t wakes, steals, preemptions;
+};
+
+/*
+ * kick(arg, cpu): make vCPU `cpu` leave the guest soon; called from any thread, with no
+ * lock held. timers is borrowed and outlives the scheduler. cpus: 1..64.
+ * NULL if out of memory.
+ */
+struct sched *sched_create(unsigned cpus, struct timers *timers, void (*kick)(void *arg, unsigned cpu),
+			   void *arg);
+/* No thread may be in sched_next. */
+void sched_destroy(struct sched *s);
+
+void sched_task_init(struct sched_task *t, struct sched *s);
+/* The task must be NEW or DEAD; frees waiters, cancels the deadline. */
+void sched_task_fini(struct sched_task *t);
+
+/* NEW -> RUNNABLE. From any thread. */
+void sched_start(struct sched_task *t);
+
+/*
+ * The next task for vCPU `cpu`, now RUNNING and owned by the caller. Waits for
+ * one if there is none and `wait`; NULL if there is none, or the scheduler stops.
+ */
+struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait);
+
+/*
+ * The owner is about to run the task's handler: removes its waiters and clears `woken`.
+ * Every wake from here on makes sched_block fail.
+ */
+void sched_prepare(struct sched_task *t);
+
+/*
+ * RUNNING -> BLOCKED, true: the caller no longer owns the task and may not touch it. False: a wake
+ * came since sched_prepare; the caller still owns it and runs the handler again.
+ */
+bool sched_block(struct sched_task *t);
+
+/* RUNNING -> RUNNABLE at the tail of its vCPU's queue. The caller no longer owns it. */
+void sched_yield_task(struct sched_task *t);
+
+/* RUNNING -> DEAD: removes waiters, cancels the deadline. The caller still owns the memory. */
+void sched_exit(struct sched_task *t);
+
+/* BLOCKED -> RUNNABLE; RUNNING: notes the wake; otherwise nothing. From any thread. */
+void sched_wake(struct sched_task *t);
+
+/* sched_wake, and if it runs in the guest, a kick of its vCPU: for signals. From any thread. */
+void sched_interrupt(struct sched_task *t);
+
+/* Another task waits for the vCPU and the slice is over. */
+bool sched_need_resched(struct sched *s, unsigned cpu);
+
+/*
+ * Wakes the task at `deadline` (absolute core_now() ns, TIME_NEVER: none) with
+ * timed_out set. Replaces an earlier deadline; sched_deadline(t, TIME_NEVER) cancels.
+ * The owner only. After it returns an old deadline can no longer fire.
+ */
+void sched_deadline(struct sched_task *t, int64_t deadline);
+
+/* Allowed vCPUs; 0 bits beyond the number of vCPUs are ignored. -EINVAL: none left. */
+int sched_set_affinity(struct sched_task *t, uint64_t mask);
+
+/* Makes every sched_next return NULL, now and later. */
+void sched_stop(struct sched *s);
+
+void sched_get_stats(struct sched *s, struct sched_stats *out);
+unsigned sched_cpus(const struct sched *s);
+/* Tasks that run or are runnable now. */
+unsigned sched_load(struct sched *s);
+
+#endif

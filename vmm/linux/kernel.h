@@ -1,0 +1,109 @@
+/*
+ * The Linux personality: the state that all its tasks share, and how the
+ * machine below it is reached.
+ *
+ * A kernel is made once, by the VMM, before any task, and torn down after the last. Its
+ * members are immutable after kernel_create unless said otherwise.
+ *
+ * vmm/linux includes core, paging and guest/abi.h, nothing else: what it needs of KVM comes
+ * through struct machine_ops.
+ */
+#ifndef VMBOX_LINUX_KERNEL_H
+#define VMBOX_LINUX_KERNEL_H
+
+#include "../core/core.h"
+#include "../core/reactor.h"
+#include "../core/registry.h"
+#include "../core/sched.h"
+#include "../../paging/mm.h"
+
+struct cpu;
+struct process;
+struct task;
+struct vfs;
+struct file;
+struct trace;
+struct stats;
+
+struct machine_ops {
+	/*
+	 * Brings c->fpu up to date if a vCPU still holds the task's FP state. The task is not running in the guest. Any thread.
+	 */
+	void (*fpu_save)(void *machine, struct cpu *c);
+	/* c is about to be freed: no vCPU may remember it. Any thread. */
+	void (*fpu_forget)(void *machine, struct cpu *c);
+};
+
+/* What `vmbox run` decided; borrowed strings live as long as the kernel. */
+struct kernel_config {
+	unsigned cpus;
+	uint64_t mem_limit;
+	uint32_t uid, gid;
+	const uint32_t *groups;
+	unsigned ngroups;
+	const char *root; /* host directory, or NULL: an empty in-memory root */
+	const char *cwd; /* guest path or NULL */
+	const char *hostname;
+	bool strace;
+	bool stats;
+	size_t fpu_size; /* bytes of cpu.fpu */
+	const void *fpu_init; /* initial FP state, fpu_size bytes */
+	uint64_t hwcap, hwcap2; /* AT_HWCAP, AT_HWCAP2 */
+	const char *platform; /* AT_PLATFORM */
+	size_t sigframe_fpu_size; /* FP bytes in a signal frame; 0: no XSAVE, the legacy 512 */
+	const void *vdso; /* vDSO ELF image */
+	size_t vdso_size;
+	pfn_t clock_pfn; /* the clock page's frame */
+};
+
+struct kernel {
+	struct gmem *gm;
+	struct sched *sched;
+	struct reactor *reactor;
+	struct timers *timers;
+	struct registry *registry;
+	struct vfs *vfs;
+	struct trace *trace; /* NULL: no --strace */
+	struct stats *stats;
+	struct kernel_config cfg;
+	const struct machine_ops *ops;
+	void *machine;
+	struct memobj *vdso_obj, *clock_obj;
+	int64_t boot_time; /* core_now() at creation */
+
+	/*
+	 * Protects the process tree (parents, children, groups, sessions), every process's life state, and the
+	 * list of all tasks. Above process->siglock.
+	 */
+	pthread_mutex_t tree_lock;
+	TAILQ_HEAD(, process) processes; /* protected by tree_lock */
+	struct process *init; /* PID 1; protected by tree_lock */
+
+	/* PID 1 has ended: its wait status. Set once, then on_halt(halt_arg) is called (any thread, no lock). */
+	_Atomic bool halted;
+	int init_status;
+	void (*on_halt)(void *arg);
+	void *halt_arg;
+};
+
+/* 0 and *out; -ENOMEM. gm, sched, reactor are borrowed. */
+int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
+		  const struct kernel_config *cfg, const struct machine_ops *ops, void *machine,
+		  struct kernel **out);
+/*
+ * Ends every task that is left (no vCPU thread runs any more) and frees all.
+ */
+void kernel_destroy(struct kernel *k);
+
+/*
+ * Makes PID 1 from a guest path with argv and envp (NULL-terminated, copied). stdio: the host's
+ * descriptors 0, 1, 2. 0; or the negative errno of execve, and *what names the file it is about (the
+ * image or its interpreter; borrowed from a static buffer).
+ */
+int kernel_start_init(struct kernel *k, const char *path, char *const argv[], char *const envp[],
+		      const char **what);
+
+/* A host signal for PID 1, as if sent by a foreign process with permission. */
+void kernel_signal_init(struct kernel *k, int sig);
+
+#endif

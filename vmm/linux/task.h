@@ -1,0 +1,204 @@
+/*
+ * Tasks and processes.
+ *
+ * A process (thread group) owns an address space, a descriptor table, a file-system context,
+ * signal actions and credentials; a task is one thread of it. Tasks are scheduled
+ * (sched_task); exactly one thread owns a running task, and only the owner
+ * touches the fields marked "owner". A blocked task is plain data.
+ *
+ * Lock order (top first): kernel->tree_lock > process->siglock > objects (fdtable, file, pipe) >
+ * mm->lock > memobj > gmem; object > waitq > sched. process->lock (fs context, limits, names) is taken alone.
+ */
+#ifndef VMBOX_LINUX_TASK_H
+#define VMBOX_LINUX_TASK_H
+
+#include "kernel.h"
+#include "call.h"
+#include "cpu.h"
+#include "signal.h"
+#include "../core/file.h"
+
+#include <sys/resource.h>
+
+#define TASK_COMM_LEN 16
+#define NGROUPS	      64
+
+/* CLONE_FS: cwd, root, umask. */
+struct fs_context;
+
+struct cred {
+	uint32_t uid, euid, suid, fsuid;
+	uint32_t gid, egid, sgid, fsgid;
+	unsigned ngroups;
+	uint32_t groups[NGROUPS];
+};
+
+enum life { LIFE_NEW, LIFE_RUNNING, LIFE_EXITING, LIFE_ZOMBIE, LIFE_DEAD };
+
+struct process {
+	/* immutable after creation: */
+	struct kernel *k;
+	uint32_t pid;
+	_Atomic unsigned refs; /* the tree's, each task's, look-ups' */
+	int exit_signal; /* to the parent; 0: none */
+	int64_t start_time;
+
+	/* protected by k->tree_lock: */
+	TAILQ_ENTRY(process) all;
+	TAILQ_ENTRY(process) sibling;
+	TAILQ_HEAD(process_list, process) children;
+	struct process *parent; /* NULL: init, or its parent is outside */
+	uint32_t pgid, sid;
+	enum life life;
+	int wait_status; /* valid when LIFE_ZOMBIE: wait(2)'s encoding */
+	TAILQ_HEAD(, task) tasks;
+	unsigned ntasks;
+	bool execed; /* setpgid: EACCES after exec */
+	bool stop_reported, cont_pending, stopped; /* job control: wait4's WUNTRACED, WCONTINUED */
+	int stop_signal;
+	struct rusage_times {
+		int64_t utime, stime, cutime, cstime; /* ns */
+		uint64_t minflt, majflt, cminflt, cmajflt, maxrss_kb;
+	} times;
+	struct waitq child_wait; /* parents wait here for their children */
+
+	/* the tasks' owners; changed only by exec with one task left, or at exit: */
+	struct mm *mm;
+	struct fdtable *files;
+	struct fs_context *fs;
+	struct sighand *sighand;
+
+	/* protected by lock: */
+	pthread_mutex_t lock;
+	struct cred cred;
+	struct rlimit64 rlim[RLIM_NLIMITS];
+	struct path *exe; /* /proc/self/exe; owned */
+	uint64_t arg_start, arg_end, env_start, env_end; /* guest addresses for /proc */
+	bool dumpable;
+
+	/* protected by siglock: process-wide pending signals and group state */
+	pthread_mutex_t siglock;
+	struct sigqueue_set pending;
+	bool group_exit; /* every task dies at its next step */
+	int group_exit_status;
+
+	/* vfork: the parent's task sleeps here until the child execs or exits */
+	struct waitq vfork_wait;
+	_Atomic bool vfork_done;
+};
+
+struct task {
+	struct sched_task st; /* first: the scheduler gives it back */
+	/* immutable after creation: */
+	struct process *p; /* a reference */
+	struct kernel *k;
+	uint32_t tid;
+
+	/* owner: */
+	struct cpu cpu;
+	struct call call;
+	bool in_call; /* call is unfinished */
+	struct call *restart_call; /* for restart_syscall: nanosleep and friends; NULL: none */
+	uint64_t clear_child_tid; /* gva, 0: none */
+	uint64_t robust_list; /* gva, 0: none */
+	struct stack_t_guest {
+		uint64_t sp, size;
+		int flags;
+	} altstack;
+	bool saved_mask_valid; /* sigsuspend, ppoll: restore saved_mask after delivery */
+	uint64_t saved_mask;
+	bool dead;
+	int exit_status; /* wait status when dead by itself */
+	struct process *vfork_child; /* CLONE_VFORK in progress; a reference */
+
+	/* protected by p->siglock: */
+	uint64_t blocked; /* signal mask; bit n-1 is signal n */
+	struct sigqueue_set pending;
+
+	/* protected by p->lock: */
+	char comm[TASK_COMM_LEN];
+
+	/* protected by k->tree_lock: */
+	TAILQ_ENTRY(task) thread;
+};
+
+/* The owner's view of its own process's parts. */
+static inline struct mm *task_mm(struct task *t)
+{
+	return t->p->mm;
+}
+
+/*
+ * One step of a task that its caller owns: starts or goes on with a system call, delivers signals, stops, dies. After
+ * TASK_RUN the caller runs it in the guest and hands the trap to task_trap(). After the others the
+ * caller no longer owns the task.
+ */
+enum task_next { TASK_RUN, TASK_GONE };
+enum task_next task_step(struct task *t);
+
+/* The task left the guest. Only notes and translates: work is done by task_step(). */
+void task_trap(struct task *t, const struct trap *trap);
+
+/* ---- life cycle: process.c ---- */
+
+struct process *process_get(struct process *p);
+void process_put(struct process *p);
+/* A reference to the live or zombie process, or NULL. Takes tree_lock. */
+struct process *process_find(struct kernel *k, uint32_t pid);
+/*
+ * Allocates a process (parent NULL: init) with a PID, and its first task, NEW, of the same id; inherits credentials,
+ * limits, groups from parent. mm, files, fs, sighand are NULL: the caller binds them, then task_start()s it or
+ * process_abort()s it. 0, -EAGAIN, -ENOMEM.
+ */
+int process_create(struct kernel *k, struct process *parent, struct process **out, struct task **first);
+/* Rolls back process_create and whatever was bound. */
+void process_abort(struct process *p, struct task *first);
+/* Links the process into the tree and makes the task runnable. */
+void process_start(struct process *p, struct task *first);
+
+/*
+ * The calling task ends with a wait status. The last task of a process makes it a zombie (descriptors closed, memory
+ * freed, children reparented, parent told). Called from task_step only: the handler sets t->dead.
+ */
+void task_die(struct task *t);
+/* exit_group: every task of the process ends with this wait status; the first caller's wins. */
+void process_kill(struct process *p, int wait_status);
+
+/* ---- fork.c, exec.c ---- */
+
+/* What clone, fork and vfork share. Flags: CLONE_*. */
+struct clone_args_k {
+	uint64_t flags;
+	int exit_signal;
+	uint64_t child_tid, parent_tid, pidfd, stack, stack_size, tls;
+};
+long do_clone(struct task *t, struct call *c, const struct clone_args_k *a);
+
+/*
+ * Replaces t's program. argv and envp are kernel copies. 0; or a negative errno with the task unchanged; past the
+ * point of no return a failure kills the task (SIGKILL or SIGSEGV as Linux does). *what as in kernel_start_init, may be NULL.
+ */
+struct exec_args {
+	char **strv; /* argc argument strings, then envc environment strings; owned by the caller */
+	unsigned argc, envc;
+	size_t bytes; /* all strings with their NULs */
+};
+long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a, unsigned at_flags,
+	       const char **what);
+
+/* ---- architecture: vmm/linux/ARCH/ ---- */
+
+void arch_syscall_fetch(const struct uregs *r, unsigned *nr, uint64_t args[6]);
+void arch_syscall_result(struct uregs *r, int64_t result);
+/* Points the task back at its system-call instruction with the same arguments: -ERESTART*. nr: the number to call (restart_syscall or the same). */
+void arch_syscall_restart(struct uregs *r, unsigned nr);
+/* A fresh program's registers. */
+void arch_start_thread(struct cpu *c, uint64_t entry, uint64_t sp);
+/* A child's registers: result 0, its stack and TLS if given (0: inherit). */
+void arch_fork_regs(struct cpu *child, uint64_t stack, bool set_tls, uint64_t tls);
+uint64_t arch_sp(const struct uregs *r);
+uint64_t arch_pc(const struct uregs *r);
+/* Exception -> signal; fills info. Page faults are translated by the caller. Returns the signal. */
+int arch_trap_signal(const struct trap *trap, const struct uregs *r, struct siginfo_k *info);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The virtual file system: what the rest of the personality uses of it.
+ *
+ * Its inside (inodes, dentries, mounts, the host-backed and in-memory file systems, /proc, /dev) is
+ * in vfs_*.h and fs_*.c. Paths are resolved component by component against the task's fs_context; a host-backed
+ * file system opens only regular files and directories beneath the directory it was given.
+ *
+ * Lock order inside: vfs lock(s) and inode->lock > memobj->lock; file->lock above the
+ * inode's. See task.h for the whole tree.
+ */
+#ifndef VMBOX_LINUX_VFS_H
+#define VMBOX_LINUX_VFS_H
+
+#include "kernel.h"
+#include "call.h"
+#include "uio.h"
+#include "../core/file.h"
+
+struct stat_k; /* the VFS's own attribute block: vfs_attr */
+struct cred;
+struct dentry;
+struct fs_context;
+struct path;
+
+/*
+ * Operations of an open file. Every member but `core` may be NULL: the caller
+ * then answers as Linux does (EINVAL for read and write of what cannot be read, ESPIPE for lseek, ENOTTY for ioctl, ENODEV for mmap,
+ * always ready for poll).
+ */
+struct vfs_file_ops {
+	struct file_ops core; /* first member */
+	/*
+	 * Moves up to x->left bytes. pos: where, and advanced (a copy of file->pos or the pread offset); NULL for streams. task: queue it
+	 * and return -EBLOCKED where the file is not ready; NULL: -EAGAIN. c (may be NULL) keeps progress over runs.
+	 */
+	ssize_t (*read)(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c);
+	ssize_t (*write)(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c);
+	/* POLL* that hold now; queues task (may be NULL) first. */
+	unsigned (*poll)(struct file *f, struct sched_task *task);
+	int64_t (*lseek)(struct file *f, int64_t off, int whence);
+	long (*ioctl)(struct file *f, struct task *t, unsigned cmd, uint64_t arg);
+	/* The object behind the file for mapping, with a reference; NULL and *err. */
+	struct memobj *(*mmap)(struct file *f, int *err);
+	long (*getdents)(struct file *f, struct task *t, struct call *c, gva_t buf, size_t size, bool old);
+	int (*fsync)(struct file *f);
+};
+
+static inline const struct vfs_file_ops *vfs_ops(const struct file *f)
+{
+	return (const struct vfs_file_ops *)(const void *)f->ops;
+}
+
+/* k->vfs, from k->cfg (root, and the image when there is no root). 0, or a negative errno (root not a directory ...). */
+int vfs_create(struct kernel *k);
+void vfs_destroy(struct kernel *k);
+
+/*
+ * Without --root: puts the host's regular file `host_path` (opened now, read-only, O_CLOEXEC) at `guest_path` in the in-memory root, read-only, with its
+ * host mode; makes the directories above. Negative errno: ENOENT, EACCES, EISDIR, ENOTDIR, ...
+ */
+int vfs_place_file(struct kernel *k, const char *host_path, const char *guest_path);
+
+/* A file for the host's descriptor 0, 1 or 2 (borrowed; reactor-watched; never made non-blocking; polled before a read or write). A closed one: NULL and -EBADF. */
+int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out);
+
+/* CLONE_FS state. cwd is a guest path; what does not exist falls back to "/". */
+struct fs_context *fs_context_create(struct kernel *k, const char *cwd);
+struct fs_context *fs_context_get(struct fs_context *fs);
+struct fs_context *fs_context_clone(struct fs_context *fs);
+void fs_context_put(struct fs_context *fs);
+unsigned fs_context_refs(const struct fs_context *fs);
+
+/*
+ * Opens a regular file to execute it: execute permission is checked, ETXTBSY is not. dirfd and at_flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) as execveat(2).
+ * 0 and *out (one reference); -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG, -EBADF, -EISDIR->EACCES ...
+ */
+int vfs_open_exec(struct task *t, int dirfd, const char *path, unsigned at_flags, struct file **out);
+/* Reads into host memory at pos, whatever the file's position. Bytes, or a negative errno. */
+ssize_t vfs_pread(struct file *f, void *buf, size_t len, uint64_t pos);
+/* The page cache of a regular file, with a reference. NULL: not mappable. */
+struct memobj *vfs_file_memobj(struct file *f);
+/* The absolute guest path of an open file, as /proc/self/fd shows it. Length or -ENAMETOOLONG. */
+ssize_t vfs_file_path(struct file *f, char *buf, size_t size);
+/* st_mode & 07777 bits, owner: for set-id bits (which vmbox ignores, as with no_new_privs) and checks. */
+void vfs_file_owner(struct file *f, uint32_t *mode, uint32_t *uid, uint32_t *gid);
+
+/* p->exe: keeps the path that /proc/PID/exe names. */
+struct path *path_of_file(struct file *f); /* a new reference-holding path, NULL: no memory */
+struct path *path_dup(const struct path *p);
+void path_free(struct path *p);
+
+#endif
