@@ -7,10 +7,12 @@
  * The runner and this file talk through
  *  - /.nested/job, a list of NUL-terminated "key=value" strings in the
  *    initramfs: mod= (module file to load), opt= (the same, and it may fail),
- *    dir= (directory to make), env=, cwd=, arg= (argv, in order), stdin=1;
+ *    dir= (directory to make), env=, cwd=, arg= (argv, in order), stdin=1,
+ *    get= (a file that the host wants at the end);
  *  - virtio-serial ports, found by name: nested.out and nested.err carry the
- *    command's output, nested.in its input, nested.ctl one line per event
- *    ("ready MS", "exit STATUS MS", "error WHAT: WHY"; MS is the time since
+ *    command's output, nested.in its input, nested.get0, get1 ... the files of
+ *    get=, nested.ctl one line per event ("ready MS", "got N" for a file that
+ *    was sent whole, "exit STATUS MS", "error WHAT: WHY"; MS is the time since
  *    the kernel started, in milliseconds).
  *
  * Writes to the ports block until the host has taken the data, so nothing is
@@ -45,6 +47,7 @@
 #define KVM_WAIT_MS 2000
 #define CHUNK 32768 /* the most that one write to a port takes */
 #define STRINGS_MAX 4096
+#define GETS_MAX 20
 
 /* One direction of one stream between the command and the host. */
 struct stream {
@@ -58,8 +61,10 @@ struct stream {
 struct job {
 	char *argv[STRINGS_MAX];
 	char *envp[STRINGS_MAX];
+	char *gets[GETS_MAX];
 	size_t argc;
 	size_t envc;
+	size_t getc;
 	const char *cwd;
 	bool want_stdin;
 };
@@ -232,6 +237,8 @@ static void job_entry(char *entry)
 		job.envp[job.envc++] = value;
 	else if (strcmp(entry, "arg") == 0 && job.argc < STRINGS_MAX - 1)
 		job.argv[job.argc++] = value;
+	else if (strcmp(entry, "get") == 0 && job.getc < GETS_MAX)
+		job.gets[job.getc++] = value;
 	else
 		die("job: cannot take the entry %s=%s", entry, value);
 }
@@ -503,6 +510,25 @@ static int command_wait(pid_t pid, int child_fd)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* Sends the files that the host wants, each through a port of its own. */
+static void files_send(void)
+{
+	for (size_t i = 0; i < job.getc; i++) {
+		struct stream s = { .to = -1 };
+		char name[32];
+
+		s.from = open(job.gets[i], O_RDONLY | O_CLOEXEC);
+		if (s.from < 0)
+			continue;
+		snprintf(name, sizeof(name), "nested.get%zu", i);
+		s.to = port_wait(name, O_WRONLY);
+		while (output_pump(&s))
+			;
+		if (s.from < 0)
+			ctl_send("got %zu", i);
+	}
+}
+
 int main(void)
 {
 	sigset_t child;
@@ -537,6 +563,7 @@ int main(void)
 	ctl_send("ready %ld", uptime_ms());
 	pid = command_start();
 	status = command_wait(pid, child_fd);
+	files_send();
 	ctl_send("exit %d %ld", status, uptime_ms());
 	machine_end();
 }
