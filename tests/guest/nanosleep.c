@@ -1,0 +1,103 @@
+// nanosleep and clock_nanosleep: never short, relative and absolute, the rest after a signal,
+// bad times; sleepers of different length wake in their order.
+#include "check.h"
+
+static void handler(int sig)
+{
+	(void)sig;
+}
+
+static void nap(void *arg)
+{
+	int *a = arg;
+	char c = (char)a[1];
+
+	sleep_ms(a[1] * 30);
+	CHECK_EQ(write(a[0], &c, 1), 1);
+}
+
+int main(void)
+{
+	const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME };
+	struct timespec ts, left;
+	long long start;
+	int fd[2];
+	pid_t pid, self = getpid();
+
+	for (size_t i = 0; i < 3; i++) {
+		ts = (struct timespec){ 0, 7000000 };
+		start = now_ns(clocks[i]);
+		CHECK_EQ(clock_nanosleep(clocks[i], 0, &ts, NULL), 0);
+		CHECK(now_ns(clocks[i]) - start >= 7000000);
+		CHECK_EQ(clock_gettime(clocks[i], &ts), 0);
+		ts.tv_nsec += 10000000;
+		if (ts.tv_nsec >= 1000000000) {
+			ts.tv_nsec -= 1000000000;
+			ts.tv_sec++;
+		}
+		CHECK_EQ(clock_nanosleep(clocks[i], TIMER_ABSTIME, &ts, NULL), 0);
+		CHECK(now_ns(clocks[i]) >= ts.tv_sec * 1000000000LL + ts.tv_nsec);
+		/* past: at once */
+		ts.tv_sec -= 5;
+		CHECK_EQ(clock_nanosleep(clocks[i], TIMER_ABSTIME, &ts, NULL), 0);
+	}
+	ts = (struct timespec){ 0, 0 };
+	CHECK_EQ(nanosleep(&ts, NULL), 0);
+	ts.tv_nsec = 1000000000;
+	CHECK_ERR(nanosleep(&ts, NULL), EINVAL);
+	ts.tv_nsec = -1;
+	CHECK_ERR(nanosleep(&ts, NULL), EINVAL);
+	ts = (struct timespec){ -1, 0 };
+	CHECK_ERR(nanosleep(&ts, NULL), EINVAL);
+	CHECK_ERR(syscall(SYS_nanosleep, 8, NULL), EFAULT);
+	ts = (struct timespec){ 0, 1 };
+	CHECK_EQ(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL), EINVAL);
+	CHECK_EQ(clock_nanosleep(77, 0, &ts, NULL), EINVAL);
+
+	/* interrupted: the rest is told; absolute: it is not */
+	signal(SIGUSR1, handler);
+	pid = fork_ok();
+	if (pid == 0) {
+		for (int i = 0; i < 400 && kill(self, SIGUSR1) == 0; i++)
+			sleep_ms(20);
+		_exit(0);
+	}
+	ts = (struct timespec){ 100, 0 };
+	left = (struct timespec){ 0, 0 };
+	CHECK_ERR(nanosleep(&ts, &left), EINTR);
+	CHECK(left.tv_sec == 99 && left.tv_nsec > 0 && left.tv_nsec < 1000000000);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += 100;
+	left = (struct timespec){ 5, 5 };
+	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, &left), EINTR);
+	CHECK(left.tv_sec == 5 && left.tv_nsec == 5);
+	kill(pid, SIGKILL);
+	reap(pid);
+	/* stopped and continued: sleeps on to its end */
+	pid = fork_ok();
+	if (pid == 0) {
+		start = now_ns(CLOCK_MONOTONIC);
+		ts = (struct timespec){ 0, 60000000 };
+		CHECK_EQ(nanosleep(&ts, NULL), 0);
+		CHECK(now_ns(CLOCK_MONOTONIC) - start >= 60000000);
+		_exit(0);
+	}
+	sleep_ms(10);
+	kill(pid, SIGSTOP);
+	CHECK_EQ(waitpid(pid, NULL, WUNTRACED), pid);
+	kill(pid, SIGCONT);
+	reap_ok(pid);
+
+	make_pipe(fd);
+	for (int i = 5; i >= 1; i--)
+		spawn(nap, (int[]){ fd[1], i });
+	say("woke:");
+	for (int i = 0; i < 5; i++) {
+		char c = 0;
+
+		CHECK_EQ(read(fd[0], &c, 1), 1);
+		say(" %d", c);
+	}
+	say("\n");
+	return 0;
+}
