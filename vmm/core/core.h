@@ -23,8 +23,8 @@
 
 #define TIME_NEVER INT64_MAX
 
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 
 /* Absolute CLOCK_MONOTONIC of the host, in ns. */
 int64_t core_now(void);

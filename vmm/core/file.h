@@ -8,8 +8,10 @@
  * close, exit), so that a pipe knows its readers and writers across
  * all processes. ops->release follows the last on_close.
  *
- * file->lock protects pos and flags. fdtable->lock protects the slots; it
- * is never held while a file's hook runs.
+ * file->lock protects pos and flags. fdtable->lock protects the slots. on_dup runs
+ * under fdtable->lock where a slot is duplicated: made later, the copy of the last
+ * writer could be counted after that writer's close. So on_dup only counts, and takes
+ * no lock above the objects'. on_close and release never run under it.
  */
 #ifndef VMBOX_CORE_FILE_H
 #define VMBOX_CORE_FILE_H
@@ -19,13 +21,13 @@
 struct file;
 
 /*
- * The core calls only the first three. The personality extends the structure by embedding it as the first member of
- * its own operations (struct vfs_file_ops).
+ * The core calls only the first three. The personality extends the structure by embedding it as the
+ * first member of its own operations (struct vfs_file_ops).
  */
 struct file_ops {
-	void (*on_dup)(struct file *f); /* may be NULL */
+	void (*on_dup)(struct file *f);   /* may be NULL; never blocks, see above */
 	void (*on_close)(struct file *f); /* may be NULL */
-	void (*release)(struct file *f); /* frees f's owner; may not be NULL */
+	void (*release)(struct file *f);  /* frees f's owner; may not be NULL */
 };
 
 struct file {
@@ -39,7 +41,7 @@ struct file {
 	_Atomic unsigned flags;
 };
 
-/* One reference, for the caller. on_dup does not fire for it. */
+/* One reference, for the caller. on_dup does not fire for it; on_close will. */
 void file_init(struct file *f, const struct file_ops *ops, unsigned flags);
 /* For release: destroys the lock. */
 void file_fini(struct file *f);
@@ -50,10 +52,11 @@ void file_close(struct file *f);
 
 struct fdtable;
 
-/* max: the largest number of descriptors that any table may grow to (RLIMIT_NOFILE's hard ceiling). NULL: no memory. */
+/* max: the largest number of descriptors that any table may grow to (RLIMIT_NOFILE's hard ceiling).
+ * NULL: no memory. */
 struct fdtable *fdtable_create(unsigned max);
 struct fdtable *fdtable_get(struct fdtable *t); /* CLONE_FILES */
-/* At the last reference closes everything. */
+/* At the last reference closes everything. t may be NULL. */
 void fdtable_put(struct fdtable *t);
 /* How many processes share it. */
 unsigned fdtable_refs(const struct fdtable *t);
@@ -65,14 +68,17 @@ struct file *fdtable_lookup(struct fdtable *t, int fd);
 
 /*
  * Installs f (the caller's reference moves into the table) at the lowest free number
- * >= min and < limit. fd; -EMFILE; -ENOMEM; -EINVAL: min >= limit. On error the caller keeps its reference.
+ * >= min and < limit. fd; -EMFILE; -ENOMEM; -EINVAL: min < 0, or min > 0 and min >= limit
+ * (F_DUPFD's rule; with min 0 no room is EMFILE). On error the caller keeps its reference.
  */
 int fdtable_install(struct fdtable *t, struct file *f, int min, unsigned limit, bool cloexec);
-/* Two at once or none: pipe2, socketpair. */
-int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit, bool cloexec, int fd[2]);
+/* Two at once or none: pipe2, socketpair. 0 and fd[]; errors as above. */
+int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit, bool cloexec,
+		     int fd[2]);
 /*
  * dup2/dup3: newfd becomes another descriptor of oldfd's description; what newfd was is closed.
- * newfd; -EBADF (oldfd not open, newfd out of range or >= limit); -ENOMEM. oldfd == newfd: newfd, nothing changes.
+ * newfd; -EBADF (oldfd not open, newfd out of range or >= limit); -ENOMEM. oldfd == newfd: newfd,
+ * nothing changes.
  */
 int fdtable_dup2(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec);
 /* 0 or -EBADF. */

@@ -9,8 +9,9 @@
  *
  * Each vCPU has a FIFO run queue. A woken task goes to the vCPU it ran on last
  * if that one is idle, else to an idle one, else to its last one's queue; an idle vCPU
- * steals. A running task is kicked at the end of its slice, and only when
- * another task waits for that vCPU.
+ * steals from the longest other queue. A running task is kicked at the end of its
+ * slice, and only when another task waits for that vCPU: the vCPU's slice timer is armed
+ * only then. A vCPU thread without a task parks on its vCPU's condition variable.
  */
 #ifndef VMBOX_CORE_SCHED_H
 #define VMBOX_CORE_SCHED_H
@@ -20,7 +21,7 @@
 #include "waitq.h"
 
 #define SCHED_INLINE_WAITERS 4
-#define SCHED_SLICE_NS	     (4 * 1000 * 1000)
+#define SCHED_SLICE_NS       (4 * 1000 * 1000)
 
 struct sched;
 
@@ -31,19 +32,22 @@ struct sched_task {
 	struct sched *sched;
 	/* protected by sched->lock: */
 	enum sched_state state;
-	int cpu; /* where it runs or ran last; -1: nowhere yet */
-	bool woken; /* a wake came since the handler began */
-	uint64_t cpu_mask; /* allowed vCPUs */
-	TAILQ_ENTRY(sched_task) run;
+	int cpu;            /* where it runs, ran last or is queued; -1: nowhere yet */
+	_Atomic bool woken; /* a wake came since the handler began; set under the lock */
+	bool movable;       /* on its queue's list of tasks that another vCPU may take */
+	uint64_t cpu_mask;  /* allowed vCPUs */
+	TAILQ_ENTRY(sched_task) run, move;
+	int64_t run_started;       /* core_now() */
+	_Atomic int64_t run_total; /* ns it has run; without the slice that is under way */
 	/* the running thread only: */
 	LIST_HEAD(, waiter) waiters;
 	struct waiter pool[SCHED_INLINE_WAITERS];
 	unsigned pool_used; /* bitmap */
+	int64_t deadline;   /* what sched_deadline set; TIME_NEVER: none */
 	struct timer deadline_timer;
 	_Atomic bool timed_out; /* set by the timer; cleared by sched_deadline */
-	/* running thread only: time it ran, ns */
-	int64_t run_started;
-	_Atomic int64_t run_total;
+	/* protects waiter->wq of the task's waiters: */
+	pthread_mutex_t wait_lock;
 };
 
 struct sched_stats {
@@ -56,13 +60,14 @@ struct sched_stats {
  * lock held. timers is borrowed and outlives the scheduler. cpus: 1..64.
  * NULL if out of memory.
  */
-struct sched *sched_create(unsigned cpus, struct timers *timers, void (*kick)(void *arg, unsigned cpu),
-			   void *arg);
+struct sched *sched_create(unsigned cpus, struct timers *timers,
+			   void (*kick)(void *arg, unsigned cpu), void *arg);
 /* No thread may be in sched_next. */
 void sched_destroy(struct sched *s);
 
 void sched_task_init(struct sched_task *t, struct sched *s);
-/* The task must be NEW or DEAD; frees waiters, cancels the deadline. */
+/* The task must be NEW or DEAD, and nobody may wake it any more; frees waiters, cancels the
+ * deadline. */
 void sched_task_fini(struct sched_task *t);
 
 /* NEW -> RUNNABLE. From any thread. */
@@ -76,7 +81,8 @@ struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait);
 
 /*
  * The owner is about to run the task's handler: removes its waiters and clears `woken`.
- * Every wake from here on makes sched_block fail.
+ * Every wake from here on makes sched_block fail. The handler must then run, if only to find
+ * itself interrupted: an exclusive wake that it had is now its to use or to hand on.
  */
 void sched_prepare(struct sched_task *t);
 
@@ -86,10 +92,16 @@ void sched_prepare(struct sched_task *t);
  */
 bool sched_block(struct sched_task *t);
 
-/* RUNNING -> RUNNABLE at the tail of its vCPU's queue. The caller no longer owns it. */
+/*
+ * RUNNING -> RUNNABLE at the tail of its vCPU's queue, or on an idle vCPU if others wait
+ * in that queue or its affinity now forbids it. The caller no longer owns it.
+ */
 void sched_yield_task(struct sched_task *t);
 
-/* RUNNING -> DEAD: removes waiters, cancels the deadline. The caller still owns the memory. */
+/*
+ * RUNNING -> DEAD: removes waiters (passing on a wake that was not used), cancels the
+ * deadline. The caller still owns the memory.
+ */
 void sched_exit(struct sched_task *t);
 
 /* BLOCKED -> RUNNABLE; RUNNING: notes the wake; otherwise nothing. From any thread. */
@@ -98,20 +110,31 @@ void sched_wake(struct sched_task *t);
 /* sched_wake, and if it runs in the guest, a kick of its vCPU: for signals. From any thread. */
 void sched_interrupt(struct sched_task *t);
 
-/* Another task waits for the vCPU and the slice is over. */
+/*
+ * The running task should leave the vCPU: another one waits for it and the slice is over, or
+ * its affinity forbids this vCPU, or the scheduler stops. Takes no lock.
+ */
 bool sched_need_resched(struct sched *s, unsigned cpu);
 
 /*
  * Wakes the task at `deadline` (absolute core_now() ns, TIME_NEVER: none) with
  * timed_out set. Replaces an earlier deadline; sched_deadline(t, TIME_NEVER) cancels.
- * The owner only. After it returns an old deadline can no longer fire.
+ * The owner only. After it returns an old deadline can no longer fire, and timed_out is
+ * false, unless the deadline is the one that is set already: then nothing changes, so
+ * that a handler may set it on every run.
  */
 void sched_deadline(struct sched_task *t, int64_t deadline);
 
-/* Allowed vCPUs; 0 bits beyond the number of vCPUs are ignored. -EINVAL: none left. */
+/*
+ * Allowed vCPUs; bits beyond the number of vCPUs are ignored. A queued task moves, a running one
+ * is kicked, if it must leave its vCPU. 0; -EINVAL: none left. From any thread, no lock held.
+ */
 int sched_set_affinity(struct sched_task *t, uint64_t mask);
 
-/* Makes every sched_next return NULL, now and later. */
+/*
+ * Makes every sched_next return NULL and every sched_need_resched true, now and later, and kicks
+ * the vCPUs that run a task.
+ */
 void sched_stop(struct sched *s);
 
 void sched_get_stats(struct sched *s, struct sched_stats *out);

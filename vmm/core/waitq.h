@@ -2,14 +2,18 @@
  * Wait queues: who waits for an object to change, and how it is told.
  *
  * A waitq is embedded in the object it belongs to. waitq->lock protects the
- * list and every queued waiter's fields. A waiter belongs to one sched_task
+ * lists and every queued waiter's fields. A waiter belongs to one sched_task
  * and is queued on at most one waitq. Lock order: object lock > waitq->lock >
- * sched lock. Wake after the object's own lock is released.
+ * task->wait_lock > sched lock. Wake after the object's own lock is released.
  *
  * No wake is lost: a task queues its waiter, then looks at the condition (or
  * does both under the object's lock); a waker changes the condition, then
  * wakes. A wake that finds the task still running sets its `woken`, and
  * sched_block() then refuses to block it.
+ *
+ * An exclusive wake is a baton: who got it must look at the object, and hand
+ * the rest on. Until its handler runs again (sched_prepare) the waiter stays on
+ * wq->woken; a task that ends before that passes the baton on by itself.
  */
 #ifndef VMBOX_CORE_WAITQ_H
 #define VMBOX_CORE_WAITQ_H
@@ -19,32 +23,46 @@
 struct sched_task;
 
 struct waiter {
-	struct waitq *wq; /* NULL: not queued. Changed under wq->lock; read by the owner. */
+	/*
+	 * NULL: not queued. Changed under wq->lock and task->wait_lock, so that the owner,
+	 * who holds the latter, knows that what it points to still exists.
+	 */
+	struct waitq *wq;
 	struct sched_task *task;
 	TAILQ_ENTRY(waiter) link;
 	LIST_ENTRY(waiter) own; /* in task->waiters; the owner's */
-	uint64_t key; /* what the owner waits for; wakers by key compare it */
-	bool exclusive; /* a wake of one stops behind this one */
+	uint64_t key;           /* what the owner waits for; wakers by key compare it */
+	bool exclusive;         /* a wake of one stops behind this one */
+	bool woken;             /* on wq->woken */
 };
+
+TAILQ_HEAD(waiter_list, waiter);
 
 struct waitq {
 	pthread_mutex_t lock;
-	TAILQ_HEAD(, waiter) list;
+	/* protected by lock: */
+	struct waiter_list list; /* not exclusive */
+	struct waiter_list exclusive;
+	struct waiter_list woken; /* exclusive ones that were woken and have not run yet */
 };
 
 void waitq_init(struct waitq *wq);
-/* No waiter may be queued. */
+/*
+ * Nobody can reach wq any more but tasks that are still queued (whose call ended
+ * before their next sched_prepare): these are woken and taken off. Their own leaving
+ * may race with this.
+ */
 void waitq_destroy(struct waitq *wq);
 
 /*
  * Queues task (once more) on wq; FIFO. The waiter comes from the task's own
- * pool. exclusive: see waitq_wake. 0, or -ENOMEM.
- * Caller: the thread that runs the task's handler.
+ * pool. exclusive: see waitq_wake. 0, or -ENOMEM (never for the first
+ * SCHED_INLINE_WAITERS). Caller: the thread that runs the task's handler.
  */
 int waitq_add(struct waitq *wq, struct sched_task *task, bool exclusive);
 
 /*
- * Wakes every non-exclusive waiter and up to n exclusive ones, in order
+ * Wakes every non-exclusive waiter and up to n exclusive ones, each kind in order
  * (n < 0: all). Woken waiters leave the queue. Returns how many were woken.
  */
 int waitq_wake(struct waitq *wq, int n);
@@ -53,9 +71,23 @@ static inline int waitq_wake_all(struct waitq *wq)
 	return waitq_wake(wq, -1);
 }
 
+/*
+ * Wakes every non-exclusive waiter, and one exclusive one unless an earlier one that was woken
+ * has not run yet: that one will look at the object anyway, and hand on what it leaves.
+ * Returns how many were woken.
+ */
+int waitq_hand(struct waitq *wq);
+
+/* Nobody waits to be woken. */
 bool waitq_empty(struct waitq *wq);
 
 /* Takes all of the task's waiters off their queues and frees them. Same caller as waitq_add. */
 void waitq_remove_all(struct sched_task *task);
+
+/*
+ * The same for a task whose handler will not run again: an exclusive wake that it
+ * had and did not use goes to the next in that queue.
+ */
+void waitq_abandon_all(struct sched_task *task);
 
 #endif
