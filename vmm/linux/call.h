@@ -18,6 +18,7 @@
 
 struct task;
 struct file;
+struct trace_line;
 
 /* Linux's internal results: seen by the signal code, never by a guest. */
 #define ERESTARTSYS	      512
@@ -37,6 +38,9 @@ struct call {
 	void (*state_free)(void *state);
 	uint64_t progress; /* bytes done so far */
 	int64_t started; /* for strace -T and stats, core_now() */
+	struct trace_line *trace; /* --strace: what is known of the line; freed by call_finish */
+	bool restarted; /* restart_syscall runs this call again: the deadline stays */
+	int restart_row; /* of which row, if restarted */
 };
 
 typedef long syscall_fn(struct task *t, struct call *c);
@@ -59,7 +63,13 @@ void call_set_deadline(struct task *t, struct call *c, int64_t deadline);
 /* The deadline has passed. */
 bool call_timed_out(struct task *t, struct call *c);
 
-/* Releases files and state. */
+/*
+ * An interrupted sleep goes on by restart_syscall(2) with the same arguments and deadline: saves them in
+ * t->restart_call. Returns -ERESTART_RESTARTBLOCK, or -EINTR without memory.
+ */
+long call_restart_block(struct task *t, struct call *c);
+
+/* Releases files and state, cancels the deadline, leaves the wait queues; the call is then blank. */
 void call_finish(struct task *t, struct call *c);
 
 #endif

@@ -30,6 +30,11 @@ struct machine_ops {
 	 * Brings c->fpu up to date if a vCPU still holds the task's FP state. The task is not running in the guest. Any thread.
 	 */
 	void (*fpu_save)(void *machine, struct cpu *c);
+	/*
+	 * The guest's CLOCK_MONOTONIC, CLOCK_REALTIME or CLOCK_BOOTTIME in ns, in step with the clock page. Any thread.
+	 * NULL: the host's own.
+	 */
+	int64_t (*clock_ns)(void *machine, int clock);
 	/* c is about to be freed: no vCPU may remember it. Any thread. */
 	void (*fpu_forget)(void *machine, struct cpu *c);
 };
@@ -51,6 +56,7 @@ struct kernel_config {
 	uint64_t hwcap, hwcap2; /* AT_HWCAP, AT_HWCAP2 */
 	const char *platform; /* AT_PLATFORM */
 	size_t sigframe_fpu_size; /* FP bytes in a signal frame; 0: no XSAVE, the legacy 512 */
+	uint64_t fpu_features; /* x86: the guest's XCR0; 0: no XSAVE, or as its size tells */
 	const void *vdso; /* vDSO ELF image */
 	size_t vdso_size;
 	pfn_t clock_pfn; /* the clock page's frame */
@@ -78,6 +84,8 @@ struct kernel {
 	pthread_mutex_t tree_lock;
 	TAILQ_HEAD(, process) processes; /* protected by tree_lock */
 	struct process *init; /* PID 1; protected by tree_lock */
+	_Atomic unsigned ntasks; /* tasks and zombies: RLIMIT_NPROC */
+	_Atomic unsigned nsignals; /* queued signals: RLIMIT_SIGPENDING */
 
 	/* PID 1 has ended: its wait status. Set once, then on_halt(halt_arg) is called (any thread, no lock). */
 	_Atomic bool halted;

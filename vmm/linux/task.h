@@ -33,6 +33,15 @@ struct cred {
 	uint32_t groups[NGROUPS];
 };
 
+/* What fork copies and exec keeps: prctl, personality, setpriority, sched_setscheduler. */
+struct process_attr {
+	uint32_t personality;
+	int nice; /* -20..19 */
+	int sched_policy; /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
+	uint64_t timerslack; /* ns */
+	bool no_new_privs, keepcaps;
+};
+
 enum life { LIFE_NEW, LIFE_RUNNING, LIFE_EXITING, LIFE_ZOMBIE, LIFE_DEAD };
 
 struct process {
@@ -51,11 +60,13 @@ struct process {
 	uint32_t pgid, sid;
 	enum life life;
 	int wait_status; /* valid when LIFE_ZOMBIE: wait(2)'s encoding */
-	TAILQ_HEAD(, task) tasks;
+	TAILQ_HEAD(, task) tasks; /* changed with siglock held, too: either lock protects a reader */
 	unsigned ntasks;
 	bool execed; /* setpgid: EACCES after exec */
-	bool stop_reported, cont_pending, stopped; /* job control: wait4's WUNTRACED, WCONTINUED */
-	int stop_signal;
+	int leader_status; /* wait status of the first task, once it has ended */
+	unsigned group_signals; /* counts signals sent to its whole group: fork must not miss one */
+	int pdeath_signal; /* sent to this process when its parent dies; 0: none, and 0 in a new child */
+	bool child_subreaper; /* orphans below it become its children */
 	struct rusage_times {
 		int64_t utime, stime, cutime, cstime; /* ns */
 		uint64_t minflt, majflt, cminflt, cmajflt, maxrss_kb;
@@ -67,20 +78,32 @@ struct process {
 	struct fdtable *files;
 	struct fs_context *fs;
 	struct sighand *sighand;
+	bool mm_shared; /* CLONE_VM made another process of it: somebody sees clear_child_tid */
 
-	/* protected by lock: */
+	/* protected by lock: (and the pointers above become NULL, at exit, under it) */
 	pthread_mutex_t lock;
 	struct cred cred;
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	struct path *exe; /* /proc/self/exe; owned */
 	uint64_t arg_start, arg_end, env_start, env_end; /* guest addresses for /proc */
 	bool dumpable;
+	struct process_attr attr; /* a child gets a copy */
 
 	/* protected by siglock: process-wide pending signals and group state */
 	pthread_mutex_t siglock;
 	struct sigqueue_set pending;
 	bool group_exit; /* every task dies at its next step */
 	int group_exit_status;
+	/* job control: a stop begins (stopping), every task joins it (nstopped), it is complete (stopped) */
+	bool stopping, stopped;
+	unsigned nstopped;
+	int stop_signal;
+	bool stop_dequeued; /* a stop signal was taken and no SIGCONT came since */
+	bool stop_reported, cont_pending; /* wait4's WUNTRACED, WCONTINUED */
+	int cld_notify; /* CLD_*: the parent has to be told by the next task that runs */
+	/* ITIMER_REAL: absolute ns (TIME_NEVER: off), and the period or 0 */
+	struct timer itimer;
+	int64_t itimer_deadline, itimer_interval;
 
 	/* vfork: the parent's task sleeps here until the child execs or exits */
 	struct waitq vfork_wait;
@@ -110,15 +133,30 @@ struct task {
 	bool dead;
 	int exit_status; /* wait status when dead by itself */
 	struct process *vfork_child; /* CLONE_VFORK in progress; a reference */
+	struct trap trap; /* the last one: signal frames show it */
+	bool trap_pending; /* a fault or exception that task_step has to handle */
+	bool yield; /* sched_yield(2): to the tail of the run queue after this call */
+	bool keep_regs; /* rt_sigreturn: the registers are not this call's to change */
+	bool restart; /* the ended call's result is -ERESTART*, to be resolved with delivery */
+	long result;
+	struct {
+		uint64_t pc, addr, sp;
+		unsigned count;
+	} fault_loop; /* the same fault again and again, resolved each time */
+
+	/* Set with siglock held; read by the owner without: something may have to be delivered. */
+	_Atomic bool notify;
 
 	/* protected by p->siglock: */
 	uint64_t blocked; /* signal mask; bit n-1 is signal n */
 	struct sigqueue_set pending;
+	uint64_t sigwait; /* rt_sigtimedwait waits for these, blocked or not */
+	bool stopped; /* has joined the group stop */
 
 	/* protected by p->lock: */
 	char comm[TASK_COMM_LEN];
 
-	/* protected by k->tree_lock: */
+	/* changed with k->tree_lock and p->siglock held, read with either: */
 	TAILQ_ENTRY(task) thread;
 };
 
@@ -143,7 +181,7 @@ void task_trap(struct task *t, const struct trap *trap);
 
 struct process *process_get(struct process *p);
 void process_put(struct process *p);
-/* A reference to the live or zombie process, or NULL. Takes tree_lock. */
+/* A reference to the live or zombie process, or NULL. Takes the registry's lock only. */
 struct process *process_find(struct kernel *k, uint32_t pid);
 /*
  * Allocates a process (parent NULL: init) with a PID, and its first task, NEW, of the same id; inherits credentials,
@@ -161,8 +199,12 @@ void process_start(struct process *p, struct task *first);
  * freed, children reparented, parent told). Called from task_step only: the handler sets t->dead.
  */
 void task_die(struct task *t);
-/* exit_group: every task of the process ends with this wait status; the first caller's wins. */
+/* exit_group: every task of the process ends with this wait status; the first caller's wins. Takes siglock. */
 void process_kill(struct process *p, int wait_status);
+/* The process has left its vfork parent's address space (exec did, or it ended): the parent goes on. */
+void process_vfork_release(struct process *p);
+/* Its own times, tasks that run now included, and those of the children it has waited for. Takes tree_lock. */
+void process_get_times(struct process *p, struct rusage_times *out);
 
 /* ---- fork.c, exec.c ---- */
 
@@ -180,6 +222,7 @@ long do_clone(struct task *t, struct call *c, const struct clone_args_k *a);
  */
 struct exec_args {
 	char **strv; /* argc argument strings, then envc environment strings; owned by the caller */
+	char *text; /* what exec_args_free() frees with strv: the strings, or NULL if they are borrowed */
 	unsigned argc, envc;
 	size_t bytes; /* all strings with their NULs */
 };
@@ -198,7 +241,11 @@ void arch_start_thread(struct cpu *c, uint64_t entry, uint64_t sp);
 void arch_fork_regs(struct cpu *child, uint64_t stack, bool set_tls, uint64_t tls);
 uint64_t arch_sp(const struct uregs *r);
 uint64_t arch_pc(const struct uregs *r);
-/* Exception -> signal; fills info. Page faults are translated by the caller. Returns the signal. */
-int arch_trap_signal(const struct trap *trap, const struct uregs *r, struct siginfo_k *info);
+/* The exception in t->trap -> signal; fills info. Page faults are translated by the caller. Returns the signal; 0: spurious, run on. */
+int arch_trap_signal(struct task *t, struct siginfo_k *info);
+/* The machine can enter user mode with these registers: the program counter is canonical. */
+bool arch_regs_ok(const struct uregs *r);
+/* clone(2)'s argument order differs: where tls and child_tid are. */
+void arch_clone_args(const uint64_t args[6], uint64_t *tls, uint64_t *child_tid);
 
 #endif

@@ -1,0 +1,79 @@
+/*
+ * The life of a call.
+ */
+#include "task.h"
+#include "trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *call_state(struct call *c, size_t size)
+{
+	if (!c->state)
+		c->state = calloc(1, size);
+	return c->state;
+}
+
+struct file *call_file(struct task *t, struct call *c, unsigned slot, int fd)
+{
+	if (!c->file[slot] && !c->rerun)
+		c->file[slot] = fdtable_lookup(t->p->files, fd);
+	return c->file[slot];
+}
+
+struct sched_task *call_waiter(struct task *t, struct call *c, bool nonblock)
+{
+	return c->interrupted || nonblock ? NULL : &t->st;
+}
+
+void call_set_deadline(struct task *t, struct call *c, int64_t deadline)
+{
+	if (c->rerun)
+		return;
+	/* A restarted call keeps the deadline of its first life. */
+	if (!c->restarted)
+		c->deadline = deadline;
+	sched_deadline(&t->st, c->deadline);
+}
+
+bool call_timed_out(struct task *t, struct call *c)
+{
+	(void)t;
+	return c->deadline != TIME_NEVER && core_now() >= c->deadline;
+}
+
+long call_restart_block(struct task *t, struct call *c)
+{
+	struct call *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -EINTR;
+	r->nr = c->nr;
+	r->row = c->row;
+	r->deadline = c->deadline;
+	memcpy(r->args, c->args, sizeof(r->args));
+	if (c->restarted)
+		r->row = c->restart_row;
+	free(t->restart_call);
+	t->restart_call = r;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+void call_finish(struct task *t, struct call *c)
+{
+	if (c->deadline != TIME_NEVER && c->deadline != 0)
+		sched_deadline(&t->st, TIME_NEVER);
+	/* An exclusive waiter left behind would swallow somebody's wake. */
+	waitq_remove_all(&t->st);
+	for (size_t i = 0; i < ARRAY_SIZE(c->file); i++)
+		file_close(c->file[i]);
+	if (c->state) {
+		if (c->state_free)
+			c->state_free(c->state);
+		free(c->state);
+	}
+	trace_call_drop(c);
+	memset(c, 0, sizeof(*c));
+	c->row = -1;
+	c->deadline = TIME_NEVER;
+}

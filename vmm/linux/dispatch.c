@@ -1,0 +1,81 @@
+/*
+ * System-call numbers to handlers.
+ */
+#include "syscalls.h"
+#include "stats.h"
+#include "task.h"
+#include "trace.h"
+
+static const struct syscall_desc table[SYSCALL_ROWS] = {
+#define SYSCALL(name, x86_64, arm64, args, trace) {#name, sys_##name, args, trace},
+#define NOSYS(name, x86_64, arm64)		  {#name, NULL, 0, ""},
+#include "syscalls.def"
+#undef SYSCALL
+#undef NOSYS
+};
+
+#define NUMBERS 512
+static short row_of[NUMBERS];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void build(void)
+{
+	for (size_t nr = 0; nr < NUMBERS; nr++)
+		row_of[nr] = -1;
+	for (short row = 0; row < SYSCALL_ROWS; row++)
+		if (arch_syscall_nr[row] >= 0 && arch_syscall_nr[row] < NUMBERS)
+			row_of[arch_syscall_nr[row]] = row;
+}
+
+void syscall_table_init(void)
+{
+	pthread_once(&once, build);
+}
+
+int syscall_row(unsigned nr)
+{
+	syscall_table_init();
+	return nr < NUMBERS ? row_of[nr] : -1;
+}
+
+const struct syscall_desc *syscall_desc(int row)
+{
+	return &table[row];
+}
+
+static long run(struct task *t, struct call *c)
+{
+	if (c->row < 0 || !table[c->row].fn)
+		return -ENOSYS;
+	return table[c->row].fn(t, c);
+}
+
+long syscall_dispatch(struct task *t, struct call *c)
+{
+	struct kernel *k = t->k;
+	int64_t before = 0;
+	long r;
+
+	if (!c->rerun) {
+		c->row = syscall_row(c->nr);
+		c->deadline = TIME_NEVER;
+		if (k->trace)
+			trace_call_begin(t, c);
+	}
+	if (k->stats) {
+		before = core_now();
+		if (!c->rerun)
+			c->started = before;
+	}
+	r = run(t, c);
+	if (k->stats)
+		stats_count_run(k->stats, c->row, core_now() - before, r);
+	if (r == -EBLOCKED) {
+		c->rerun = true;
+		return r;
+	}
+	/* A call that ended its own task is printed by trace_exit, with no result. */
+	if (k->trace && !t->dead)
+		trace_call_end(t, c, r);
+	return r;
+}

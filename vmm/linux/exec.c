@@ -1,0 +1,285 @@
+/*
+ * execve: finding the program, and the point where the old one ends.
+ *
+ * Everything that can fail is done on the side, in struct exec; exec_commit() only exchanges. So a failed
+ * execve leaves the caller as it was. Linux finds some errors only after the old program is gone, and kills it
+ * then: e->committed tells which these are, and the caller dies here too, unless it never ran.
+ */
+#include "exec.h"
+#include "vfs.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+unsigned exec_argc(const struct exec *e)
+{
+	return e->npre + (e->a->argc - e->skip);
+}
+
+const char *exec_arg(const struct exec *e, unsigned i)
+{
+	return i < e->npre ? e->pre[e->npre - 1 - i] : e->a->strv[e->skip + i - e->npre];
+}
+
+int exec_read_start(struct exec *e)
+{
+	ssize_t n;
+
+	memset(e->buf, 0, sizeof(e->buf));
+	n = vfs_pread(e->file, e->buf, sizeof(e->buf), 0);
+	return n < 0 ? (int)n : 0;
+}
+
+/* The name that the program is given for itself: fs/exec.c, alloc_bprm(). */
+static int name_program(struct exec *e, int dirfd, const char *path)
+{
+	int n;
+
+	if (dirfd == AT_FDCWD || path[0] == '/') {
+		n = snprintf(e->filename, sizeof(e->filename), "%s", path);
+	} else {
+		n = snprintf(e->filename, sizeof(e->filename), path[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd,
+			     path);
+		e->path_inaccessible = fdtable_get_cloexec(e->t->p->files, dirfd) == 1;
+	}
+	return n < 0 || (size_t)n >= sizeof(e->filename) ? -ENAMETOOLONG : 0;
+}
+
+/* fs/exec.c, bprm_stack_limits(): a quarter of the stack's limit, at most 6 MiB, at least 128 KiB. */
+static int check_sizes(const struct exec *e)
+{
+	uint64_t limit = EXEC_STK_LIM / 4 * 3, quarter = e->t->p->rlim[RLIMIT_STACK].rlim_cur / 4;
+	uint64_t pointers = ((e->a->argc ? e->a->argc : 1) + (uint64_t)e->a->envc) * sizeof(uint64_t);
+
+	if (limit > quarter)
+		limit = quarter;
+	if (limit < EXEC_ARG_MAX)
+		limit = EXEC_ARG_MAX;
+	if (limit <= pointers || e->a->bytes + strlen(e->filename) + 1 > limit - pointers)
+		return -E2BIG;
+	for (unsigned i = 0; i < e->a->argc + e->a->envc; i++)
+		if (strlen(e->a->strv[i]) >= EXEC_MAX_ARG_STRLEN)
+			return -E2BIG;
+	return 0;
+}
+
+/* Follows scripts to a program that can be loaded, and loads it: fs/exec.c, exec_binprm(). */
+static int find_and_load(struct exec *e)
+{
+	snprintf(e->interp, sizeof(e->interp), "%s", e->filename);
+	for (int depth = 0;; depth++) {
+		int r;
+
+		if (depth > EXEC_MAX_INTERP)
+			return -ELOOP;
+		r = exec_read_start(e);
+		if (r == 0)
+			r = exec_script(e);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return exec_load(e);
+	}
+}
+
+/* What the exchange needs and may fail: own tables instead of shared ones. */
+struct commit {
+	struct fdtable *files;
+	struct sighand *sighand;
+};
+
+static int prepare_commit(struct exec *e, struct commit *cm)
+{
+	struct process *p = e->t->p;
+
+	if (fdtable_refs(p->files) > 1) {
+		cm->files = fdtable_clone(p->files);
+		if (!cm->files)
+			return -ENOMEM;
+	}
+	if (atomic_load(&p->sighand->refs) > 1) {
+		cm->sighand = sighand_clone(p->sighand);
+		if (!cm->sighand)
+			return -ENOMEM;
+	}
+	e->exe = path_of_file(e->file);
+	return e->exe ? 0 : -ENOMEM;
+}
+
+static void set_comm(struct task *t, const char *filename)
+{
+	const char *slash = strrchr(filename, '/');
+
+	snprintf(t->comm, sizeof(t->comm), "%.*s", TASK_COMM_LEN - 1, slash ? slash + 1 : filename);
+}
+
+/* The process's view of itself: what /proc and its parent see. */
+static void commit_identity(struct exec *e)
+{
+	struct process *p = e->t->p;
+	struct path *old = p->exe;
+
+	pthread_mutex_lock(&p->lock);
+	p->exe = e->exe;
+	e->exe = NULL;
+	p->arg_start = e->arg_start;
+	p->arg_end = e->arg_end;
+	p->env_start = e->env_start;
+	p->env_end = e->env_end;
+	p->dumpable = true;
+	p->attr.keepcaps = false;
+	set_comm(e->t, e->filename);
+	pthread_mutex_unlock(&p->lock);
+	if (old)
+		path_free(old);
+
+	pthread_mutex_lock(&e->k->tree_lock);
+	p->execed = true;
+	if (p->exit_signal)
+		p->exit_signal = SIGCHLD;
+	pthread_mutex_unlock(&e->k->tree_lock);
+}
+
+static void commit_tables(struct process *p, struct commit *cm)
+{
+	struct fdtable *files = p->files;
+	struct sighand *sighand = p->sighand;
+
+	if (cm->files) {
+		p->files = cm->files;
+		fdtable_put(files);
+		cm->files = NULL;
+	}
+	if (cm->sighand) {
+		pthread_mutex_lock(&p->siglock);
+		p->sighand = cm->sighand;
+		pthread_mutex_unlock(&p->siglock);
+		sighand_put(sighand);
+		cm->sighand = NULL;
+	}
+	fdtable_close_exec(p->files);
+	sighand_reset(p->sighand);
+}
+
+static void commit_cpu(struct exec *e)
+{
+	struct cpu *cpu = &e->t->cpu;
+
+	if (cpu->fpu && e->k->cfg.fpu_init)
+		memcpy(cpu->fpu, e->k->cfg.fpu_init, e->k->cfg.fpu_size);
+	atomic_store(&cpu->fpu_home, NULL);
+	arch_start_thread(cpu, e->entry, e->sp);
+	cpu->regs_modified = true;
+}
+
+/* The old program is gone. Nothing fails here. */
+static void exec_commit(struct exec *e, struct commit *cm)
+{
+	struct task *t = e->t;
+	struct process *p = t->p;
+	struct mm *old = p->mm;
+
+	/* The vCPU that runs t finds another mm here and activates it; it holds its own reference to the old one. */
+	pthread_mutex_lock(&p->lock);
+	p->mm = e->mm;
+	e->mm = NULL;
+	pthread_mutex_unlock(&p->lock);
+
+	commit_identity(e);
+	commit_tables(p, cm);
+	memset(&t->altstack, 0, sizeof(t->altstack));
+	t->altstack.flags = SS_DISABLE;
+	t->robust_list = 0;
+	t->clear_child_tid = 0;
+	free(t->restart_call);
+	t->restart_call = NULL;
+	commit_cpu(e);
+	atomic_store(&p->vfork_done, true);
+	waitq_wake_all(&p->vfork_wait);
+	if (old)
+		mm_put(old);
+}
+
+static long exec_run(struct exec *e)
+{
+	struct commit cm = {NULL, NULL};
+	int r = check_sizes(e);
+
+	if (r == 0)
+		r = find_and_load(e);
+	if (r == 0)
+		r = prepare_commit(e, &cm);
+	if (r == 0)
+		exec_commit(e, &cm);
+	fdtable_put(cm.files);
+	if (cm.sighand)
+		sighand_put(cm.sighand);
+	return r;
+}
+
+static void exec_fini(struct exec *e)
+{
+	for (unsigned i = 0; i < e->npre; i++)
+		free(e->pre[i]);
+	mm_put(e->mm);
+	elf_free(&e->img);
+	elf_free(&e->interp_img);
+	file_close(e->interp_file);
+	file_close(e->file);
+	if (e->exe)
+		path_free(e->exe);
+	free(e);
+}
+
+static void report(const struct exec *e, const char *path, const char **what)
+{
+	static char name[PATH_MAX + 32];
+
+	if (!what)
+		return;
+	snprintf(name, sizeof(name), "%s", e->what ? e->what : path);
+	*what = name;
+}
+
+long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a, unsigned at_flags,
+	       const char **what)
+{
+	static char *const no_args[] = {(char *)(uintptr_t) ""};
+	struct exec *e = calloc(1, sizeof(*e));
+	struct exec_args one;
+	char **strv = NULL;
+	long r;
+
+	if (!e)
+		return -ENOMEM;
+	e->t = t;
+	e->k = t->k;
+	e->a = a;
+	r = vfs_open_exec(t, dirfd, path, at_flags, &e->file);
+	if (r == 0)
+		r = name_program(e, dirfd, path);
+	if (r == 0 && a->argc == 0) {
+		/* Since Linux 5.18 a program always has an argv[0]. */
+		strv = calloc(1UL + a->envc, sizeof(*strv));
+		r = strv ? 0 : -ENOMEM;
+	}
+	if (r == 0 && strv) {
+		strv[0] = no_args[0];
+		if (a->envc)
+			memcpy(strv + 1, a->strv, a->envc * sizeof(*strv));
+		one = (struct exec_args){.strv = strv, .argc = 1, .envc = a->envc, .bytes = a->bytes + 1};
+		e->a = &one;
+	}
+	if (r == 0)
+		r = exec_run(e);
+	if (r < 0)
+		report(e, path, what);
+	if (r < 0 && e->committed && t->p->mm)
+		process_kill(t->p, SIGSEGV);
+	exec_fini(e);
+	free(strv);
+	return r;
+}

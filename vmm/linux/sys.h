@@ -1,0 +1,44 @@
+/*
+ * What the files of system calls share: small decoders and the clocks.
+ *
+ * Owns nothing.
+ */
+#ifndef VMBOX_LINUX_SYS_H
+#define VMBOX_LINUX_SYS_H
+
+#include "task.h"
+
+#include <time.h>
+
+/* The kernel's struct timespec and timeval on 64-bit machines. */
+struct timespec_k {
+	int64_t sec, nsec;
+};
+struct timeval_k {
+	int64_t sec, usec;
+};
+
+/* The guest's clock in ns: CLOCK_MONOTONIC, CLOCK_REALTIME or CLOCK_BOOTTIME. Any thread. */
+int64_t kernel_clock(struct kernel *k, int clock);
+
+/* A timespec at a: *ns, saturated at TIME_NEVER. 0, -EFAULT, -EINVAL (negative, or nsec out of range). */
+int timespec_from_guest(struct mm *mm, gva_t a, int64_t *ns);
+int timespec_to_guest(struct mm *mm, gva_t a, int64_t ns);
+
+/* CPU time of a task so far, ns; of a process with its ended threads. The caller may hold tree_lock or not for the task; process_cpu_time takes it. */
+int64_t task_cpu_time(struct task *t, struct task *self);
+int64_t process_cpu_time(struct process *p, struct task *self);
+
+/*
+ * The process that a pid argument names, with a reference; 0: the caller's. NULL: -ESRCH.
+ */
+struct process *process_by_arg(struct task *t, int pid);
+
+/* uid 0 in the guest: everything that capable() would allow there is allowed, bounded by what the VMM itself may. */
+bool task_capable(struct task *t);
+
+/* ---- vmm/linux/ARCH/exec_arch.c ---- */
+long arch_prctl_call(struct task *t, int code, uint64_t addr);
+const char *arch_machine_name(void);
+
+#endif
