@@ -45,7 +45,7 @@ ifeq ($(MODE_$(MODE)),)
 $(error MODE=$(MODE): not one of release asan ubsan tsan cov)
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -I$(O)/gen
+CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -I$(O)/gen $(patsubst %,-I%/$(ARCH),paging vmm vmm/linux devices)
 CFLAGS += -std=gnu11 -g $(MODE_$(MODE)) $(WARN) -fno-common -pthread -MMD -MP
 LDFLAGS += $(filter -fsanitize=% --coverage,$(MODE_$(MODE))) -pthread
 

@@ -1,0 +1,48 @@
+/*
+ * The code that runs inside the VM on behalf of the VMM: exception stubs and
+ * the system-call entry. Position-independent bytes; the VMM copies each part
+ * into a page of its own (ABI_VECTORS_GVA, ABI_SYSCALL_GVA).
+ *
+ * Nothing returns from an exception stub: the VMM loads the task's registers
+ * at ring 3 when it goes on.
+ */
+#define __ASSEMBLER__ 1
+#include "../abi.h"
+
+	.section .rodata.stub, "a"
+
+/*
+ * One stub a vector. The CPU has pushed SS, RSP, RFLAGS, CS, RIP and, for
+ * some, an error code on the trap stack; the stub makes that the same for all, adds the vector
+ * and rings. Interpreted on KVM-PVM, so as few instructions as can be.
+ */
+	.globl stub_vectors, stub_vectors_end
+	.p2align 4
+stub_vectors:
+	.set vector, 0
+	.rept 32
+	.p2align 4
+	/* 8 #DF, 10 #TS, 11 #NP, 12 #SS, 13 #GP, 14 #PF, 17 #AC, 21 #CP, 29 #VC, 30 #SX bring an error code */
+	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+	push $0
+	.endif
+	push $vector
+	out %al, $ABI_PORT_EXCEPTION
+	hlt
+	.set vector, vector + 1
+	.endr
+	.p2align 4
+stub_vectors_end:
+
+/*
+ * SYSCALL: rcx = the return address, r11 = RFLAGS, everything else is the user's.
+ * Where SYSCALL raises the privilege level the VMM lets the stub go on to the sysretq; where it does not the VMM
+ * sets RIP itself.
+ */
+	.globl stub_syscall, stub_syscall_end
+stub_syscall:
+	out %al, $ABI_PORT_SYSCALL
+	sysretq
+stub_syscall_end:
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,360 @@
+/* The options of `vmbox run`. */
+#include "run.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define GUEST_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define MEM_MIN	   (4ULL << 20)
+#define MEM_MAX	   (1ULL << 40)
+
+static const char run_help[] =
+	"Usage: vmbox run [OPTIONS] IMAGE [ARGS...]\n"
+	"\n"
+	"IMAGE is a file of the host, or with --root a path in that root (searched in PATH if it\n"
+	"has no slash). Options end at IMAGE.\n"
+	"\n"
+	"  --root DIR       the guest sees DIR, read-only, as its root\n"
+	"  --cwd DIR        working directory (default: the caller's if the root has it, else /)\n"
+	"  --env NAME[=V]   set a variable, or pass the caller's on; may be repeated\n"
+	"  --env-host       pass all of the caller's variables on\n"
+	"  --user UID[:GID] run as this user (default: the caller)\n"
+	"  --mem SIZE       guest memory at most, as 512M or 2G (default: half of the host's, up to 4G)\n"
+	"  --cpus N         vCPUs (default: the CPUs that vmbox may use)\n"
+	"  --strace         print each system call on standard error\n"
+	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
+	"  --help\n"
+	"\n"
+	"Exit status: the program's own; 128+N if signal N ended it; 125 vmbox failed; 126 IMAGE\n"
+	"cannot be executed; 127 IMAGE or its interpreter was not found.\n";
+
+struct env_list {
+	char **v;
+	size_t n;
+};
+
+/* Sets or replaces; takes `entry` (NAME=VALUE), which it frees on failure. */
+static int env_put(struct env_list *e, char *entry)
+{
+	size_t name;
+	char **v;
+
+	if (!entry)
+		return -1;
+	name = strcspn(entry, "=");
+	for (size_t i = 0; i < e->n; i++) {
+		if (strncmp(e->v[i], entry, name + 1) == 0) {
+			free(e->v[i]);
+			e->v[i] = entry;
+			return 0;
+		}
+	}
+	v = realloc(e->v, (e->n + 2) * sizeof(*v));
+	if (!v) {
+		free(entry);
+		return -1;
+	}
+	e->v = v;
+	v[e->n++] = entry;
+	v[e->n] = NULL;
+	return 0;
+}
+
+static char *env_entry(const char *name, const char *value)
+{
+	char *s;
+
+	return asprintf(&s, "%s=%s", name, value) < 0 ? NULL : s;
+}
+
+static int env_option(struct env_list *e, const char *arg)
+{
+	const char *value;
+
+	if (*arg == '\0' || *arg == '=') {
+		vmbox_error("--env: '%s': a variable needs a name", arg);
+		return -1;
+	}
+	if (strchr(arg, '='))
+		return env_put(e, strdup(arg));
+	value = getenv(arg);
+	return value ? env_put(e, env_entry(arg, value)) : 0;
+}
+
+static int env_host(struct env_list *e)
+{
+	for (char **v = environ; *v; v++)
+		if (strchr(*v, '=') && env_put(e, strdup(*v)) < 0)
+			return -1;
+	return 0;
+}
+
+static int env_defaults(struct env_list *e, uint32_t uid)
+{
+	const char *term = getenv("TERM");
+	int r;
+
+	r = env_put(e, env_entry("PATH", GUEST_PATH));
+	if (r == 0)
+		r = env_put(e, env_entry("HOME", uid == 0 ? "/root" : "/"));
+	if (r == 0)
+		r = env_put(e, env_entry("LANG", "C.UTF-8"));
+	if (r == 0 && term && isatty(STDIN_FILENO))
+		r = env_put(e, env_entry("TERM", term));
+	return r;
+}
+
+static int parse_size(const char *s, uint64_t *out)
+{
+	unsigned shift = 0;
+	char *end;
+
+	errno = 0;
+	*out = strtoull(s, &end, 10);
+	if (errno || end == s || *s == '-')
+		return -1;
+	switch (toupper((unsigned char)*end)) {
+	case 'K':
+		shift = 10;
+		break;
+	case 'M':
+		shift = 20;
+		break;
+	case 'G':
+		shift = 30;
+		break;
+	case 'T':
+		shift = 40;
+		break;
+	default:
+		break;
+	}
+	end += shift != 0;
+	if (*end == 'i' && shift)
+		end++;
+	if (toupper((unsigned char)*end) == 'B' && shift)
+		end++;
+	if (*end || *out > UINT64_MAX >> shift)
+		return -1;
+	*out <<= shift;
+	return 0;
+}
+
+static int parse_id(const char *s, uint32_t *out)
+{
+	unsigned long v;
+	char *end;
+
+	if (!isdigit((unsigned char)*s))
+		return -1;
+	errno = 0;
+	v = strtoul(s, &end, 10);
+	if (errno || *end || v >= UINT32_MAX)
+		return -1;
+	*out = (uint32_t)v;
+	return 0;
+}
+
+/* UID[:GID], by number or by the host's names. */
+static int parse_user(struct run_options *o, const char *arg)
+{
+	char user[256];
+	const char *colon = strchr(arg, ':');
+	size_t len = colon ? (size_t)(colon - arg) : strlen(arg);
+	struct passwd *pw;
+	struct group *gr;
+
+	if (len == 0 || len >= sizeof(user))
+		goto bad;
+	memcpy(user, arg, len);
+	user[len] = '\0';
+	pw = getpwnam(user);
+	if (pw) {
+		o->uid = pw->pw_uid;
+		o->gid = pw->pw_gid;
+	} else {
+		if (parse_id(user, &o->uid) < 0)
+			goto bad;
+		pw = getpwuid(o->uid);
+		o->gid = pw ? pw->pw_gid : o->uid;
+	}
+	o->ngroups = 0;
+	if (!colon)
+		return 0;
+	gr = getgrnam(colon + 1);
+	if (gr)
+		o->gid = gr->gr_gid;
+	else if (parse_id(colon + 1, &o->gid) < 0)
+		goto bad;
+	return 0;
+bad:
+	vmbox_error("--user: '%s': not a user (UID[:GID])", arg);
+	return -1;
+}
+
+static unsigned host_cpus(void)
+{
+	cpu_set_t set;
+	int n = 1;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		n = CPU_COUNT(&set);
+	return n > VM_MAX_CPUS ? VM_MAX_CPUS : (unsigned)n;
+}
+
+static uint64_t default_mem(void)
+{
+	uint64_t half = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+
+	return half > 4ULL << 30 ? 4ULL << 30 : half;
+}
+
+static void set_identity(struct run_options *o)
+{
+	gid_t groups[64];
+	int n;
+
+	o->uid = geteuid();
+	o->gid = getegid();
+	n = getgroups(64, groups);
+	for (int i = 0; i < n; i++)
+		o->groups[i] = groups[i];
+	o->ngroups = n > 0 ? (unsigned)n : 0;
+}
+
+enum { OPT_ROOT = 256, OPT_CWD, OPT_ENV, OPT_ENV_HOST, OPT_USER, OPT_MEM, OPT_CPUS, OPT_STRACE, OPT_STATS, OPT_HELP };
+
+static const struct option long_options[] = {
+	{"root", required_argument, NULL, OPT_ROOT},   {"cwd", required_argument, NULL, OPT_CWD},
+	{"env", required_argument, NULL, OPT_ENV},     {"env-host", no_argument, NULL, OPT_ENV_HOST},
+	{"user", required_argument, NULL, OPT_USER},   {"mem", required_argument, NULL, OPT_MEM},
+	{"cpus", required_argument, NULL, OPT_CPUS},   {"strace", no_argument, NULL, OPT_STRACE},
+	{"stats", optional_argument, NULL, OPT_STATS}, {"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+struct parse_state {
+	struct env_list wanted; /* --env in order; applied after the defaults */
+	bool env_host;
+};
+
+static int parse_one(struct run_options *o, struct parse_state *s, int opt, const char *arg)
+{
+	uint64_t n;
+
+	switch (opt) {
+	case OPT_ROOT:
+		o->root = arg;
+		return 0;
+	case OPT_CWD:
+		if (*arg != '/') {
+			vmbox_error("--cwd: '%s': not an absolute path", arg);
+			return -1;
+		}
+		o->cwd = arg;
+		return 0;
+	case OPT_ENV:
+		return env_option(&s->wanted, arg);
+	case OPT_ENV_HOST:
+		s->env_host = true;
+		return 0;
+	case OPT_USER:
+		return parse_user(o, arg);
+	case OPT_MEM:
+		if (parse_size(arg, &o->mem) < 0 || o->mem < MEM_MIN || o->mem > MEM_MAX) {
+			vmbox_error("--mem: '%s': not a size from 4M to 1T", arg);
+			return -1;
+		}
+		return 0;
+	case OPT_CPUS:
+		if (parse_size(arg, &n) < 0 || n < 1 || n > VM_MAX_CPUS) {
+			vmbox_error("--cpus: '%s': not a number from 1 to %d", arg, VM_MAX_CPUS);
+			return -1;
+		}
+		o->cpus = (unsigned)n;
+		return 0;
+	case OPT_STRACE:
+		o->strace = true;
+		return 0;
+	case OPT_STATS:
+		o->stats = true;
+		o->stats_file = arg;
+		return 0;
+	case OPT_HELP:
+		fputs(run_help, stdout);
+		return 1;
+	default:
+		return -1;
+	}
+}
+
+static int build_env(struct run_options *o, struct parse_state *s)
+{
+	struct env_list env = {0};
+	int r = env_defaults(&env, o->uid);
+
+	if (r == 0 && s->env_host)
+		r = env_host(&env);
+	for (size_t i = 0; r == 0 && i < s->wanted.n; i++)
+		r = env_put(&env, strdup(s->wanted.v[i]));
+	o->envp = env.v;
+	if (r < 0)
+		vmbox_error("environment: out of memory");
+	return r;
+}
+
+int run_options_parse(struct run_options *o, int argc, char **argv)
+{
+	struct parse_state s = {0};
+	int opt, r = 0;
+
+	memset(o, 0, sizeof(*o));
+	set_identity(o);
+	o->cpus = host_cpus();
+	o->mem = default_mem();
+	opterr = 0;
+	optind = 1;
+	while (r == 0 && (opt = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+		if (opt == '?' || opt == ':') {
+			vmbox_error("%s: %s (vmbox run --help lists the options)", argv[optind - 1],
+				    opt == ':' ? "needs an argument" : "no such option");
+			r = -1;
+		} else {
+			r = parse_one(o, &s, opt, optarg);
+		}
+	}
+	if (r == 0 && optind >= argc) {
+		vmbox_error("run: no image given (vmbox run --help)");
+		r = -1;
+	}
+	if (r == 0)
+		r = build_env(o, &s);
+	if (r == 0) {
+		o->image = argv[optind];
+		o->argv = argv + optind;
+	}
+	for (size_t i = 0; i < s.wanted.n; i++)
+		free(s.wanted.v[i]);
+	free(s.wanted.v);
+	if (r != 0)
+		run_options_free(o);
+	return r;
+}
+
+void run_options_free(struct run_options *o)
+{
+	for (char **v = o->envp; v && *v; v++)
+		free(*v);
+	free(o->envp);
+	o->envp = NULL;
+}

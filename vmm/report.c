@@ -1,0 +1,61 @@
+/* --stats: what a run cost. */
+#include "run.h"
+#include "linux/stats.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t sum(const uint64_t *v, size_t n)
+{
+	uint64_t s = 0;
+
+	while (n)
+		s += v[--n];
+	return s;
+}
+
+static void print_group(FILE *f, const char *name, const char *const names[], const uint64_t *v, size_t n)
+{
+	fprintf(f, "\"%s\":{\"total\":%" PRIu64, name, sum(v, n));
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, ",\"%s\":%" PRIu64, names[i], v[i]);
+	fputs("},", f);
+}
+
+static void print_text_group(const char *name, const char *const names[], const uint64_t *v, size_t n)
+{
+	fprintf(stderr, "%s: %" PRIu64, name, sum(v, n));
+	for (size_t i = 0; i < n; i++)
+		if (v[i])
+			fprintf(stderr, "  %s %" PRIu64, names[i], v[i]);
+	fputc('\n', stderr);
+}
+
+void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k)
+{
+	uint64_t exits[VM_EXIT_COUNT], ioctls[VCPU_IOCTL_COUNT], mm_switches;
+	FILE *f;
+
+	vm_get_exits(vm, exits, ioctls, &mm_switches);
+	atomic_store(&k->stats->mm_switches, mm_switches);
+	if (!o->stats_file) {
+		print_text_group("exits", vm_exit_names, exits, VM_EXIT_COUNT);
+		print_text_group("vcpu ioctls", vcpu_ioctl_names, ioctls, VCPU_IOCTL_COUNT);
+		stats_print_text(k, stderr);
+		return;
+	}
+	f = fopen(o->stats_file, "we");
+	if (!f) {
+		vmbox_error("--stats %s: %s", o->stats_file, strerror(errno));
+		return;
+	}
+	fputc('{', f);
+	print_group(f, "exits", vm_exit_names, exits, VM_EXIT_COUNT);
+	print_group(f, "vcpu_ioctls", vcpu_ioctl_names, ioctls, VCPU_IOCTL_COUNT);
+	stats_print_json(k, f);
+	fputs("}\n", f);
+	if (fclose(f) != 0)
+		vmbox_error("--stats %s: %s", o->stats_file, strerror(errno));
+}

@@ -1,0 +1,420 @@
+/* vmbox run: from options to an exit status. */
+#include "run.h"
+#include "vcpu.h"
+#include "../devices/chardev.h"
+#include "../devices/clock.h"
+#include "../devices/counter.h"
+#include "linux/task.h"
+#include "linux/vfs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FORCE_QUIT_NS 1000000000 /* two INTs within this end vmbox itself */
+
+extern const uint8_t vdso_image_start[], vdso_image_end[];
+
+struct run {
+	/* immutable once the threads run: */
+	const struct run_options *o;
+	struct vm vm;
+	bool vm_made;
+	struct reactor *reactor;
+	struct sched *sched;
+	struct kernel *k;
+	struct clock *clock;
+	struct timer clock_timer;
+	pfn_t clock_pfn;
+	int signal_fd;
+	struct watch *signal_watch;
+	unsigned threads; /* started */
+	pthread_t thread[VM_MAX_CPUS];
+
+	/* reactor thread only: */
+	int64_t last_int;
+
+	pthread_mutex_t lock;
+	pthread_cond_t halted_cond;
+	/* protected by lock: */
+	bool halted;
+};
+
+/* ---- vCPU threads ---- */
+
+/* Runs a task until somebody else's turn has come, or it blocks or ends. */
+static void run_task(struct vcpu *v, struct task *t)
+{
+	struct trap trap;
+
+	for (;;) {
+		if (task_step(t) != TASK_RUN)
+			return;
+		if (sched_need_resched(t->k->sched, v->index)) {
+			sched_yield_task(&t->st);
+			return;
+		}
+		vcpu_run(v, &t->cpu, task_mm(t), &trap);
+		task_trap(t, &trap);
+	}
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *v = arg;
+	struct sched *s = v->thread_arg;
+	struct sched_task *st;
+
+	vcpu_bind_thread(v);
+	while ((st = sched_next(s, v->index, true)))
+		run_task(v, container_of(st, struct task, st));
+	return NULL;
+}
+
+static void on_sched_kick(void *arg, unsigned cpu)
+{
+	struct run *r = arg;
+
+	vcpu_kick(r->vm.vcpus[cpu]);
+}
+
+/* ---- the kernel's view of the machine ---- */
+
+static void machine_fpu_save(void *machine, struct cpu *c)
+{
+	vcpu_fpu_save(machine, c);
+}
+
+static void machine_fpu_forget(void *machine, struct cpu *c)
+{
+	vcpu_fpu_forget(machine, c);
+}
+
+static const struct machine_ops machine_ops = {
+	.fpu_save = machine_fpu_save,
+	.fpu_forget = machine_fpu_forget,
+};
+
+static void on_halt(void *arg)
+{
+	struct run *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	r->halted = true;
+	pthread_cond_signal(&r->halted_cond);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- signals to vmbox ---- */
+
+static void forwarded_signals(sigset_t *set)
+{
+	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		sigaddset(set, sigs[i]);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct run *r = arg;
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(r->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGINT) {
+			int64_t now = core_now();
+
+			if (r->last_int && now - r->last_int < FORCE_QUIT_NS)
+				_exit(128 + SIGINT);
+			r->last_int = now;
+		}
+		kernel_signal_init(r->k, (int)si.ssi_signo);
+	}
+	watch_want(r->signal_watch, EPOLLIN);
+}
+
+static int start_signals(struct run *r)
+{
+	sigset_t set;
+	int e;
+
+	forwarded_signals(&set);
+	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (r->signal_fd < 0)
+		return -errno;
+	e = watch_create(r->reactor, r->signal_fd, on_signal, r, &r->signal_watch);
+	if (e == 0)
+		watch_want(r->signal_watch, EPOLLIN);
+	return e;
+}
+
+/* ---- the clock ---- */
+
+static void on_clock_timer(struct timer *t)
+{
+	struct run *r = container_of(t, struct run, clock_timer);
+
+	timer_arm(t, core_now() + clock_update(r->clock));
+}
+
+static int64_t read_mono(void *arg)
+{
+	return clock_read_mono(arg);
+}
+
+static int64_t read_real(void *arg)
+{
+	return clock_read_real(arg);
+}
+
+static int start_clock(struct run *r)
+{
+	struct vm *vm = &r->vm;
+
+	r->clock_pfn = frame_alloc(vm->gm, true);
+	if (!r->clock_pfn)
+		return -ENOMEM;
+	r->clock = clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz, vm->counter_offset,
+				vm->counter_trusted && counter_trusted());
+	if (!r->clock)
+		return -ENOMEM;
+	timer_init(&r->clock_timer, reactor_timers(r->reactor), on_clock_timer);
+	return timer_arm(&r->clock_timer, core_now() + CLOCK_FIRST_UPDATE_NS);
+}
+
+/* ---- putting it together ---- */
+
+/* Host descriptors back guest files: take as many as the host allows. */
+static void raise_nofile(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static int make_kernel(struct run *r)
+{
+	const struct run_options *o = r->o;
+	struct kernel_config cfg = {
+		.cpus = o->cpus,
+		.mem_limit = o->mem,
+		.uid = o->uid,
+		.gid = o->gid,
+		.groups = o->groups,
+		.ngroups = o->ngroups,
+		.root = o->root,
+		.cwd = o->cwd,
+		.hostname = "vmbox",
+		.strace = o->strace,
+		.stats = o->stats,
+		.fpu_size = r->vm.fpu_size,
+		.fpu_init = r->vm.fpu_init,
+		.sigframe_fpu_size = r->vm.sigframe_fpu_size,
+		.vdso = vdso_image_start,
+		.vdso_size = (size_t)(vdso_image_end - vdso_image_start),
+		.clock_pfn = r->clock_pfn,
+	};
+	int e;
+
+	cfg.hwcap = vm_arch_hwcap(&r->vm, &cfg.hwcap2, &cfg.platform);
+	e = kernel_create(r->vm.gm, r->sched, r->reactor, &cfg, &machine_ops, &r->vm, &r->k);
+	if (e < 0) {
+		if (o->root)
+			vmbox_error("--root %s: %s", o->root, strerror(-e));
+		else
+			vmbox_error("cannot start: %s", strerror(-e));
+		return e;
+	}
+	r->k->on_halt = on_halt;
+	r->k->halt_arg = r;
+	return chardev_register_all(r->k);
+}
+
+static int make_machine(struct run *r)
+{
+	char err[256];
+	int e;
+
+	e = vm_create(&r->vm, r->o->mem, r->o->cpus, err, sizeof(err));
+	if (e < 0) {
+		vmbox_error("%s%s", err,
+			    e == -ENOENT || e == -EACCES || e == -ENODEV ? " (vmbox doctor tells more)" : "");
+		return e;
+	}
+	r->vm_made = true;
+	r->reactor = reactor_create();
+	if (r->reactor)
+		r->sched = sched_create(r->o->cpus, reactor_timers(r->reactor), on_sched_kick, r);
+	e = r->sched ? start_clock(r) : -ENOMEM;
+	if (e < 0)
+		vmbox_error("cannot start: %s", strerror(-e));
+	return e;
+}
+
+/* The guest path of a host image, and the file placed there. */
+static int place_image(struct run *r, char path[PATH_MAX])
+{
+	const char *slash = strrchr(r->o->image, '/'), *base = slash ? slash + 1 : r->o->image;
+	char dir[PATH_MAX], resolved[PATH_MAX];
+	int e;
+
+	if (slash == r->o->image)
+		snprintf(dir, sizeof(dir), "/");
+	else if (snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - r->o->image) : 1,
+			  slash ? r->o->image : ".") >= (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	if (!realpath(dir, resolved))
+		return -errno;
+	if (snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", base) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	e = vfs_place_file(r->k, r->o->image, path);
+	return e;
+}
+
+/* As a shell: each directory of the guest's PATH, the first that can be executed; -EACCES if one was there but cannot. */
+static int start_by_path(struct run *r, const char **what)
+{
+	const char *dirs = "/bin:/usr/bin";
+	int e = -ENOENT, last;
+	char path[PATH_MAX];
+
+	for (char **v = r->o->envp; *v; v++)
+		if (strncmp(*v, "PATH=", 5) == 0)
+			dirs = *v + 5;
+	for (const char *d = dirs; *d; d += *d == ':') {
+		size_t len = strcspn(d, ":");
+
+		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)len, d, len ? "/" : "", r->o->image) <
+		    (int)sizeof(path)) {
+			last = kernel_start_init(r->k, path, r->o->argv, r->o->envp, what);
+			if (last != -ENOENT && last != -ENOTDIR && last != -EACCES)
+				return last;
+			if (last == -EACCES)
+				e = last;
+		}
+		d += len;
+	}
+	*what = r->o->image;
+	return e;
+}
+
+static int start_image(struct run *r)
+{
+	const char *what = r->o->image;
+	char path[PATH_MAX];
+	int e;
+
+	if (r->o->root && !strchr(r->o->image, '/')) {
+		e = start_by_path(r, &what);
+	} else if (r->o->root) {
+		e = kernel_start_init(r->k, r->o->image, r->o->argv, r->o->envp, &what);
+	} else {
+		e = place_image(r, path);
+		if (e == 0)
+			e = kernel_start_init(r->k, path, r->o->argv, r->o->envp, &what);
+	}
+	if (e == 0)
+		return 0;
+	vmbox_error("%s: %s", what ? what : r->o->image, strerror(-e));
+	return e == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+static int run_threads(struct run *r)
+{
+	int e = reactor_start(r->reactor);
+
+	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
+		r->vm.vcpus[i]->thread_arg = r->sched;
+		e = -pthread_create(&r->thread[i], NULL, vcpu_thread, r->vm.vcpus[i]);
+		if (e == 0)
+			r->threads++;
+	}
+	if (e < 0) {
+		vmbox_error("cannot start a thread: %s", strerror(-e));
+	} else {
+		pthread_mutex_lock(&r->lock);
+		while (!r->halted)
+			pthread_cond_wait(&r->halted_cond, &r->lock);
+		pthread_mutex_unlock(&r->lock);
+	}
+	sched_stop(r->sched);
+	for (unsigned i = 0; i < r->threads; i++) {
+		vcpu_kick(r->vm.vcpus[i]);
+		pthread_join(r->thread[i], NULL);
+	}
+	timer_cancel(&r->clock_timer);
+	reactor_stop(r->reactor);
+	return e;
+}
+
+static void run_destroy(struct run *r)
+{
+	if (r->signal_watch)
+		watch_destroy(r->signal_watch);
+	if (r->signal_fd >= 0)
+		close(r->signal_fd);
+	if (r->k)
+		kernel_destroy(r->k);
+	clock_destroy(r->clock);
+	if (r->sched)
+		sched_destroy(r->sched);
+	if (r->reactor)
+		reactor_destroy(r->reactor);
+	if (r->vm_made)
+		vm_destroy(&r->vm);
+}
+
+int run_image(const struct run_options *o)
+{
+	static struct run r; /* vm's slot table is large */
+	int status = EXIT_VMBOX, e;
+	sigset_t set;
+
+	r = (struct run){.o = o, .signal_fd = -1};
+	pthread_mutex_init(&r.lock, NULL);
+	pthread_cond_init(&r.halted_cond, NULL);
+	raise_nofile();
+	signal(SIGPIPE, SIG_IGN);
+	forwarded_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	vcpu_init_signal();
+
+	if (make_machine(&r) == 0 && make_kernel(&r) == 0) {
+		e = start_image(&r);
+		if (e) {
+			status = e;
+		} else if (start_signals(&r) == 0 && run_threads(&r) == 0) {
+			status = WIFSIGNALED(r.k->init_status) ? 128 + WTERMSIG(r.k->init_status)
+							       : WEXITSTATUS(r.k->init_status);
+			if (o->stats)
+				report_stats(o, &r.vm, r.k);
+		}
+	}
+	run_destroy(&r);
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o;
+	int r = run_options_parse(&o, argc, argv);
+
+	if (r != 0)
+		return r > 0 ? 0 : EXIT_VMBOX;
+	r = run_image(&o);
+	run_options_free(&o);
+	return r;
+}

@@ -1,0 +1,54 @@
+/*
+ * A run: the machine, the kernel above it, and the threads that drive both.
+ *
+ * The main thread makes everything, starts one thread per vCPU and the reactor, and
+ * sleeps until PID 1 has ended. run->lock protects `halted`.
+ */
+#ifndef VMBOX_RUN_H
+#define VMBOX_RUN_H
+
+#include "linux/kernel.h"
+#include "vm.h"
+
+struct clock;
+
+struct run_options {
+	const char *image; /* as typed */
+	char **argv; /* argv[0] is the image as typed */
+	const char *root, *cwd;
+	char **envp; /* the guest's environment, NULL-terminated; owned */
+	uint32_t uid, gid;
+	uint32_t groups[64];
+	unsigned ngroups;
+	uint64_t mem;
+	unsigned cpus;
+	bool strace;
+	bool stats;
+	const char *stats_file; /* NULL: text on standard error */
+};
+
+/* Exit statuses of vmbox's own (docker's convention). */
+#define EXIT_VMBOX	    125
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND	    127
+
+/* Runs the image to its end; vmbox's exit status. Prints its own errors. */
+int run_image(const struct run_options *o);
+
+/* ---- report.c ---- */
+void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k);
+
+/* ---- error.c ---- */
+/* One line on standard error: `vmbox: what: why`. */
+void __attribute__((format(printf, 1, 2))) vmbox_error(const char *fmt, ...);
+
+/* ---- options.c ---- */
+/* Reads `run`'s arguments (argv[0] is "run"). 0; 1: nothing to run (--help was answered); -1: an error was printed. */
+int run_options_parse(struct run_options *o, int argc, char **argv);
+void run_options_free(struct run_options *o);
+
+/* ---- commands ---- */
+int cmd_run(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+#endif

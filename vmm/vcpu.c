@@ -1,0 +1,226 @@
+/* vCPUs: the architecture-neutral half of entering and leaving the guest. */
+#include "vcpu.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define KICK_SIGNAL SIGRTMIN
+
+int vcpu_ioctl(struct vcpu *v, enum vcpu_ioctl kind, unsigned long request, void *arg)
+{
+	atomic_fetch_add_explicit(&v->ioctls[kind], 1, memory_order_relaxed);
+	return ioctl(v->fd, request, arg) < 0 ? -errno : 0;
+}
+
+int vcpu_create(struct vm *vm, unsigned index, struct vcpu **out)
+{
+	struct vcpu *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	v->vm = vm;
+	v->index = index;
+	v->fd = -1;
+	pthread_mutex_init(&v->fpu_lock, NULL);
+	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (v->fd < 0)
+		goto fail;
+	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED) {
+		v->run = NULL;
+		goto fail;
+	}
+	r = vcpu_arch_init(v);
+	if (r < 0) {
+		vcpu_destroy(v);
+		return r;
+	}
+	*out = v;
+	return 0;
+fail:
+	r = -errno;
+	vcpu_destroy(v);
+	return r;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	if (!v)
+		return;
+	if (v->run)
+		munmap(v->run, v->vm->run_size);
+	if (v->fd >= 0)
+		close(v->fd);
+	pthread_mutex_destroy(&v->fpu_lock);
+	free(v);
+}
+
+static void on_kick_signal(int sig)
+{
+	(void)sig; /* its delivery is what ends KVM_RUN */
+}
+
+void vcpu_init_signal(void)
+{
+	struct sigaction sa = {.sa_handler = on_kick_signal};
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(KICK_SIGNAL, &sa, NULL);
+}
+
+void vcpu_bind_thread(struct vcpu *v)
+{
+	sigset_t set;
+
+	v->thread = pthread_self();
+	sigemptyset(&set);
+	sigaddset(&set, KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	atomic_store(&v->started, true);
+}
+
+/*
+ * A kick is never lost:
+ *
+ *   kicker                          vCPU thread
+ *   work is made visible
+ *   kicked = 1                      immediate_exit = 0
+ *   immediate_exit = 1              kicked? -> return, the caller looks for work
+ *   signal                          KVM_RUN
+ *
+ * If `kicked` was read as 0, the store to immediate_exit comes after it was cleared, so
+ * KVM_RUN sees it or the signal. At worst one exit too many.
+ */
+void vcpu_kick(struct vcpu *v)
+{
+	atomic_store(&v->kicked, true);
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	if (atomic_load(&v->started))
+		pthread_kill(v->thread, KICK_SIGNAL);
+}
+
+/*
+ * FP state moves lazily: it stays in the vCPU's registers until another task
+ * runs there, or somebody needs it.
+ *
+ * If c->fpu_home is v, v has run no other task since, so it is not in KVM_RUN with other
+ * state: the ioctl cannot wait for a running guest. fpu_lock keeps it so while we read.
+ */
+void vcpu_fpu_save(struct vm *vm, struct cpu *c)
+{
+	struct vcpu *v;
+
+	(void)vm;
+	while ((v = atomic_load(&c->fpu_home))) {
+		pthread_mutex_lock(&v->fpu_lock);
+		if (atomic_load(&c->fpu_home) == v) {
+			vcpu_arch_get_fpu(v, c->fpu);
+			v->fpu_owner = NULL;
+			atomic_store(&c->fpu_home, NULL);
+		}
+		pthread_mutex_unlock(&v->fpu_lock);
+	}
+}
+
+void vcpu_fpu_forget(struct vm *vm, struct cpu *c)
+{
+	struct vcpu *v;
+
+	(void)vm;
+	while ((v = atomic_load(&c->fpu_home))) {
+		pthread_mutex_lock(&v->fpu_lock);
+		if (atomic_load(&c->fpu_home) == v) {
+			v->fpu_owner = NULL;
+			atomic_store(&c->fpu_home, NULL);
+		}
+		pthread_mutex_unlock(&v->fpu_lock);
+	}
+}
+
+static int fpu_load(struct vcpu *v, struct cpu *c)
+{
+	int r;
+
+	if (atomic_load(&c->fpu_home) == v)
+		return 0;
+	vcpu_fpu_save(v->vm, c);
+	pthread_mutex_lock(&v->fpu_lock);
+	if (v->fpu_owner) {
+		vcpu_arch_get_fpu(v, v->fpu_owner->fpu);
+		atomic_store(&v->fpu_owner->fpu_home, NULL);
+	}
+	r = vcpu_arch_set_fpu(v, c->fpu);
+	v->fpu_owner = r < 0 ? NULL : c;
+	if (r == 0)
+		atomic_store(&c->fpu_home, v);
+	pthread_mutex_unlock(&v->fpu_lock);
+	return r;
+}
+
+void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
+{
+	struct vm *vm = v->vm;
+	bool all = v->loaded != c || c->regs_modified, flush = false;
+	enum vm_exit why;
+	uint64_t gen;
+	int r;
+
+	*t = (struct trap){.kind = TRAP_KICK};
+	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	if (atomic_exchange(&v->kicked, false))
+		return;
+	if (v->mm != mm) {
+		mm_activate(vm->gm, v->index, mm);
+		v->mm = mm;
+		v->mm_switches++;
+		all = true;
+		v->tlb_gen = UINT64_MAX;
+	}
+	if (fpu_load(v, c) < 0) {
+		t->kind = TRAP_CRASH;
+		return;
+	}
+
+	/*
+	 * Shootdown: the changer raises the generation, then looks for vCPUs with
+	 * running_mm == mm and waits until they have left. We set running_mm, then read the generation: either
+	 * it sees us, or we see its change.
+	 */
+	atomic_store(&v->running_mm, mm);
+	gen = mm_tlb_gen(mm);
+	if (v->tlb_gen != gen) {
+		flush = v->tlb_gen != UINT64_MAX && !vm->traits.shadow_paging;
+		v->tlb_gen = gen;
+	}
+	if (!vcpu_arch_load(v, c, all || flush, flush, t)) {
+		atomic_store(&v->running_mm, NULL);
+		v->loaded = NULL;
+		return;
+	}
+	c->regs_modified = false;
+	v->loaded = c;
+
+	for (;;) {
+		pthread_rwlock_rdlock(&vm->run_lock);
+		if (!atomic_load(&vm->pausing))
+			break;
+		pthread_rwlock_unlock(&vm->run_lock);
+		sched_yield();
+	}
+	r = vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
+	pthread_rwlock_unlock(&vm->run_lock);
+
+	atomic_fetch_add(&v->run_count, 1);
+	atomic_store(&v->running_mm, NULL);
+	why = vcpu_arch_exit(v, c, -r, t);
+	v->exits[why]++;
+	if (why == VM_EXIT_CRASH)
+		v->loaded = NULL;
+}

@@ -1,0 +1,85 @@
+/*
+ * A virtual CPU: enters the guest with a task's registers, and comes back
+ * with a trap.
+ *
+ * One thread runs a vCPU. vcpu->fpu_lock protects fpu_owner and, with it, whose FP state the
+ * vCPU's registers hold; other threads take it to fetch or forget that state.
+ */
+#ifndef VMBOX_VCPU_H
+#define VMBOX_VCPU_H
+
+#include "vcpu_arch.h"
+#include "vm.h"
+
+struct vcpu {
+	/* immutable after creation: */
+	struct vm *vm;
+	unsigned index;
+	int fd;
+	struct kvm_run *run;
+	uint8_t *trap_stack; /* the VMM's address of the top of the trap stack's page */
+	pthread_t thread; /* valid when started */
+	void *thread_arg; /* its creator's */
+
+	/* vCPU thread only: */
+	struct cpu *loaded; /* whose registers the vCPU holds; NULL: nobody's */
+	struct vcpu_arch arch;
+	struct mm *mm; /* loaded root: borrowed, mm_activate holds it */
+	uint64_t tlb_gen;
+	uint64_t exits[VM_EXIT_COUNT];
+	_Atomic uint64_t ioctls[VCPU_IOCTL_COUNT];
+	uint64_t mm_switches;
+
+	/* the vCPU thread writes, others read: */
+	_Atomic(struct mm *) running_mm; /* while in KVM_RUN */
+	_Atomic uint64_t run_count;
+	_Atomic bool kicked;
+	_Atomic bool started;
+
+	pthread_mutex_t fpu_lock;
+	/* protected by fpu_lock: */
+	struct cpu *fpu_owner;
+};
+
+/* 0 and *out, or a negative errno. */
+int vcpu_create(struct vm *vm, unsigned index, struct vcpu **out);
+void vcpu_destroy(struct vcpu *v);
+
+/* The calling thread is the one that runs v from now on. */
+void vcpu_bind_thread(struct vcpu *v);
+/* Process-wide, once: the signal that makes KVM_RUN return. */
+void vcpu_init_signal(void);
+
+/*
+ * Runs the task's registers c in mm until it leaves the guest; c then holds its registers and *t says why. Never fails: what cannot go on
+ * is TRAP_CRASH.
+ */
+void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
+
+/* Makes v leave the guest, or not enter it once. From any thread. */
+void vcpu_kick(struct vcpu *v);
+
+/* machine_ops.fpu_save and fpu_forget. */
+void vcpu_fpu_save(struct vm *vm, struct cpu *c);
+void vcpu_fpu_forget(struct vm *vm, struct cpu *c);
+
+/* Counts and makes an ioctl on v's descriptor. */
+int vcpu_ioctl(struct vcpu *v, enum vcpu_ioctl kind, unsigned long request, void *arg);
+
+/* ---- architecture: vmm/ARCH/ ---- */
+
+int vcpu_arch_init(struct vcpu *v);
+/*
+ * Puts c's registers into v's kvm_run so that the next KVM_RUN continues there, in v->mm. all:
+ * nothing of what the vCPU holds can be relied on. flush (with all): guest translations must go. False: the
+ * registers cannot be entered; *t says what the task would have met.
+ */
+bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct trap *t);
+/* Reads registers and reason after KVM_RUN; err: its errno, 0 if it succeeded. */
+enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t);
+/* Registers of a bare program at pc: for the doctor. */
+void vcpu_scratch_regs(struct cpu *c, uint64_t pc);
+int vcpu_arch_get_fpu(struct vcpu *v, void *image);
+int vcpu_arch_set_fpu(struct vcpu *v, const void *image);
+
+#endif

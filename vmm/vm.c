@@ -1,0 +1,268 @@
+/* The VM: opening KVM, memory slots, recycling shadow page tables, shootdown. */
+#include "vm.h"
+#include "vcpu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+const char *const vm_exit_names[VM_EXIT_COUNT] = {
+	[VM_EXIT_SYSCALL] = "syscall", [VM_EXIT_PAGE_FAULT] = "page_fault",
+	[VM_EXIT_EXCEPTION] = "exception", [VM_EXIT_KICK] = "kick",
+	[VM_EXIT_BAD_IO] = "bad_io", [VM_EXIT_MMIO] = "mmio",
+	[VM_EXIT_BUS] = "bus", [VM_EXIT_CRASH] = "crash",
+};
+
+const char *const vcpu_ioctl_names[VCPU_IOCTL_COUNT] = {
+	[VCPU_IOCTL_RUN] = "run",
+	[VCPU_IOCTL_GET_XSAVE] = "get_xsave",
+	[VCPU_IOCTL_SET_XSAVE] = "set_xsave",
+	[VCPU_IOCTL_OTHER] = "other",
+};
+
+static int set_slot(struct vm *vm, unsigned slot, const struct vm_slot *s, bool present)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = slot,
+		.guest_phys_addr = s->start.v,
+		.memory_size = present ? s->size : 0,
+		.userspace_addr = (uint64_t)(uintptr_t)s->hva,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
+}
+
+static int slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void *hva)
+{
+	struct vm *vm = machine;
+	struct vm_slot s = {start, size, hva};
+	int r = -ENOMEM;
+
+	pthread_mutex_lock(&vm->slot_lock);
+	if (slot < VM_MAX_SLOTS && slot == vm->nslots) {
+		r = set_slot(vm, slot, &s, true);
+		if (r == 0)
+			vm->slots[vm->nslots++] = s;
+	}
+	pthread_mutex_unlock(&vm->slot_lock);
+	return r;
+}
+
+static void kick_all(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		if (atomic_load(&vm->vcpus[i]->running_mm))
+			vcpu_kick(vm->vcpus[i]);
+}
+
+/*
+ * Deleting a memslot makes KVM forget every shadow page table of the VM, not only that slot's
+ * (KVM_X86_QUIRK_SLOT_ZAP_ALL, on unless disabled; older kernels always), so one slot is
+ * enough. No vCPU may run meanwhile: it would find no memory there.
+ *
+ *   here                              vCPU thread
+ *   pausing = true                    running_mm = mm
+ *   kick whoever has running_mm       rdlock; pausing? -> unlock, try again
+ *   wrlock                            KVM_RUN
+ *
+ * Who read pausing as false had set running_mm before, and was kicked.
+ */
+static int slots_recycle(void *machine)
+{
+	struct vm *vm = machine;
+	int r = 0;
+
+	pthread_mutex_lock(&vm->recycle_lock);
+	atomic_store(&vm->pausing, true);
+	kick_all(vm);
+	pthread_rwlock_wrlock(&vm->run_lock);
+	pthread_mutex_lock(&vm->slot_lock);
+	if (vm->nslots) {
+		r = set_slot(vm, 0, &vm->slots[0], false);
+		if (r == 0)
+			r = set_slot(vm, 0, &vm->slots[0], true);
+	}
+	pthread_mutex_unlock(&vm->slot_lock);
+	atomic_store(&vm->pausing, false);
+	pthread_rwlock_unlock(&vm->run_lock);
+	pthread_mutex_unlock(&vm->recycle_lock);
+	return r;
+}
+
+/*
+ * With shadow paging, dropping the data page from KVM's alias has flushed every
+ * vCPU already. With hardware semantics each vCPU that is inside with this mm
+ * must leave once; vcpu_run() flushes before it enters again, because the generation changed.
+ */
+static void mm_flush(void *machine, struct mm *mm)
+{
+	struct vm *vm = machine;
+
+	if (vm->traits.shadow_paging)
+		return;
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		struct vcpu *v = vm->vcpus[i];
+		uint64_t count = atomic_load(&v->run_count);
+
+		if (atomic_load(&v->running_mm) != mm)
+			continue;
+		vcpu_kick(v);
+		while (atomic_load(&v->running_mm) == mm && atomic_load(&v->run_count) == count)
+			sched_yield();
+	}
+}
+
+static bool vm_is_shadow(void *machine)
+{
+	return ((struct vm *)machine)->traits.shadow_paging;
+}
+
+static const struct machine_mem_ops mem_ops = {
+	.slot_add = slot_add,
+	.slots_recycle = slots_recycle,
+	.flush = mm_flush,
+	.shadow = vm_is_shadow,
+};
+
+static int open_kvm(struct vm *vm, char *err, size_t size)
+{
+	int version;
+
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0) {
+		int e = errno;
+
+		snprintf(err, size, "/dev/kvm: %s", strerror(e));
+		return -e;
+	}
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION) {
+		snprintf(err, size, "/dev/kvm: API version %d, not %d", version, KVM_API_VERSION);
+		return -ENODEV;
+	}
+	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) <= 0 ||
+	    ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
+		snprintf(err, size, "/dev/kvm: too old: Linux 4.18 or newer is needed");
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/*
+ * KVM's own budget of shadow pages is small and grows with the memslots; when it is exceeded, every switch among many
+ * processes rebuilds tables. Best effort: without shadow paging it means nothing.
+ */
+static void raise_mmu_pages(struct vm *vm, uint64_t mem_limit)
+{
+	unsigned long pages = mem_limit >> PAGE_SHIFT;
+
+	if (pages < 65536)
+		pages = 65536;
+	ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, pages);
+}
+
+int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size_t size)
+{
+	pthread_rwlockattr_t attr;
+	int r;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->kvm_fd = vm->fd = -1;
+	pthread_mutex_init(&vm->slot_lock, NULL);
+	pthread_mutex_init(&vm->recycle_lock, NULL);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&vm->run_lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+
+	r = open_kvm(vm, err, size);
+	if (r < 0)
+		goto fail;
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vm->fd < 0) {
+		r = -errno;
+		snprintf(err, size, "/dev/kvm: cannot create a VM: %s", strerror(-r));
+		goto fail;
+	}
+	r = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (r < 0) {
+		r = -errno;
+		snprintf(err, size, "/dev/kvm: KVM_GET_VCPU_MMAP_SIZE: %s", strerror(-r));
+		goto fail;
+	}
+	vm->run_size = (size_t)r;
+	raise_mmu_pages(vm, mem_limit);
+	vm->gm = gmem_create(mem_limit, &mem_ops, vm);
+	if (!vm->gm) {
+		r = -errno;
+		snprintf(err, size, "guest memory: %s", strerror(-r));
+		goto fail;
+	}
+	r = vm_arch_init(vm, err, size);
+	if (r < 0)
+		goto fail;
+	for (unsigned i = 0; i < ncpus; i++) {
+		r = vcpu_create(vm, i, &vm->vcpus[i]);
+		if (r < 0) {
+			snprintf(err, size, "vCPU %u: %s", i, strerror(-r));
+			goto fail;
+		}
+		vm->nvcpus = i + 1;
+	}
+	r = vm_arch_probe(vm, err, size);
+	for (unsigned i = 0; r == 0 && i < ncpus; i++) {
+		r = vm_arch_settle(vm, vm->vcpus[i]);
+		if (r < 0)
+			snprintf(err, size, "vCPU %u: %s", i, strerror(-r));
+	}
+	if (r == 0)
+		return 0;
+fail:
+	vm_destroy(vm);
+	return r;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		if (vm->gm)
+			mm_activate(vm->gm, i, NULL);
+		vcpu_destroy(vm->vcpus[i]);
+	}
+	vm->nvcpus = 0;
+	if (vm->fd >= 0)
+		close(vm->fd);
+	if (vm->gm)
+		gmem_destroy(vm->gm);
+	if (vm->kvm_fd >= 0)
+		close(vm->kvm_fd);
+	free(vm->cpuid);
+	free(vm->fpu_init);
+	pthread_rwlock_destroy(&vm->run_lock);
+	pthread_mutex_destroy(&vm->slot_lock);
+	pthread_mutex_destroy(&vm->recycle_lock);
+	memset(vm, 0, sizeof(*vm));
+	vm->kvm_fd = vm->fd = -1;
+}
+
+void vm_get_exits(struct vm *vm, uint64_t exits[VM_EXIT_COUNT], uint64_t ioctls[VCPU_IOCTL_COUNT],
+		  uint64_t *mm_switches)
+{
+	memset(exits, 0, VM_EXIT_COUNT * sizeof(*exits));
+	memset(ioctls, 0, VCPU_IOCTL_COUNT * sizeof(*ioctls));
+	*mm_switches = 0;
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		for (unsigned e = 0; e < VM_EXIT_COUNT; e++)
+			exits[e] += v->exits[e];
+		for (unsigned e = 0; e < VCPU_IOCTL_COUNT; e++)
+			ioctls[e] += atomic_load(&v->ioctls[e]);
+		*mm_switches += v->mm_switches;
+	}
+}

@@ -1,0 +1,106 @@
+/*
+ * The virtual machine: /dev/kvm, the VM, its memory slots and its vCPUs.
+ *
+ * vm->run_lock is held for reading around each KVM_RUN and for writing
+ * while memslots are deleted and added again; it is taken below every lock of the
+ * personality and of paging, and nothing is taken under it. vm->slot_lock protects the list of slots.
+ */
+#ifndef VMBOX_VM_H
+#define VMBOX_VM_H
+
+#include "../paging/mm.h"
+#include "linux/cpu.h"
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define VM_MAX_CPUS  64
+#define VM_MAX_SLOTS 4096
+
+struct vcpu;
+
+/* What this KVM is, found by running a few instructions and looking. */
+struct vm_traits {
+	bool syscall_raises_cpl; /* SYSCALL enters LSTAR at ring 0: hardware semantics */
+	bool shadow_paging; /* entries that the host restricts stay in use */
+	bool has_xsave, has_fsgsbase; /* the guest may enable them */
+};
+
+struct vm_slot {
+	gpa_t start;
+	size_t size;
+	void *hva;
+};
+
+/* ioctls on vCPU descriptors, by kind: the dear ones. */
+enum vcpu_ioctl { VCPU_IOCTL_RUN, VCPU_IOCTL_GET_XSAVE, VCPU_IOCTL_SET_XSAVE, VCPU_IOCTL_OTHER, VCPU_IOCTL_COUNT };
+/* Why KVM_RUN came back. */
+enum vm_exit {
+	VM_EXIT_SYSCALL,
+	VM_EXIT_PAGE_FAULT,
+	VM_EXIT_EXCEPTION,
+	VM_EXIT_KICK,
+	VM_EXIT_BAD_IO,
+	VM_EXIT_MMIO,
+	VM_EXIT_BUS,
+	VM_EXIT_CRASH,
+	VM_EXIT_COUNT
+};
+
+struct vm {
+	/* immutable after vm_create: */
+	int kvm_fd, fd;
+	size_t run_size; /* bytes of a vCPU's kvm_run mapping */
+	size_t fpu_size; /* bytes of an XSAVE image */
+	size_t sigframe_fpu_size;
+	struct gmem *gm;
+	struct vm_traits traits; /* known after vm_probe */
+	unsigned nvcpus;
+	struct vcpu *vcpus[VM_MAX_CPUS];
+	struct kvm_cpuid2 *cpuid;
+	uint64_t xcr0, hwcap;
+	uint32_t counter_khz; /* the guest counter's rate, 0: unknown */
+	uint64_t counter_offset; /* guest counter = host counter + this */
+	bool counter_trusted; /* the offset is known to a few cycles and the rate is the host's */
+	uint8_t *fpu_init; /* a fresh task's FP image */
+
+	pthread_mutex_t recycle_lock; /* one recycling at a time; above run_lock */
+	pthread_rwlock_t run_lock;
+	_Atomic bool pausing; /* set by who waits for run_lock to write */
+
+	pthread_mutex_t slot_lock;
+	/* protected by slot_lock: */
+	struct vm_slot slots[VM_MAX_SLOTS];
+	unsigned nslots;
+
+	/* kernel half, x86_64: physical pages that each vCPU shares */
+	pfn_t vectors_pfn, syscall_pfn, idt_pfn, probe_pfn;
+};
+
+/*
+ * Opens /dev/kvm, makes the VM with mem_limit bytes of guest memory at most, its kernel half and vCPUs,
+ * and probes it. 0; or a negative errno with a one-line reason in err (size bytes).
+ */
+int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size_t size);
+/* Accepts a half-made vm. */
+void vm_destroy(struct vm *vm);
+
+/* Sums over all vCPUs. */
+void vm_get_exits(struct vm *vm, uint64_t exits[VM_EXIT_COUNT], uint64_t ioctls[VCPU_IOCTL_COUNT],
+		  uint64_t *mm_switches);
+extern const char *const vm_exit_names[VM_EXIT_COUNT];
+extern const char *const vcpu_ioctl_names[VCPU_IOCTL_COUNT];
+
+/* ---- architecture: vmm/ARCH/ ---- */
+
+/* Before the first mm: builds the kernel half and reads what the host's KVM offers. */
+int vm_arch_init(struct vm *vm, char *err, size_t size);
+/* After vCPU 0 exists: fills vm->traits by behaviour and settles the trap path for all vCPUs. */
+int vm_arch_probe(struct vm *vm, char *err, size_t size);
+/* After the probe, for each vCPU. */
+int vm_arch_settle(struct vm *vm, struct vcpu *v);
+/* AT_HWCAP, AT_HWCAP2 and AT_PLATFORM. */
+uint64_t vm_arch_hwcap(struct vm *vm, uint64_t *hwcap2, const char **platform);
+
+#endif

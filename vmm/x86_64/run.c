@@ -1,0 +1,269 @@
+/*
+ * x86_64: loading a task's registers and reading why it left.
+ *
+ * After a system call with hardware semantics the vCPU stands in the stub at ring 0: if only the
+ * result changed, general registers are enough and the stub's sysretq goes back. In every
+ * other case the VMM loads ring-3 segments itself. Registers travel in kvm_run
+ * (KVM_CAP_SYNC_REGS): no ioctl but KVM_RUN.
+ */
+#include "x86.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+
+#define STUB_SYSRET (ABI_SYSCALL_GVA + 2) /* behind the two-byte `out` */
+#define VECTOR_PF   14
+#define VECTOR_GP   13
+
+/* What exception stubs leave below the top of the trap stack, in words. */
+enum { FRAME_SS = -1, FRAME_RSP = -2, FRAME_RFLAGS = -3, FRAME_CS = -4, FRAME_RIP = -5, FRAME_ERROR = -6, FRAME_VECTOR = -7 };
+
+int vcpu_arch_get_fpu(struct vcpu *v, void *image)
+{
+	unsigned long request = KVM_GET_XSAVE;
+
+	if (v->vm->fpu_size > sizeof(struct kvm_xsave))
+		request = KVM_GET_XSAVE2;
+	return vcpu_ioctl(v, VCPU_IOCTL_GET_XSAVE, request, image);
+}
+
+int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
+{
+	return vcpu_ioctl(v, VCPU_IOCTL_SET_XSAVE, KVM_SET_XSAVE, (void *)(uintptr_t)image);
+}
+
+static void regs_to_kvm(struct kvm_regs *r, const struct uregs *u)
+{
+	*r = (struct kvm_regs){
+		.rax = u->rax, .rbx = u->rbx, .rcx = u->rcx, .rdx = u->rdx,
+		.rsi = u->rsi, .rdi = u->rdi, .rsp = u->rsp, .rbp = u->rbp,
+		.r8 = u->r8, .r9 = u->r9, .r10 = u->r10, .r11 = u->r11,
+		.r12 = u->r12, .r13 = u->r13, .r14 = u->r14, .r15 = u->r15,
+		.rip = u->rip, .rflags = (u->rflags & X86_RFLAGS_USER) | X86_RFLAGS_FIXED,
+	};
+}
+
+static void regs_from_kvm(struct uregs *u, const struct kvm_regs *r, const struct kvm_sregs *s)
+{
+	*u = (struct uregs){
+		.rax = r->rax, .rbx = r->rbx, .rcx = r->rcx, .rdx = r->rdx,
+		.rsi = r->rsi, .rdi = r->rdi, .rsp = r->rsp, .rbp = r->rbp,
+		.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
+		.r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
+		.rip = r->rip, .rflags = r->rflags,
+		.fs_base = s->fs.base, .gs_base = s->gs.base,
+	};
+}
+
+/* A RIP that KVM must not see: hardware refuses to enter with it. What the jump there would have done. */
+static bool refuse_rip(const struct uregs *u, struct trap *t)
+{
+	uint64_t top = u->rip >> 47;
+
+	if (u->rip < ABI_USER_END)
+		return false;
+	if (top == 0 || top == 0x1ffff)
+		*t = (struct trap){.kind = TRAP_PAGE_FAULT, .addr = u->rip, .access = FAULT_EXEC,
+				   .vector = VECTOR_PF, .error = X86_PF_EXEC | 4};
+	else
+		*t = (struct trap){.kind = TRAP_EXCEPTION, .vector = VECTOR_GP};
+	return true;
+}
+
+bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct trap *t)
+{
+	struct kvm_sync_regs *sync = &v->run->s.regs;
+	struct vcpu_arch *a = &v->arch;
+	const struct uregs *u = &c->regs;
+
+	if (refuse_rip(u, t))
+		return false;
+	regs_to_kvm(&sync->regs, u);
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	if (!all && a->at == X86_AT_USER)
+		return true;
+	if (!all && a->at == X86_AT_STUB) {
+		sync->regs.rip = STUB_SYSRET;
+		sync->regs.rcx = u->rip;
+		sync->regs.r11 = sync->regs.rflags;
+		sync->regs.rflags = 2;
+		return true;
+	}
+	/*
+	 * The same root again does not make KVM flush; another value of CR3 does. PWT means nothing for
+	 * tables in write-back memory, so that bit makes the difference.
+	 */
+	if (flush)
+		a->cr3_toggle = !a->cr3_toggle;
+	a->sregs.cr3 = mm_root(v->mm).v | (a->cr3_toggle ? X86_CR3_PWT : 0);
+	a->sregs.fs.base = u->fs_base;
+	a->sregs.gs.base = u->gs_base;
+	sync->sregs = a->sregs;
+	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	return true;
+}
+
+/*
+ * The stub's doorbell, or the instruction before it: a system call. rcx is the program's word for where
+ * to go on; where ring 3 may jump to the stub it can be anything.
+ */
+static enum vm_exit as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
+{
+	struct uregs *u = &c->regs;
+
+	v->arch.at = v->vm->traits.syscall_raises_cpl ? X86_AT_STUB : X86_AT_USER;
+	if (u->rcx > ABI_USER_END) {
+		v->arch.at = X86_AT_KERNEL;
+		t->kind = TRAP_BAD_IO;
+		return VM_EXIT_BAD_IO;
+	}
+	u->rip = u->rcx;
+	u->rflags = u->r11;
+	t->kind = TRAP_SYSCALL;
+	return VM_EXIT_SYSCALL;
+}
+
+static enum vm_exit as_crash(struct vcpu *v, struct trap *t)
+{
+	v->arch.at = X86_AT_KERNEL;
+	t->kind = TRAP_CRASH;
+	return VM_EXIT_CRASH;
+}
+
+static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector, uint64_t error, struct trap *t)
+{
+	uint64_t frame[5];
+	struct uregs *u = &c->regs;
+
+	memcpy(frame, v->trap_stack + FRAME_RIP * 8, sizeof(frame));
+	v->arch.at = X86_AT_KERNEL;
+	if ((frame[1] & 3) != 3) /* CS: an exception of the stub itself */
+		return as_crash(v, t);
+	u->rip = frame[0];
+	u->rflags = frame[2];
+	u->rsp = frame[3];
+	t->vector = (unsigned)vector;
+	t->error = error;
+	if (vector != VECTOR_PF) {
+		t->kind = TRAP_EXCEPTION;
+		return VM_EXIT_EXCEPTION;
+	}
+	t->kind = TRAP_PAGE_FAULT;
+	t->addr = v->run->s.regs.sregs.cr2;
+	t->present = error & X86_PF_PRESENT;
+	t->access = (error & X86_PF_WRITE ? FAULT_WRITE : 0) | (error & X86_PF_EXEC ? FAULT_EXEC : 0);
+	return VM_EXIT_PAGE_FAULT;
+}
+
+static bool vector_has_error(uint64_t vec)
+{
+	return vec == 8 || (vec >= 10 && vec <= 14) || vec == 17 || vec == 21 || vec == 29 || vec == 30;
+}
+
+static bool in_page(uint64_t rip, uint64_t page)
+{
+	return page_down(rip) == page;
+}
+
+static bool at_ring0(const struct vcpu *v)
+{
+	return (v->run->s.regs.sregs.cs.selector & 3) == 0;
+}
+
+/*
+ * A kick found it anywhere: in the program, before or behind the system call's
+ * doorbell, or between the CPU's push of an exception frame and its doorbell. What has begun
+ * is brought to its end: nothing is done twice and nothing is lost.
+ */
+static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
+{
+	uint64_t rip = c->regs.rip, vec, error = 0;
+
+	if (!at_ring0(v)) {
+		if (rip == ABI_SYSCALL_USER_GVA && !v->vm->traits.syscall_raises_cpl)
+			return as_syscall(v, c, t);
+		v->arch.at = X86_AT_USER;
+		t->kind = TRAP_KICK;
+		return VM_EXIT_KICK;
+	}
+	if (rip == ABI_SYSCALL_GVA)
+		return as_syscall(v, c, t);
+	if (rip == STUB_SYSRET) {
+		c->regs.rip = c->regs.rcx;
+		c->regs.rflags = c->regs.r11;
+		v->arch.at = X86_AT_KERNEL;
+		t->kind = TRAP_KICK;
+		return VM_EXIT_KICK;
+	}
+	if (!in_page(rip, ABI_VECTORS_GVA))
+		return as_crash(v, t);
+	vec = (rip - ABI_VECTORS_GVA) / ABI_VECTOR_STRIDE;
+	if (vector_has_error(vec))
+		memcpy(&error, v->trap_stack + FRAME_ERROR * 8, sizeof(error));
+	return as_exception(v, c, vec, error, t);
+}
+
+/*
+ * An exit that KVM finishes at the next entry, with that entry's registers: it must not be the next
+ * task's. immediate_exit is left set: vcpu_run clears it.
+ */
+static void complete_io(struct vcpu *v)
+{
+	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	v->run->kvm_dirty_regs = 0;
+	vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
+}
+
+static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
+{
+	const struct kvm_run *run = v->run;
+	uint64_t top = ABI_CPU_GVA + (uint64_t)v->index * ABI_CPU_STRIDE + ABI_CPU_STACK_TOP;
+	bool out = run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 && run->io.count == 1;
+	uint64_t frame[2];
+
+	if (out && run->io.port == ABI_PORT_EXCEPTION && at_ring0(v)) {
+		if (c->regs.rsp != top + FRAME_VECTOR * 8)
+			return as_crash(v, t);
+		memcpy(frame, v->trap_stack + FRAME_VECTOR * 8, sizeof(frame));
+		return as_exception(v, c, frame[0], frame[1], t);
+	}
+	if (out && run->io.port == ABI_PORT_SYSCALL &&
+	    in_page(c->regs.rip, at_ring0(v) ? ABI_SYSCALL_GVA : ABI_SYSCALL_USER_GVA))
+		return as_syscall(v, c, t);
+	if (at_ring0(v))
+		return as_crash(v, t);
+	complete_io(v);
+	v->arch.at = X86_AT_KERNEL;
+	t->kind = TRAP_BAD_IO;
+	return VM_EXIT_BAD_IO;
+}
+
+enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t)
+{
+	regs_from_kvm(&c->regs, &v->run->s.regs.regs, &v->run->s.regs.sregs);
+	if (err == EINTR || err == EAGAIN)
+		return as_kick(v, c, t);
+	v->arch.at = X86_AT_KERNEL;
+	if (err == EFAULT) {
+		t->kind = TRAP_BUS;
+		return VM_EXIT_BUS;
+	}
+	if (err)
+		return as_crash(v, t);
+	switch (v->run->exit_reason) {
+	case KVM_EXIT_IO:
+		return as_io(v, c, t);
+	case KVM_EXIT_INTR:
+		return as_kick(v, c, t);
+	case KVM_EXIT_MMIO:
+		complete_io(v);
+		t->kind = TRAP_BUS;
+		return VM_EXIT_MMIO;
+	case KVM_EXIT_SHUTDOWN:
+		vcpu_arch_reset(v);
+		return as_crash(v, t);
+	default:
+		return as_crash(v, t);
+	}
+}
