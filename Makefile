@@ -68,6 +68,10 @@ ifneq ($(filter vmm,$(SRC_DIRS)),)
 PROGRAM := $(O)/vmbox
 endif
 
+# V=1 prints the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
+
 .PHONY: all
 all: $(PROGRAM) $(LIB)
 ifeq ($(ARCH)-$(MODE),$(HOST_ARCH)-release)
@@ -80,21 +84,26 @@ endif
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -g $(filter --target=%,$(CC)) -MMD -MP -c $< -o $@
+	$(call say,AS,$<)
+	$(Q)$(CC) $(CPPFLAGS) -g $(filter --target=%,$(CC)) -MMD -MP -c $< -o $@
 
 $(LIB): $(filter-out $(O)/vmm/main.o,$(OBJS)) $(VDSO_OBJ)
+	$(call say,AR,$@)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(O)/vmbox: $(O)/vmm/main.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
 
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lcmocka $(LDLIBS)
 
 -include tests/guest/rules.mk tests/bench/rules.mk
 
