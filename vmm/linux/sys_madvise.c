@@ -1,0 +1,246 @@
+/*
+ * madvise(2), mincore, msync, mlock and its family.
+ *
+ * Guest memory is never swapped out, so locking means only that the pages are there; RLIMIT_MEMLOCK bounds a single
+ * request, since no account of what is locked is kept.
+ */
+#include "sys.h"
+#include "syscalls.h"
+#include "vfs.h"
+
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLD
+#define MADV_COLD    20
+#define MADV_PAGEOUT 21
+#endif
+
+/* 0 if every page of the range is mapped, else -ENOMEM. want: some of these VMA_* must be set in all, or `missing`. */
+static int check_mapped(struct mm *mm, uint64_t addr, uint64_t end, unsigned want, int missing)
+{
+	struct vma v;
+
+	while (addr < end) {
+		if (!mm_find_vma(mm, addr, &v) || v.start > addr)
+			return -ENOMEM;
+		if (want && !(v.flags & want))
+			return missing;
+		addr = v.end;
+	}
+	return 0;
+}
+
+/* Private anonymous memory only: MADV_FREE and MADV_WIPEONFORK. */
+static int check_private(struct mm *mm, uint64_t addr, uint64_t end)
+{
+	struct vma v;
+
+	for (uint64_t at = addr; at < end && mm_find_vma(mm, at, &v) && v.start < end; at = v.end)
+		if (v.obj || (v.flags & VMA_SHARED))
+			return -EINVAL;
+	return 0;
+}
+
+static long advise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
+{
+	int r;
+
+	switch (advice) {
+	case MADV_DONTNEED:
+		return mm_dontneed(mm, addr, len);
+	case MADV_FREE:
+		/* "The kernel frees the pages when it likes": now. */
+		r = check_private(mm, addr, addr + len);
+		return r < 0 ? r : mm_dontneed(mm, addr, len);
+	case MADV_DONTFORK:
+		return mm_advise_fork(mm, addr, len, VMA_DONTFORK, 0);
+	case MADV_DOFORK:
+		return mm_advise_fork(mm, addr, len, 0, VMA_DONTFORK);
+	case MADV_WIPEONFORK:
+		r = check_private(mm, addr, addr + len);
+		return r < 0 ? r : mm_advise_fork(mm, addr, len, VMA_WIPEONFORK, 0);
+	case MADV_KEEPONFORK:
+		return mm_advise_fork(mm, addr, len, 0, VMA_WIPEONFORK);
+	case MADV_POPULATE_READ:
+		r = check_mapped(mm, addr, addr + len, VMA_READ | VMA_EXEC | VMA_WRITE, -EINVAL);
+		return r < 0 ? r : mm_populate(mm, addr, len, false);
+	case MADV_POPULATE_WRITE:
+		r = check_mapped(mm, addr, addr + len, VMA_WRITE, -EINVAL);
+		return r < 0 ? r : mm_populate(mm, addr, len, true);
+	}
+	/* A hint that changes nothing here. */
+	return check_mapped(mm, addr, addr + len, 0, 0);
+}
+
+static bool advice_known(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_DONTNEED:
+	case MADV_FREE:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_WIPEONFORK:
+	case MADV_KEEPONFORK:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return true;
+	}
+	return false;
+}
+
+long sys_madvise(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = page_up(c->args[1]), lo, hi;
+	int advice = (int)c->args[2];
+
+	if (!advice_known(advice) || (addr & ~PAGE_MASK))
+		return -EINVAL;
+	if ((c->args[1] && !len) || addr + len < addr)
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	mm_range(task_mm(t), &lo, &hi);
+	if (addr >= hi || len > hi - addr)
+		return -ENOMEM;
+	return advise(task_mm(t), addr, len, advice);
+}
+
+long sys_mincore(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = c->args[1], out = c->args[2], lo, hi, pages;
+	unsigned char vec[PAGE_SIZE];
+
+	if (addr & ~PAGE_MASK)
+		return -EINVAL;
+	mm_range(task_mm(t), &lo, &hi);
+	if (addr > hi || len > hi - addr)
+		return -ENOMEM;
+	pages = page_up(len) >> PAGE_SHIFT;
+	while (pages) {
+		uint64_t n = pages < sizeof(vec) ? pages : sizeof(vec);
+		int r = mm_mincore(task_mm(t), addr, n << PAGE_SHIFT, vec);
+
+		if (r == 0)
+			r = copy_to_guest(task_mm(t), gva(out), vec, n);
+		if (r < 0)
+			return r;
+		pages -= n;
+		addr += n << PAGE_SHIFT;
+		out += n;
+	}
+	return 0;
+}
+
+long sys_msync(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = page_up(c->args[1]), end = addr + len;
+	unsigned flags = (unsigned)c->args[2];
+	struct vma v;
+	int r;
+
+	if (flags & ~(unsigned)(MS_ASYNC | MS_INVALIDATE | MS_SYNC))
+		return -EINVAL;
+	if ((addr & ~PAGE_MASK) || ((flags & MS_ASYNC) && (flags & MS_SYNC)))
+		return -EINVAL;
+	if (end < addr)
+		return -ENOMEM;
+	r = check_mapped(task_mm(t), addr, end, 0, 0);
+	if (!(flags & MS_SYNC))
+		return r;
+	for (uint64_t at = addr; at < end && mm_find_vma(task_mm(t), at, &v) && v.start < end; at = v.end) {
+		struct file *f = v.file;
+		int err;
+
+		if (!(v.flags & VMA_SHARED) || !f || !vfs_ops(f)->fsync)
+			continue;
+		file_dup(f);
+		err = vfs_ops(f)->fsync(f);
+		file_close(f);
+		if (err < 0)
+			return err;
+	}
+	return r;
+}
+
+static uint64_t lock_limit(struct task *t)
+{
+	return task_capable(t) ? UINT64_MAX : t->p->rlim[RLIMIT_MEMLOCK].rlim_cur;
+}
+
+long sys_mlock(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = c->args[1], start = page_down(addr), limit = lock_limit(t);
+	int r;
+
+	if (limit == 0)
+		return -EPERM;
+	len = page_up(len + (addr - start));
+	if (len > limit)
+		return -ENOMEM;
+	if (start + len < start)
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	r = check_mapped(task_mm(t), start, start + len, 0, 0);
+	if (r < 0)
+		return r;
+	/* Inaccessible pages cannot be brought in: Linux says ENOMEM. */
+	r = mm_populate(task_mm(t), start, len, false);
+	return r == -EFAULT ? -ENOMEM : r;
+}
+
+long sys_munlock(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], start = page_down(addr), len = page_up(c->args[1] + (addr - start));
+
+	if (start + len < start)
+		return -EINVAL;
+	return check_mapped(task_mm(t), start, start + len, 0, 0);
+}
+
+#define MCL_ALL (MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
+
+long sys_mlockall(struct task *t, struct call *c)
+{
+	int flags = (int)c->args[0];
+	uint64_t limit = lock_limit(t);
+	struct vma v;
+
+	if (!flags || (flags & ~MCL_ALL) || flags == MCL_ONFAULT)
+		return -EINVAL;
+	if (limit == 0)
+		return -EPERM;
+	if (!(flags & MCL_CURRENT))
+		return 0;
+	if (mm_mapped_bytes(task_mm(t)) > limit)
+		return -ENOMEM;
+	if (flags & MCL_ONFAULT)
+		return 0;
+	/* As on Linux, what cannot be brought in is passed over. */
+	for (uint64_t at = 0; mm_find_vma(task_mm(t), at, &v); at = v.end)
+		if (v.flags & VMA_PROT)
+			(void)mm_populate(task_mm(t), v.start, v.end - v.start,
+					  (v.flags & (VMA_WRITE | VMA_SHARED)) == VMA_WRITE);
+	return 0;
+}
+
+long sys_munlockall(struct task *t, struct call *c)
+{
+	(void)t;
+	(void)c;
+	return 0;
+}

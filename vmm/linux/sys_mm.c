@@ -1,0 +1,298 @@
+/*
+ * mmap(2), munmap, mprotect, mremap, brk: Linux's checks in Linux's order (mm/mmap.c, mprotect.c,
+ * mremap.c of 6.12); paging does the work.
+ */
+#include "sys.h"
+#include "syscalls.h"
+#include "vfs.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#ifndef MAP_32BIT
+#define MAP_32BIT 0x40
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#define MAP_TYPE_MASK 0x0f
+#define MAP_HUGE_BITS (0x3fU << 26)
+#define PROT_SEM_K    8
+
+/* What MAP_SHARED_VALIDATE accepts: LEGACY_MAP_MASK. */
+#define MAP_KNOWN                                                                                       \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |         \
+	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |         \
+	 MAP_HUGETLB | MAP_32BIT | MAP_HUGE_BITS | MAP_FIXED_NOREPLACE)
+
+static unsigned prot_flags(unsigned prot)
+{
+	unsigned f = 0;
+
+	if (prot & PROT_READ)
+		f |= VMA_READ;
+	if (prot & PROT_WRITE)
+		f |= VMA_WRITE;
+	if (prot & PROT_EXEC)
+		f |= VMA_EXEC;
+	return f;
+}
+
+/* May a mapping of this file have this protection? do_mmap(): 0, -EACCES. */
+static int check_file_access(struct file *f, unsigned prot, bool shared)
+{
+	unsigned mode = atomic_load(&f->flags) & O_ACCMODE;
+
+	if (mode == O_WRONLY)
+		return -EACCES;
+	return shared && (prot & PROT_WRITE) && mode != O_RDWR ? -EACCES : 0;
+}
+
+static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struct mm_map *m, struct file **hold)
+{
+	struct file *f = fdtable_lookup(t->p->files, fd);
+	bool shared = (flags & MAP_TYPE_MASK) != MAP_PRIVATE;
+	int r, err = -ENODEV;
+
+	if (!f)
+		return -EBADF;
+	*hold = f;
+	if (flags & MAP_HUGETLB)
+		return -EINVAL;
+	switch (flags & MAP_TYPE_MASK) {
+	case MAP_SHARED_VALIDATE:
+		if (flags & ~(unsigned)(MAP_KNOWN | MAP_SHARED_VALIDATE))
+			return -EOPNOTSUPP;
+		break;
+	case MAP_SHARED:
+	case MAP_PRIVATE:
+		break;
+	default:
+		return -EINVAL;
+	}
+	r = check_file_access(f, prot, shared);
+	if (r < 0)
+		return r;
+	if (!vfs_ops(f)->mmap)
+		return -ENODEV;
+	if (flags & MAP_GROWSDOWN)
+		return -EINVAL;
+	m->obj = vfs_ops(f)->mmap(f, &err);
+	if (!m->obj)
+		return err < 0 ? err : -ENODEV;
+	m->file = f;
+	if (shared)
+		m->flags |= VMA_SHARED;
+	return 0;
+}
+
+static int map_anonymous(struct task *t, unsigned flags, struct mm_map *m)
+{
+	/* There is no pool of huge pages. */
+	if (flags & MAP_HUGETLB)
+		return -ENOMEM;
+	switch (flags & MAP_TYPE_MASK) {
+	case MAP_PRIVATE:
+		if (flags & MAP_GROWSDOWN)
+			m->flags |= VMA_GROWSDOWN;
+		m->pgoff = 0;
+		return 0;
+	case MAP_SHARED:
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (flags & MAP_GROWSDOWN)
+		return -EINVAL;
+	m->obj = memobj_create(t->k->gm, NULL, NULL);
+	if (!m->obj)
+		return -ENOMEM;
+	m->flags |= VMA_SHARED;
+	m->pgoff = 0;
+	return memobj_set_size(m->obj, m->len);
+}
+
+/* The address, the length and the offset. */
+static int check_range(struct mm *mm, unsigned flags, uint64_t off, struct mm_map *m)
+{
+	uint64_t lo, hi, pages;
+
+	mm_range(mm, &lo, &hi);
+	if (m->len == 0)
+		return -EINVAL;
+	m->len = page_up(m->len);
+	if (m->len == 0)
+		return -ENOMEM;
+	pages = m->len >> PAGE_SHIFT;
+	if ((off >> PAGE_SHIFT) + pages < pages || off + m->len < off)
+		return -EOVERFLOW;
+	if (m->len > hi)
+		return -ENOMEM;
+	if (!m->fixed) {
+		m->addr = page_down(m->addr);
+		if (m->addr && m->addr < lo)
+			m->addr = lo;
+		if (m->addr > hi - m->len)
+			m->addr = 0;
+		m->low32 = (flags & MAP_32BIT) != 0;
+		return 0;
+	}
+	if (m->addr > hi - m->len)
+		return -ENOMEM;
+	if (m->addr & ~PAGE_MASK)
+		return -EINVAL;
+	return m->addr < lo ? -EPERM : 0;
+}
+
+long sys_mmap(struct task *t, struct call *c)
+{
+	unsigned prot = (unsigned)c->args[2], flags = (unsigned)c->args[3];
+	uint64_t off = c->args[5], at;
+	struct file *hold = NULL;
+	struct mm_map m = {
+		.addr = c->args[0],
+		.len = c->args[1],
+		.flags = prot_flags(prot),
+		.fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0,
+		.noreplace = (flags & MAP_FIXED_NOREPLACE) != 0,
+		.pgoff = off >> PAGE_SHIFT,
+	};
+	long r;
+
+	if (off & ~PAGE_MASK)
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS)) {
+		hold = fdtable_lookup(t->p->files, (int)c->args[4]);
+		if (!hold)
+			return -EBADF;
+		file_close(hold);
+		hold = NULL;
+	}
+	r = check_range(task_mm(t), flags, off, &m);
+	if (r < 0)
+		return r;
+	if ((flags & MAP_LOCKED) && t->p->rlim[RLIMIT_MEMLOCK].rlim_cur == 0 && !task_capable(t))
+		return -EPERM;
+	if ((flags & MAP_LOCKED) && m.len > t->p->rlim[RLIMIT_MEMLOCK].rlim_cur && !task_capable(t))
+		return -EAGAIN;
+	if (flags & MAP_NORESERVE)
+		m.flags |= VMA_NORESERVE;
+	if (flags & MAP_ANONYMOUS)
+		r = map_anonymous(t, flags, &m);
+	else
+		r = map_file(t, (int)c->args[4], prot, flags, &m, &hold);
+	m.populate = prot != PROT_NONE && ((flags & MAP_LOCKED) || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE);
+	if (r == 0)
+		r = mm_mmap(task_mm(t), &m, &at);
+	if (m.obj)
+		memobj_put(m.obj);
+	file_close(hold);
+	return r < 0 ? r : (long)at;
+}
+
+long sys_munmap(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = c->args[1], lo, hi;
+
+	mm_range(task_mm(t), &lo, &hi);
+	if ((addr & ~PAGE_MASK) || addr > hi || len > hi - addr)
+		return -EINVAL;
+	len = page_up(len);
+	return len == 0 ? -EINVAL : mm_munmap(task_mm(t), addr, len);
+}
+
+
+/* A shared mapping of a file that was not opened for writing cannot become writable: how far mprotect may go. */
+static uint64_t writable_end(struct mm *mm, uint64_t addr, uint64_t end)
+{
+	struct vma v;
+
+	for (uint64_t at = addr; at < end && mm_find_vma(mm, at, &v) && v.start < end; at = v.end)
+		if ((v.flags & VMA_SHARED) && v.file && check_file_access(v.file, PROT_WRITE, true) < 0)
+			return v.start > addr ? v.start : addr;
+	return end;
+}
+
+long sys_mprotect(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = c->args[1], end, stop;
+	unsigned prot = (unsigned)c->args[2], grows = prot & (unsigned)(PROT_GROWSDOWN | PROT_GROWSUP);
+	struct mm *mm = task_mm(t);
+	struct vma v;
+	int r;
+
+	prot &= ~grows;
+	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || (addr & ~PAGE_MASK))
+		return -EINVAL;
+	if (len == 0)
+		return 0;
+	len = page_up(len);
+	end = addr + len;
+	if (end <= addr)
+		return -ENOMEM;
+	if (prot & ~(unsigned)(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM_K))
+		return -EINVAL;
+	if (!mm_find_vma(mm, addr, &v))
+		return -ENOMEM;
+	if (grows & PROT_GROWSDOWN) {
+		if (v.start >= end)
+			return -ENOMEM;
+		if (!(v.flags & VMA_GROWSDOWN))
+			return -EINVAL;
+		addr = v.start;
+	} else {
+		if (v.start > addr)
+			return -ENOMEM;
+		if (grows)
+			return -EINVAL;
+	}
+	stop = prot & PROT_WRITE ? writable_end(mm, addr, end) : end;
+	r = stop > addr ? mm_mprotect(mm, addr, stop - addr, prot_flags(prot)) : 0;
+	return r == 0 && stop < end ? -EACCES : r;
+}
+
+long sys_mremap(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], old_len = c->args[1], new_len = c->args[2], flags = c->args[3];
+	uint64_t new_addr = c->args[4], lo, hi, at;
+	struct mm *mm = task_mm(t);
+	int r;
+
+	mm_range(mm, &lo, &hi);
+	if (flags & ~(uint64_t)(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP))
+		return -EINVAL;
+	if ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE))
+		return -EINVAL;
+	if ((flags & MREMAP_DONTUNMAP) && (!(flags & MREMAP_MAYMOVE) || old_len != new_len))
+		return -EINVAL;
+	if (addr & ~PAGE_MASK)
+		return -EINVAL;
+	/* Lengths near 2^64 become 0 here, as on Linux. */
+	old_len = page_up(old_len);
+	new_len = page_up(new_len);
+	if (!new_len)
+		return -EINVAL;
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+		if ((new_addr & ~PAGE_MASK) || new_len > hi || new_addr > hi - new_len)
+			return -EINVAL;
+		if (addr + old_len > new_addr && new_addr + new_len > addr)
+			return -EINVAL;
+		if ((flags & MREMAP_FIXED) && new_addr < lo)
+			return -EPERM;
+	}
+	if (addr >= hi || old_len > hi - addr)
+		return -EFAULT;
+	if (new_len > hi)
+		return -ENOMEM;
+	r = mm_mremap(mm, addr, old_len, new_len, (flags & MREMAP_MAYMOVE) != 0, (flags & MREMAP_FIXED) != 0,
+		      (flags & MREMAP_DONTUNMAP) != 0, new_addr, &at);
+	return r < 0 ? r : (long)at;
+}
+
+long sys_brk(struct task *t, struct call *c)
+{
+	return (long)mm_brk(task_mm(t), c->args[0], t->p->rlim[RLIMIT_DATA].rlim_cur);
+}
