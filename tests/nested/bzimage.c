@@ -41,14 +41,14 @@ static const char *format_name(struct span s)
 		size_t len;
 		uint8_t magic[6];
 	} known[] = {
-		{ "elf", 4, { 0x7f, 'E', 'L', 'F' } },
-		{ "lz4", 4, { 0x02, 0x21, 0x4c, 0x18 } },
-		{ "gzip", 3, { 0x1f, 0x8b, 0x08 } },
-		{ "xz", 6, { 0xfd, '7', 'z', 'X', 'Z', 0 } },
-		{ "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd } },
-		{ "bzip2", 3, { 'B', 'Z', 'h' } },
-		{ "lzma", 3, { 0x5d, 0, 0 } },
-		{ "lzo", 4, { 0x89, 'L', 'Z', 'O' } },
+		{"elf", 4, {0x7f, 'E', 'L', 'F'}},
+		{"lz4", 4, {0x02, 0x21, 0x4c, 0x18}},
+		{"gzip", 3, {0x1f, 0x8b, 0x08}},
+		{"xz", 6, {0xfd, '7', 'z', 'X', 'Z', 0}},
+		{"zstd", 4, {0x28, 0xb5, 0x2f, 0xfd}},
+		{"bzip2", 3, {'B', 'Z', 'h'}},
+		{"lzma", 3, {0x5d, 0, 0}},
+		{"lzo", 4, {0x89, 'L', 'Z', 'O'}},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -207,7 +207,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (!payload_write(payload)) {
-		fprintf(stderr, "bzimage: %s: damaged payload, or no room for it\n", argv[argc - 1]);
+		fprintf(stderr, "bzimage: %s: damaged payload, or no room for it\n",
+			argv[argc - 1]);
 		return 1;
 	}
 	return 0;

@@ -41,13 +41,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define JOB_FILE "/.nested/job"
-#define PORT_CLASS "/sys/class/virtio-ports"
+#define JOB_FILE     "/.nested/job"
+#define PORT_CLASS   "/sys/class/virtio-ports"
 #define PORT_WAIT_MS 20000
-#define KVM_WAIT_MS 2000
-#define CHUNK 32768 /* the most that one write to a port takes */
-#define STRINGS_MAX 4096
-#define GETS_MAX 20
+#define KVM_WAIT_MS  2000
+#define CHUNK        32768 /* the most that one write to a port takes */
+#define STRINGS_MAX  4096
+#define GETS_MAX     20
 
 /* One direction of one stream between the command and the host. */
 struct stream {
@@ -83,7 +83,7 @@ static long uptime_ms(void)
 
 static void sleep_ms(long ms)
 {
-	struct timespec ts = { ms / 1000, (ms % 1000) * 1000000 };
+	struct timespec ts = {ms / 1000, (ms % 1000) * 1000000};
 
 	nanosleep(&ts, NULL);
 }
@@ -178,7 +178,8 @@ static void mount_all(void)
 	/* /tmp stays a directory of the root (a tmpfs too): it may hold added files. */
 	mkdir("/tmp", 01777);
 	chmod("/tmp", 01777);
-	if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
+	if (symlink("/proc/self/fd", "/dev/fd") < 0 ||
+	    symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
 	    symlink("/proc/self/fd/1", "/dev/stdout") < 0 ||
 	    symlink("/proc/self/fd/2", "/dev/stderr") < 0)
 		ctl_send("warning /dev: %s", strerror(errno));
@@ -316,7 +317,9 @@ static int port_wait(const char *name, int flags)
 
 	while ((fd = port_open(name, flags)) < 0) {
 		if (uptime_ms() > end)
-			die("port: %s did not appear: %s", name, strerror(errno));
+			die("port: %s did not appear: the kernel needs a virtio console: "
+			    "give its modules with --modules",
+			    name);
 		sleep_ms(2);
 	}
 	return fd;
@@ -344,7 +347,8 @@ static void kvm_wait(void)
 
 	while (access("/dev/kvm", R_OK | W_OK) < 0) {
 		if (uptime_ms() > end)
-			die("kvm: no /dev/kvm in the machine: its processor or its kernel has no KVM");
+			die("kvm: no /dev/kvm in the machine: its processor or its kernel has no "
+			    "KVM");
 		sleep_ms(2);
 	}
 	chmod("/dev/kvm", 0666);
@@ -383,7 +387,7 @@ __attribute__((noreturn)) static void command_exec(int in, int out, int err)
 
 static pid_t command_start(void)
 {
-	int out[2], err[2], in[2] = { -1, -1 };
+	int out[2], err[2], in[2] = {-1, -1};
 	pid_t pid;
 
 	pipe_make(out, 0);
@@ -479,11 +483,11 @@ static int command_wait(pid_t pid, int child_fd)
 	for (;;) {
 		bool in_full = in_stream.have > in_stream.done;
 		struct pollfd fds[COUNT] = {
-			[CHILD] = { .fd = child_fd, .events = POLLIN },
-			[OUT] = { .fd = out_stream.from, .events = POLLIN },
-			[ERR] = { .fd = err_stream.from, .events = POLLIN },
-			[IN] = { .fd = in_full ? in_stream.to : in_stream.from,
-				 .events = in_full ? POLLOUT : POLLIN },
+			[CHILD] = {.fd = child_fd, .events = POLLIN},
+			[OUT] = {.fd = out_stream.from, .events = POLLIN},
+			[ERR] = {.fd = err_stream.from, .events = POLLIN},
+			[IN] = {.fd = in_full ? in_stream.to : in_stream.from,
+				.events = in_full ? POLLOUT : POLLIN},
 		};
 		struct signalfd_siginfo info;
 
@@ -514,7 +518,7 @@ static int command_wait(pid_t pid, int child_fd)
 static void files_send(void)
 {
 	for (size_t i = 0; i < job.getc; i++) {
-		struct stream s = { .to = -1 };
+		struct stream s = {.to = -1};
 		char name[32];
 
 		s.from = open(job.gets[i], O_RDONLY | O_CLOEXEC);

@@ -50,7 +50,7 @@ static void *page_map(size_t len, int fd, int flags)
 
 int main(void)
 {
-	struct kvm_userspace_memory_region slot = { .memory_size = 0x10000 };
+	struct kvm_userspace_memory_region slot = {.memory_size = 0x10000};
 	struct kvm_run *run;
 	int kvm, vm, vcpu, size;
 	void *memory;

@@ -5,9 +5,9 @@
 #define PROBE_MMIO 0x10000000u /* outside the memory */
 
 static const uint32_t guest_code[] = {
-	0xd2a20001,			    /* mov x1, #PROBE_MMIO */
-	0x52800000 | PROBE_VALUE << 5,	    /* mov w0, #PROBE_VALUE */
-	0xb9000020,			    /* str w0, [x1] */
+	0xd2a20001,                    /* mov x1, #PROBE_MMIO */
+	0x52800000 | PROBE_VALUE << 5, /* mov w0, #PROBE_VALUE */
+	0xb9000020,                    /* str w0, [x1] */
 };
 
 static void guest_prepare(int vm, int vcpu)

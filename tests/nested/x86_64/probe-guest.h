@@ -2,14 +2,14 @@
 
 static const uint8_t guest_code[] = {
 	0xb0, PROBE_VALUE, /* mov $PROBE_VALUE, %al */
-	0xe6, 0x10,	   /* out %al, $0x10 */
-	0xf4,		   /* hlt */
+	0xe6, 0x10,        /* out %al, $0x10 */
+	0xf4,              /* hlt */
 };
 
 static void guest_prepare(int vm, int vcpu)
 {
 	struct kvm_sregs sregs;
-	struct kvm_regs regs = { .rflags = 2 };
+	struct kvm_regs regs = {.rflags = 2};
 
 	(void)vm;
 	must(vcpu, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
