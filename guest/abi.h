@@ -67,8 +67,10 @@ static inline uint64_t page_up(uint64_t v)
  *   realtime  ns = monotonic ns + realtime_offset_ns
  *   boottime  ns = monotonic ns + boottime_offset_ns
  * A counter that reads below `counter` counts as equal to it.
+ * CLOCK_MONOTONIC_RAW is the monotonic clock; the coarse clocks are rounded down to ABI_TICK_NS.
  * usable == 0: the counter cannot be trusted here; make the system call.
  */
+#define ABI_TICK_NS 4000000
 struct abi_clock_page {
 	_Atomic uint32_t seq;
 	uint32_t usable;

@@ -27,9 +27,9 @@
 extern struct abi_clock_page vdso_clock_page __attribute__((visibility("hidden")));
 
 /*
- * *ns of the clock: CLOCK_MONOTONIC, CLOCK_REALTIME or CLOCK_BOOTTIME. The coarse clocks are
- * read as the fine ones: nothing ticks here. False: any other clock, or the page
- * cannot be used now; the caller makes the system call.
+ * *ns of the clock: CLOCK_MONOTONIC, CLOCK_REALTIME, their coarse kin, CLOCK_MONOTONIC_RAW or
+ * CLOCK_BOOTTIME. False: any other clock, or the page cannot be used now; the caller makes
+ * the system call.
  */
 static inline bool vdso_clock_read(int id, uint64_t *ns)
 {
@@ -39,6 +39,7 @@ static inline bool vdso_clock_read(int id, uint64_t *ns)
 	for (tries = 0; tries < VDSO_SPINS; tries++) {
 		uint32_t seq = atomic_load_explicit(&p->seq, memory_order_acquire);
 		uint64_t delta, offset;
+		bool coarse = false;
 
 		if (seq & 1) {
 			vdso_relax();
@@ -48,15 +49,22 @@ static inline bool vdso_clock_read(int id, uint64_t *ns)
 			return false;
 		switch (id) {
 		case CLOCK_MONOTONIC:
-		case CLOCK_MONOTONIC_COARSE:
+		case CLOCK_MONOTONIC_RAW:
 			offset = 0;
 			break;
 		case CLOCK_REALTIME:
-		case CLOCK_REALTIME_COARSE:
 			offset = p->realtime_offset_ns;
 			break;
 		case CLOCK_BOOTTIME:
 			offset = p->boottime_offset_ns;
+			break;
+		case CLOCK_MONOTONIC_COARSE:
+			offset = 0;
+			coarse = true;
+			break;
+		case CLOCK_REALTIME_COARSE:
+			offset = p->realtime_offset_ns;
+			coarse = true;
 			break;
 		default:
 			return false;
@@ -69,6 +77,8 @@ static inline bool vdso_clock_read(int id, uint64_t *ns)
 		/* 128 bits: days may pass without an update, while vmbox is stopped. */
 		*ns = p->mono_ns + offset +
 		      (uint64_t)(((unsigned __int128)delta * p->mult) >> (p->shift & 63));
+		if (coarse)
+			*ns -= *ns % ABI_TICK_NS;
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&p->seq, memory_order_relaxed) == seq)
 			return true;
@@ -109,7 +119,8 @@ static inline int vdso_gettimeofday(struct timeval *tv, struct timezone *tz)
 /* clock_getres(2): what is computed above has the unit of a nanosecond; the rest is the VMM's. */
 static inline int vdso_clock_getres(int id, struct timespec *res)
 {
-	if (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME && id != CLOCK_BOOTTIME)
+	if (id != CLOCK_MONOTONIC && id != CLOCK_REALTIME && id != CLOCK_MONOTONIC_RAW &&
+	    id != CLOCK_BOOTTIME)
 		return (int)vdso_syscall2(__NR_clock_getres, (uint64_t)(int64_t)id, (uint64_t)res);
 	if (res) {
 		res->tv_sec = 0;
