@@ -36,10 +36,8 @@ GT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmiss
 	-Wno-format-truncation -Wno-nonnull -Wno-array-bounds
 gt_own_cflags = $$(sed -n 's|^// cflags: ||p' $<)
 
-vpath %.c tests/guest tests/guest/$(ARCH)
-
 define gt_rule
-$(GT_OUT)/%$(1): $(2)/%.c tests/guest/check.h tests/guest/rules.mk
+$(GT_OUT)/%$(1): $(2)/%.c tests/guest/check.h tests/guest/badelf.h tests/guest/rules.mk
 	@mkdir -p $$(@D)
 	$(3) $$(GT_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $(4) -o $$@ $$< $$(gt_own_cflags)
 endef
