@@ -81,6 +81,11 @@ uint64_t mm_tlb_gen(const struct mm *mm);
  * VMA_* ; user: ring 3 may use it too. 0, -ENOMEM, -EEXIST.
  */
 int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool user);
+/*
+ * A root table that maps the kernel half alone: for a vCPU that runs no mm (x86_64), TTBR1
+ * (arm64). 0 before the first gmem_map_kernel.
+ */
+gpa_t gmem_kernel_root(struct gmem *gm);
 
 /* ---- mapping; addresses and lengths page aligned and inside mm_range unless said otherwise ---- */
 

@@ -1,0 +1,276 @@
+/* Page faults: demand zero, object pages, copy on write, stack growth, and the neighbours. */
+#include "mm_internal.h"
+#include "pte.h"
+
+#include <errno.h>
+
+/* One touch, being handled. mm->lock held throughout. */
+struct fault {
+	struct mm *mm;
+	struct vma_node *n;
+	uint64_t va; /* page aligned */
+	pte_t *pte;
+	unsigned access;
+};
+
+static void count(_Atomic uint64_t *a, _Atomic uint64_t *b)
+{
+	atomic_fetch_add_explicit(a, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(b, 1, memory_order_relaxed);
+}
+
+/* ---- which VMA ---- */
+
+/* Linux's expand_stack: the limit, the address-space limit, and a distance to what lies below. */
+static bool grow_stack(struct mm *mm, struct vma_node *n, uint64_t addr)
+{
+	uint64_t start = page_down(addr);
+	struct vma_node *prev = vma_prev(n);
+
+	if (start < ABI_USER_MIN || n->v.end - start > mm->stack_limit)
+		return false;
+	if (prev && prev->v.end > start)
+		return false;
+	if (prev && prev->v.flags & VMA_PROT && !(prev->v.flags & VMA_GROWSDOWN) &&
+	    start - prev->v.end < MM_STACK_GAP)
+		return false;
+	if (!mm_may_map(mm, n->v.start - start))
+		return false;
+	vma_resize(mm, n, start, n->v.end);
+	return true;
+}
+
+static struct vma_node *fault_vma(struct mm *mm, uint64_t addr)
+{
+	struct vma_node *n;
+
+	if (addr >= ABI_USER_END)
+		return NULL;
+	n = vma_find(mm, addr);
+	if (!n || n->v.start <= addr)
+		return n;
+	if (!(n->v.flags & VMA_GROWSDOWN) || !grow_stack(mm, n, addr))
+		return NULL;
+	return n;
+}
+
+static bool permitted(const struct vma *v, unsigned access)
+{
+	if (access & FAULT_EXEC)
+		return v->flags & VMA_EXEC;
+	if (access & FAULT_FORCE)
+		return !(v->flags & VMA_SHARED) || v->flags & VMA_WRITE;
+	if (access & FAULT_WRITE)
+		return v->flags & VMA_WRITE;
+	return v->flags & VMA_PROT; /* the tables cannot express less than reading */
+}
+
+/* ---- how far ahead ---- */
+
+/*
+ * Pages to map for a touch at va: one, or when the touches come in order twice as many
+ * as last time. Records where the next would be.
+ */
+static unsigned ahead(struct vma_node *n, uint64_t va, bool down)
+{
+	unsigned pages = va == n->next_touch ? n->ahead : 1;
+
+	n->ahead = pages * 2 < MM_FAULT_AHEAD ? pages * 2 : MM_FAULT_AHEAD;
+	n->next_touch = down ? va - (uint64_t)pages * PAGE_SIZE : va + (uint64_t)pages * PAGE_SIZE;
+	return pages;
+}
+
+/* The entry i pages on, in the same table and VMA; NULL if there is none. */
+static pte_t *neighbour(const struct fault *f, int64_t i)
+{
+	uint64_t va = f->va + (uint64_t)i * PAGE_SIZE;
+
+	if (va < f->n->v.start || va >= f->n->v.end ||
+	    va / PGTABLE_SPAN != f->va / PGTABLE_SPAN)
+		return NULL;
+	return f->pte + i;
+}
+
+/* ---- the kinds ---- */
+
+static int fault_zero(struct fault *f)
+{
+	struct mm *mm = f->mm;
+	unsigned flags = vma_pte_flags(&f->n->v, true);
+	bool down = f->n->v.flags & VMA_GROWSDOWN;
+	pfn_t pfn = frame_alloc_raw(mm->gm, true);
+	unsigned pages;
+
+	if (!pfn)
+		return -ENOMEM;
+	pgtable_set(mm, f->pte, pte_make(pfn, flags));
+	count(&mm->faults_minor, &mm->gm->faults_minor);
+	pages = ahead(f->n, f->va, down);
+	for (unsigned i = 1; i < pages; i++) {
+		pte_t *p = neighbour(f, down ? -(int64_t)i : (int64_t)i);
+
+		if (!p || pte_load(p))
+			break;
+		pfn = frame_alloc_raw(mm->gm, true);
+		if (!pfn)
+			break;
+		pgtable_set(mm, p, pte_make(pfn, flags));
+	}
+	return 0;
+}
+
+/* A private copy of frame `from`, or 0. */
+static pfn_t copy_frame(struct gmem *gm, pfn_t from)
+{
+	pfn_t to = frame_alloc_raw(gm, false);
+
+	if (to && gmem_copy(frame_hva(gm, to), frame_hva(gm, from), PAGE_SIZE) != PAGE_SIZE) {
+		frame_put(gm, to);
+		return 0;
+	}
+	return to;
+}
+
+/* Maps the object's resident pages around the touch, with as much as they may have. */
+static void map_around(struct fault *f)
+{
+	struct mm *mm = f->mm;
+	unsigned flags = vma_pte_flags(&f->n->v, f->n->v.flags & VMA_SHARED);
+	uint64_t block = MM_FAULT_AROUND * PAGE_SIZE;
+	uint64_t lo = f->va & ~(block - 1), hi = lo + block;
+	pfn_t pfn[MM_FAULT_AROUND];
+	unsigned n;
+
+	if (lo < f->n->v.start)
+		lo = f->n->v.start;
+	if (hi > f->n->v.end)
+		hi = f->n->v.end;
+	n = (unsigned)((hi - lo) >> PAGE_SHIFT);
+	memobj_peek_range(f->n->v.obj, vma_pgoff(&f->n->v, lo), n, pfn);
+	for (unsigned i = 0; i < n; i++) {
+		pte_t *p = f->pte + ((int64_t)(lo - f->va) >> PAGE_SHIFT) + i;
+
+		if (!pfn[i])
+			continue;
+		if (pte_load(p))
+			frame_put(mm->gm, pfn[i]);
+		else
+			pgtable_set(mm, p, pte_make(pfn[i], flags));
+	}
+}
+
+static int fault_object(struct fault *f)
+{
+	struct mm *mm = f->mm;
+	const struct vma *v = &f->n->v;
+	bool shared = v->flags & VMA_SHARED;
+	pfn_t pfn, copy;
+	int r = memobj_page(v->obj, vma_pgoff(v, f->va), &pfn);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : -ENXIO;
+	if (!shared && f->access & FAULT_WRITE) {
+		copy = copy_frame(mm->gm, pfn);
+		frame_put(mm->gm, pfn);
+		if (!copy)
+			return -ENOMEM;
+		pgtable_set(mm, f->pte, pte_make(copy, vma_pte_flags(v, true)));
+		count(&mm->faults_cow, &mm->gm->faults_cow);
+	} else {
+		pgtable_set(mm, f->pte, pte_make(pfn, vma_pte_flags(v, shared)));
+		count(&mm->faults_file, &mm->gm->faults_file);
+	}
+	map_around(f);
+	return 0;
+}
+
+/* The page is this mm's alone, or writes go to the object. */
+static bool may_write(const struct fault *f, uint64_t e)
+{
+	return f->n->v.flags & VMA_SHARED || frame_refs(f->mm->gm, pte_pfn(e)) == 1;
+}
+
+/*
+ * Copies a shared private page; those after it too when such writes come in
+ * order. The old entries are gone for every vCPU before the new ones appear: no two threads
+ * ever see different pages, and arm64 demands break before make.
+ */
+static int fault_copy(struct fault *f)
+{
+	struct mm *mm = f->mm;
+	unsigned flags = vma_pte_flags(&f->n->v, true), n = 0;
+	unsigned pages = ahead(f->n, f->va, false);
+	pfn_t copy[MM_FAULT_AHEAD];
+	struct pgtable_batch b;
+
+	pgtable_batch_init(&b, mm);
+	for (; n < pages; n++) {
+		pte_t *p = neighbour(f, n);
+		uint64_t e = p ? pte_load(p) : 0;
+
+		if (n > 0 && (!(pte_flags(e) & PTE_PRESENT) || pte_flags(e) & PTE_WRITE || may_write(f, e)))
+			break;
+		copy[n] = copy_frame(mm->gm, pte_pfn(e));
+		if (!copy[n])
+			break;
+		pgtable_restrict(&b, p, 0, true);
+	}
+	pgtable_batch_flush(&b);
+	for (unsigned i = 0; i < n; i++)
+		pgtable_set(mm, f->pte + i, pte_make(copy[i], flags));
+	if (!n)
+		return -ENOMEM;
+	count(&mm->faults_cow, &mm->gm->faults_cow);
+	return 0;
+}
+
+/* The entry names a frame. */
+static int fault_present(struct fault *f, uint64_t e)
+{
+	struct mm *mm = f->mm;
+	bool own = may_write(f, e);
+	uint64_t now;
+
+	if (f->access & FAULT_WRITE && !own)
+		return fault_copy(f);
+	/* Permissive, or a touch that lost a race and finds all as it should be. */
+	now = pte_make(pte_pfn(e), vma_pte_flags(&f->n->v, own));
+	if (now != e)
+		pgtable_set(mm, f->pte, now);
+	count(&mm->faults_minor, &mm->gm->faults_minor);
+	return 0;
+}
+
+int mm_fault_locked(struct mm *mm, uint64_t addr, unsigned access)
+{
+	struct fault f = {.mm = mm, .va = page_down(addr), .access = access};
+	uint64_t e;
+
+	f.n = fault_vma(mm, addr);
+	if (!f.n)
+		return -EFAULT;
+	if (!permitted(&f.n->v, access)) {
+		count(&mm->faults_denied, &mm->gm->faults_denied);
+		return -EACCES;
+	}
+	f.pte = pgtable_make(mm, f.va);
+	if (!f.pte)
+		return -ENOMEM;
+	e = pte_load(f.pte);
+	if (e)
+		return fault_present(&f, e);
+	return f.n->v.obj ? fault_object(&f) : fault_zero(&f);
+}
+
+int mm_fault(struct mm *mm, uint64_t addr, unsigned access)
+{
+	for (int i = 0;; i++) {
+		int r;
+
+		mm_lock(mm);
+		r = mm_fault_locked(mm, addr, access);
+		mm_unlock(mm);
+		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(mm->gm))
+			return r;
+	}
+}

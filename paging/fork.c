@@ -1,0 +1,218 @@
+/* fork: a second address space like the first. */
+#include "mm_internal.h"
+#include "pte.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * A copy of a page costs half a microsecond, a fault for it later tens of them on either side:
+ * so a small program is copied whole, and of a large one what it will write at once.
+ */
+#define EAGER_BUDGET	256 /* pages copied in one fork */
+#define EAGER_STACK	32 /* around the stack pointer */
+#define EAGER_DATA	64 /* of each private file mapping: data, relocations */
+#define EAGER_HEAP	64 /* at the end of the heap */
+#define EAGER_OTHER	8 /* of any other mapping, from its start */
+
+struct fork {
+	struct mm *parent, *child;
+	struct pgtable_batch batch; /* the parent's entries that become read-only */
+	uint64_t hot; /* page */
+	bool all; /* the budget covers everything */
+	unsigned left;
+	pte_t *table; /* the child's table that serves table_va */
+	uint64_t table_va;
+};
+
+/* Private pages that the parent could write now. */
+static uint64_t count_writable(struct mm *mm, uint64_t limit)
+{
+	struct vma_node *n;
+	uint64_t sum = 0;
+
+	RB_FOREACH (n, vma_tree, &mm->vmas) {
+		uint64_t va = n->v.start;
+		pte_t *p;
+
+		if (n->v.flags & (VMA_SHARED | VMA_DONTFORK | VMA_WIPEONFORK))
+			continue;
+		while (sum <= limit && (p = pgtable_next(mm, &va, n->v.end))) {
+			do {
+				sum += (pte_flags(pte_load(p++)) & PTE_WRITE) != 0;
+				va += PAGE_SIZE;
+			} while (va < n->v.end && va & (PGTABLE_SPAN - 1));
+		}
+	}
+	return sum;
+}
+
+/* Will both sides write this page soon? */
+static bool is_hot(const struct fork *f, const struct vma *v, uint64_t va)
+{
+	uint64_t page = PAGE_SIZE, from_start = (va - v->start) / page;
+
+	if (va + EAGER_STACK / 2 * page >= f->hot && va < f->hot + EAGER_STACK / 2 * page)
+		return true;
+	if (v->obj)
+		return from_start < EAGER_DATA;
+	if (!strcmp(v->name, "[heap]"))
+		return (v->end - va) / page <= EAGER_HEAP;
+	return !(v->flags & VMA_GROWSDOWN) && from_start < EAGER_OTHER;
+}
+
+static bool copy_now(struct fork *f, const struct vma *v, uint64_t va, uint64_t e)
+{
+	uint64_t stack_end = f->hot + EAGER_STACK / 2 * PAGE_SIZE;
+
+	if (!(pte_flags(e) & PTE_WRITE) || !f->left)
+		return false;
+	if (f->all)
+		return true;
+	/* The stack comes last in the address space: its share is kept for it. */
+	if (f->left <= EAGER_STACK && !(va < stack_end && va + EAGER_STACK / 2 * PAGE_SIZE >= f->hot))
+		return false;
+	return is_hot(f, v, va);
+}
+
+static pte_t *child_entry(struct fork *f, uint64_t va)
+{
+	uint64_t base = va & ~(PGTABLE_SPAN - 1);
+
+	if (!f->table || f->table_va != base) {
+		f->table = pgtable_make(f->child, base);
+		f->table_va = base;
+		if (!f->table)
+			return NULL;
+	}
+	return f->table + ((va - base) >> PAGE_SHIFT);
+}
+
+static int copy_eagerly(struct fork *f, pte_t *c, uint64_t e)
+{
+	struct gmem *gm = f->child->gm;
+	pfn_t pfn = frame_alloc_raw(gm, false);
+
+	if (!pfn)
+		return -ENOMEM;
+	if (gmem_copy(frame_hva(gm, pfn), frame_hva(gm, pte_pfn(e)), PAGE_SIZE) != PAGE_SIZE) {
+		frame_put(gm, pfn);
+		return -ENOMEM;
+	}
+	f->left--;
+	pgtable_set(f->child, c, pte_make(pfn, pte_flags(e)));
+	return 0;
+}
+
+static int copy_entry(struct fork *f, const struct vma *v, uint64_t va, pte_t *p)
+{
+	uint64_t e = pte_load(p);
+	pte_t *c = child_entry(f, va);
+
+	if (!c)
+		return -ENOMEM;
+	if (!(v->flags & VMA_SHARED)) {
+		if (copy_now(f, v, va, e))
+			return copy_eagerly(f, c, e);
+		if (pte_flags(e) & PTE_WRITE) {
+			e = pte_make(pte_pfn(e), pte_flags(e) & ~(unsigned)PTE_WRITE);
+			pgtable_restrict(&f->batch, p, e, false);
+		}
+	}
+	frame_get(f->child->gm, pte_pfn(e));
+	pgtable_set(f->child, c, e);
+	return 0;
+}
+
+static int copy_pages(struct fork *f, const struct vma *v)
+{
+	uint64_t va = v->start;
+	pte_t *p;
+
+	while ((p = pgtable_next(f->parent, &va, v->end))) {
+		do {
+			if (pte_load(p)) {
+				int r = copy_entry(f, v, va, p);
+
+				if (r < 0)
+					return r;
+			}
+			p++;
+			va += PAGE_SIZE;
+		} while (va < v->end && va & (PGTABLE_SPAN - 1));
+	}
+	return 0;
+}
+
+static int copy_vmas(struct fork *f)
+{
+	struct vma_node *n, *copy;
+	int r = 0;
+
+	RB_FOREACH (n, vma_tree, &f->parent->vmas) {
+		if (n->v.flags & VMA_DONTFORK)
+			continue;
+		copy = vma_new(&n->v);
+		if (!copy)
+			return -ENOMEM;
+		copy->next_touch = n->next_touch;
+		copy->ahead = n->ahead;
+		/* On the object's list before its pages: a truncation finds it. */
+		vma_insert(f->child, copy);
+		if (n->v.flags & VMA_WIPEONFORK)
+			continue;
+		r = copy_pages(f, &n->v);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+static void copy_settings(struct mm *to, const struct mm *from)
+{
+	to->brk_start = from->brk_start;
+	to->brk = from->brk;
+	to->mmap_base = from->mmap_base;
+	to->gap_from = from->gap_from;
+	to->gap_largest = from->gap_largest;
+	to->limit_as = from->limit_as;
+	to->stack_limit = from->stack_limit;
+}
+
+static int fork_once(struct mm *parent, uint64_t hot, struct mm **out)
+{
+	struct fork f = {.parent = parent, .hot = page_down(hot), .left = EAGER_BUDGET};
+	int r;
+
+	mm_lock(parent);
+	f.child = mm_alloc(parent->gm);
+	if (!f.child) {
+		mm_unlock(parent);
+		return -ENOMEM;
+	}
+	mm_lock(f.child); /* younger than its parent: the order */
+	copy_settings(f.child, parent);
+	pgtable_batch_init(&f.batch, parent);
+	f.all = count_writable(parent, EAGER_BUDGET) <= EAGER_BUDGET;
+	r = copy_vmas(&f);
+	pgtable_batch_flush(&f.batch);
+	mm_unlock(parent);
+	mm_unlock(f.child);
+	if (r < 0) {
+		mm_put(f.child);
+		return r;
+	}
+	mm_register(f.child);
+	*out = f.child;
+	return 0;
+}
+
+int mm_fork(struct mm *parent, uint64_t hot, struct mm **out)
+{
+	for (int i = 0;; i++) {
+		int r = fork_once(parent, hot, out);
+
+		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(parent->gm))
+			return r;
+	}
+}

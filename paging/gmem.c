@@ -1,0 +1,448 @@
+/* Guest memory: the memfd, its two mappings, memslots, frames. */
+#include "gmem_internal.h"
+#include "access.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MIN_LIMIT (4UL << 20)
+
+static void *map_alias(int fd, size_t span)
+{
+	void *p = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Guest-physical layout: `total` frames with the hole left out. */
+static void set_layout(struct gmem *gm, uint64_t limit)
+{
+	gm->total = limit >> PAGE_SHIFT;
+	gm->end = (pfn_t)gm->total;
+	if (limit > GMEM_HOLE_START)
+		gm->end += (GMEM_HOLE_END - GMEM_HOLE_START) >> PAGE_SHIFT;
+	gm->span = (size_t)gm->end << PAGE_SHIFT;
+	gm->quarantine_max = gm->total / 16;
+	if (gm->quarantine_max > 8192)
+		gm->quarantine_max = 8192;
+	gm->fresh = 1; /* frame 0 means "none" */
+}
+
+struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void *machine)
+{
+	struct gmem *gm;
+
+	/* A pfn_t and the address space of the VMM bound what can be asked for. */
+	if (limit < MIN_LIMIT || limit > (1UL << 43)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	gm = calloc(1, sizeof(*gm));
+	if (!gm)
+		return NULL;
+	gm->fd = -1;
+	gm->ops = ops;
+	gm->machine = machine;
+	pthread_mutex_init(&gm->lock, NULL);
+	pthread_mutex_init(&gm->recycle_lock, NULL);
+	pthread_mutex_init(&gm->trim_lock, NULL);
+	pthread_mutex_init(&gm->mms_lock, NULL);
+	set_layout(gm, limit);
+
+	gm->fd = memfd_create("vmbox-guest", MFD_CLOEXEC);
+	if (gm->fd < 0 || ftruncate(gm->fd, (off_t)gm->span) < 0)
+		goto fail;
+	gm->kvm = map_alias(gm->fd, gm->span);
+	gm->vmm = map_alias(gm->fd, gm->span);
+	gm->frames_bytes = page_up(gm->end * sizeof(*gm->frames));
+	gm->frames = mmap(NULL, gm->frames_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (gm->frames == MAP_FAILED)
+		gm->frames = NULL;
+	if (!gm->kvm || !gm->vmm || !gm->frames)
+		goto fail;
+	if (gmem_access_init() < 0)
+		goto fail;
+	return gm;
+fail:
+	gmem_destroy(gm);
+	return NULL;
+}
+
+void gmem_destroy(struct gmem *gm)
+{
+	int saved = errno;
+
+	if (!gm)
+		return;
+	if (gm->frames)
+		munmap(gm->frames, gm->frames_bytes);
+	if (gm->vmm)
+		munmap(gm->vmm, gm->span);
+	if (gm->kvm)
+		munmap(gm->kvm, gm->span);
+	if (gm->fd >= 0)
+		close(gm->fd);
+	pthread_mutex_destroy(&gm->mms_lock);
+	pthread_mutex_destroy(&gm->trim_lock);
+	pthread_mutex_destroy(&gm->recycle_lock);
+	pthread_mutex_destroy(&gm->lock);
+	free(gm);
+	errno = saved;
+}
+
+void gmem_get_stats(struct gmem *gm, struct gmem_stats *out)
+{
+	pthread_mutex_lock(&gm->lock);
+	*out = (struct gmem_stats){
+		.frames_total = gm->total,
+		.frames_used = gm->used,
+		.frames_table = gm->tables,
+		.frames_quarantined = gm->quarantine.n,
+		.recycles = gm->recycles,
+		.invalidations = atomic_load_explicit(&gm->invalidations, memory_order_relaxed),
+	};
+	pthread_mutex_unlock(&gm->lock);
+}
+
+void gmem_set_reclaim(struct gmem *gm, size_t (*reclaim)(void *arg, size_t want), void *arg)
+{
+	pthread_mutex_lock(&gm->lock);
+	gm->reclaim = reclaim;
+	gm->reclaim_arg = arg;
+	pthread_mutex_unlock(&gm->lock);
+}
+
+/* ---- lists ---- */
+
+void frame_list_push(struct gmem *gm, struct frame_list *list, pfn_t pfn)
+{
+	gm->frames[pfn].next = list->head;
+	list->head = pfn;
+	if (!list->n++)
+		list->tail = pfn;
+}
+
+pfn_t frame_list_pop(struct gmem *gm, struct frame_list *list)
+{
+	pfn_t pfn = list->head;
+
+	if (!list->n)
+		return 0;
+	list->head = gm->frames[pfn].next;
+	list->n--;
+	return pfn;
+}
+
+/* Moves all of from in front of to. */
+void frame_list_splice(struct gmem *gm, struct frame_list *to, struct frame_list *from)
+{
+	if (!from->n)
+		return;
+	gm->frames[from->tail].next = to->head;
+	if (!to->n)
+		to->tail = from->tail;
+	to->head = from->head;
+	to->n += from->n;
+	*from = (struct frame_list){0};
+}
+
+/* Tells gmem_maintain, which looks without the lock. */
+static void hint_locked(struct gmem *gm)
+{
+	atomic_store_explicit(&gm->dirty_hint, gm->dirty.n, memory_order_relaxed);
+	atomic_store_explicit(&gm->quarantine_hint, gm->quarantine.n, memory_order_relaxed);
+}
+
+/* ---- frames ---- */
+
+/* Adds the memslot that covers gm->fresh. */
+static int add_slot_locked(struct gmem *gm)
+{
+	uint64_t start = (uint64_t)gm->slot_end << PAGE_SHIFT, size = gm->span;
+	int r;
+
+	if (start == GMEM_HOLE_START)
+		start = GMEM_HOLE_END;
+	size = gm->span - start;
+	if (size > GMEM_SLOT_SIZE)
+		size = GMEM_SLOT_SIZE;
+	r = gm->ops->slot_add(gm->machine, gm->slots, gpa(start), size, gm->kvm + start);
+	if (r < 0)
+		return r;
+	gm->slots++;
+	gm->slot_end = (pfn_t)((start + size) >> PAGE_SHIFT);
+	return 0;
+}
+
+static pfn_t take_fresh_locked(struct gmem *gm)
+{
+	if (gm->fresh == GMEM_HOLE_START >> PAGE_SHIFT)
+		gm->fresh = GMEM_HOLE_END >> PAGE_SHIFT;
+	if (gm->fresh >= gm->end)
+		return 0;
+	if (gm->fresh >= gm->slot_end && add_slot_locked(gm) < 0)
+		return 0;
+	return gm->fresh++;
+}
+
+pfn_t frame_alloc_raw(struct gmem *gm, bool zero)
+{
+	bool stale = false;
+	pfn_t pfn;
+
+	pthread_mutex_lock(&gm->lock);
+	/* A stale frame first: the host's page is there and its mappings are warm. */
+	pfn = frame_list_pop(gm, &gm->dirty);
+	if (pfn) {
+		stale = true;
+		hint_locked(gm);
+	} else {
+		pfn = frame_list_pop(gm, &gm->clean);
+		if (!pfn)
+			pfn = take_fresh_locked(gm);
+	}
+	if (pfn)
+		gm->used++;
+	pthread_mutex_unlock(&gm->lock);
+	if (!pfn)
+		return 0;
+	atomic_store_explicit(&gm->frames[pfn].refs, 1, memory_order_relaxed);
+	if (zero && stale && gmem_zero(frame_hva(gm, pfn), PAGE_SIZE) < 0) {
+		frame_put(gm, pfn);
+		return 0;
+	}
+	return pfn;
+}
+
+pfn_t frame_alloc(struct gmem *gm, bool zero)
+{
+	for (int i = 0;; i++) {
+		pfn_t pfn = frame_alloc_raw(gm, zero);
+
+		if (pfn || i == GMEM_TRIES || !gmem_make_room(gm))
+			return pfn;
+	}
+}
+
+void frame_get(struct gmem *gm, pfn_t pfn)
+{
+	atomic_fetch_add_explicit(&gm->frames[pfn].refs, 1, memory_order_relaxed);
+}
+
+void frame_put_list(struct gmem *gm, struct frame_list *list, pfn_t pfn)
+{
+	if (atomic_fetch_sub_explicit(&gm->frames[pfn].refs, 1, memory_order_acq_rel) == 1)
+		frame_list_push(gm, list, pfn);
+}
+
+void frame_free_list(struct gmem *gm, struct frame_list *list)
+{
+	if (!list->n)
+		return;
+	pthread_mutex_lock(&gm->lock);
+	gm->used -= list->n;
+	frame_list_splice(gm, &gm->dirty, list);
+	hint_locked(gm);
+	pthread_mutex_unlock(&gm->lock);
+}
+
+void frame_put(struct gmem *gm, pfn_t pfn)
+{
+	struct frame_list list = {0};
+
+	frame_put_list(gm, &list, pfn);
+	frame_free_list(gm, &list);
+}
+
+unsigned frame_refs(struct gmem *gm, pfn_t pfn)
+{
+	return atomic_load_explicit(&gm->frames[pfn].refs, memory_order_acquire);
+}
+
+void *frame_hva(struct gmem *gm, pfn_t pfn)
+{
+	return gm->vmm + ((size_t)pfn << PAGE_SHIFT);
+}
+
+void *frame_kvm_hva(struct gmem *gm, pfn_t pfn)
+{
+	return gm->kvm + ((size_t)pfn << PAGE_SHIFT);
+}
+
+/* ---- table frames and their quarantine ---- */
+
+pfn_t table_alloc(struct gmem *gm)
+{
+	pfn_t pfn = frame_alloc_raw(gm, false);
+
+	/* Even a fresh one is written here: if the host has no page for it, we learn it recoverably. */
+	if (pfn && gmem_zero(frame_hva(gm, pfn), PAGE_SIZE) < 0) {
+		frame_put(gm, pfn);
+		return 0;
+	}
+	if (pfn) {
+		pthread_mutex_lock(&gm->lock);
+		gm->tables++;
+		pthread_mutex_unlock(&gm->lock);
+	}
+	return pfn;
+}
+
+void table_free_list(struct gmem *gm, struct frame_list *list)
+{
+	bool shadow = gmem_shadow(gm);
+
+	if (!list->n)
+		return;
+	pthread_mutex_lock(&gm->lock);
+	gm->used -= list->n;
+	gm->tables -= list->n;
+	frame_list_splice(gm, shadow ? &gm->quarantine : &gm->dirty, list);
+	hint_locked(gm);
+	pthread_mutex_unlock(&gm->lock);
+}
+
+/*
+ * Empties the quarantine: KVM forgets every shadow table. What is freed
+ * while that goes on waits for the next time. Returns how many frames became free.
+ */
+static uint64_t quarantine_recycle(struct gmem *gm, uint64_t at_least)
+{
+	struct frame_list list;
+	uint64_t n;
+	int r;
+
+	pthread_mutex_lock(&gm->recycle_lock);
+	pthread_mutex_lock(&gm->lock);
+	list = gm->quarantine;
+	if (list.n < at_least)
+		list = (struct frame_list){0}; /* someone else was faster */
+	else
+		gm->quarantine = (struct frame_list){0};
+	n = list.n;
+	pthread_mutex_unlock(&gm->lock);
+	if (n) {
+		r = gm->ops->slots_recycle(gm->machine);
+		pthread_mutex_lock(&gm->lock);
+		frame_list_splice(gm, r < 0 ? &gm->quarantine : &gm->dirty, &list);
+		if (r < 0)
+			n = 0;
+		else
+			gm->recycles++;
+		hint_locked(gm);
+		pthread_mutex_unlock(&gm->lock);
+	}
+	pthread_mutex_unlock(&gm->recycle_lock);
+	return n;
+}
+
+/* ---- giving memory back ---- */
+
+static int compare_pfn(const void *a, const void *b)
+{
+	pfn_t x = *(const pfn_t *)a, y = *(const pfn_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Cuts the older half off the stale list; the recently freed ones stay, for their caches. */
+static size_t cut_older_half(struct gmem *gm, pfn_t *out, size_t cap)
+{
+	size_t keep, n = 0;
+	pfn_t pfn;
+
+	pthread_mutex_lock(&gm->lock);
+	keep = gm->dirty.n / 2;
+	pfn = gm->dirty.head;
+	if (gm->dirty.n > GMEM_TRIM_PAGES) {
+		for (size_t i = 1; i < keep; i++)
+			pfn = gm->frames[pfn].next;
+		n = gm->dirty.n - keep;
+		if (n > cap)
+			n = 0;
+	}
+	if (n) {
+		pfn_t rest = gm->frames[pfn].next;
+
+		gm->dirty.tail = pfn;
+		gm->dirty.n = keep;
+		for (size_t i = 0; i < n; i++, rest = gm->frames[rest].next)
+			out[i] = rest;
+		hint_locked(gm);
+	}
+	pthread_mutex_unlock(&gm->lock);
+	return n;
+}
+
+static void trim(struct gmem *gm)
+{
+	size_t cap, n;
+	pfn_t *v;
+
+	if (pthread_mutex_trylock(&gm->trim_lock))
+		return;
+	cap = atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed) + GMEM_TRIM_PAGES;
+	v = malloc(cap * sizeof(*v));
+	n = v ? cut_older_half(gm, v, cap) : 0;
+	if (n)
+		qsort(v, n, sizeof(*v), compare_pfn);
+	for (size_t i = 0, run; i < n; i += run) {
+		struct frame_list list = {0};
+		int r;
+
+		for (run = 1; i + run < n && v[i + run] == v[i] + run;)
+			run++;
+		r = fallocate(gm->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      (off_t)v[i] << PAGE_SHIFT, (off_t)(run << PAGE_SHIFT));
+		for (size_t j = 0; j < run; j++)
+			frame_list_push(gm, &list, v[i + run - 1 - j]);
+		pthread_mutex_lock(&gm->lock);
+		frame_list_splice(gm, r < 0 ? &gm->dirty : &gm->clean, &list);
+		hint_locked(gm);
+		pthread_mutex_unlock(&gm->lock);
+	}
+	free(v);
+	pthread_mutex_unlock(&gm->trim_lock);
+}
+
+void gmem_maintain(struct gmem *gm)
+{
+	if (atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) > gm->quarantine_max)
+		quarantine_recycle(gm, gm->quarantine_max + 1);
+	if (atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed) > GMEM_TRIM_PAGES)
+		trim(gm);
+}
+
+static bool frame_available(struct gmem *gm)
+{
+	bool yes;
+
+	pthread_mutex_lock(&gm->lock);
+	yes = gm->dirty.n || gm->clean.n || gm->fresh < gm->end;
+	pthread_mutex_unlock(&gm->lock);
+	return yes;
+}
+
+bool gmem_make_room(struct gmem *gm)
+{
+	size_t (*reclaim)(void *arg, size_t want);
+	void *arg;
+
+	if (frame_available(gm))
+		return true;
+	/* Frames on their way from one list to the other come back when the lock is free. */
+	pthread_mutex_lock(&gm->trim_lock);
+	pthread_mutex_unlock(&gm->trim_lock);
+	if (quarantine_recycle(gm, 1) || frame_available(gm))
+		return true;
+	pthread_mutex_lock(&gm->lock);
+	reclaim = gm->reclaim;
+	arg = gm->reclaim_arg;
+	pthread_mutex_unlock(&gm->lock);
+	return reclaim && reclaim(arg, 256) > 0;
+}

@@ -1,0 +1,110 @@
+/*
+ * The inside of gmem: what the files of paging/ share about frames.
+ *
+ * Internal to paging/. gmem->lock protects the lists; see gmem.h. Two more
+ * locks serialise slow work and are taken before it: recycle_lock around the emptying of
+ * the quarantine, trim_lock around punching holes. mms_lock protects the
+ * registry of address spaces and is a leaf.
+ */
+#ifndef VMBOX_PAGING_GMEM_INTERNAL_H
+#define VMBOX_PAGING_GMEM_INTERNAL_H
+
+#include "gmem.h"
+#include "mm.h"
+
+/*
+ * Guest-physical addresses that hold no memory: interrupt controllers and a
+ * processor's fixed pages on one architecture, the doorbell on the other.
+ */
+#define GMEM_HOLE_START 0xc0000000UL
+#define GMEM_HOLE_END	0x100000000UL
+
+#define GMEM_CPUS      64
+#define GMEM_MM_HASH   1024
+#define GMEM_TRIM_PAGES ((64UL << 20) >> PAGE_SHIFT) /* more stale free frames than this: punch holes */
+
+struct frame {
+	_Atomic uint32_t refs;
+	pfn_t next; /* protected by the owner of the list that it is on */
+};
+
+/* A chain of frames through frame.next. */
+struct frame_list {
+	pfn_t head, tail;
+	uint64_t n;
+};
+
+struct gmem {
+	/* immutable after init: */
+	const struct machine_mem_ops *ops;
+	void *machine;
+	int fd;
+	uint8_t *kvm, *vmm; /* KVM's alias and ours */
+	size_t span; /* bytes of each, the hole included */
+	pfn_t end; /* one past the last frame */
+	uint64_t total; /* frames of the limit */
+	uint64_t quarantine_max;
+	struct frame *frames;
+	size_t frames_bytes;
+
+	pthread_mutex_t recycle_lock;
+	pthread_mutex_t trim_lock;
+
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	pfn_t fresh; /* first frame that was never used: zero, as all after it */
+	pfn_t slot_end; /* first frame that no memslot covers */
+	unsigned slots;
+	struct frame_list dirty; /* free, stale contents */
+	struct frame_list clean; /* free, zero */
+	struct frame_list quarantine; /* freed table frames that KVM may still know */
+	uint64_t used, tables, recycles;
+	size_t (*reclaim)(void *arg, size_t want);
+	void *reclaim_arg;
+
+	_Atomic uint64_t invalidations;
+	_Atomic uint64_t dirty_hint, quarantine_hint; /* the lists' lengths, read without the lock */
+
+	/* setup only, then immutable: */
+	pfn_t kern_root; /* root table that holds the kernel half alone; 0: none yet */
+
+	pthread_mutex_t mms_lock;
+	/* protected by mms_lock: */
+	struct mm *mms[GMEM_MM_HASH];
+
+	struct mm *_Atomic active[GMEM_CPUS]; /* each written by its own activator */
+	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;
+};
+
+static inline bool gmem_shadow(struct gmem *gm)
+{
+	return gm->ops->shadow(gm->machine);
+}
+
+/* frame_alloc without the slow ways to find memory: callable under any lock but gmem->lock. 0: none free. */
+pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
+/*
+ * Tries to free memory after an -ENOMEM: waits for a trim, empties the quarantine, asks the
+ * owner. No lock held. True: try again.
+ */
+bool gmem_make_room(struct gmem *gm);
+#define GMEM_TRIES 8 /* how often to try again after gmem_make_room */
+
+/* Drops a reference; a frame that becomes free joins list instead of the free list. */
+void frame_put_list(struct gmem *gm, struct frame_list *list, pfn_t pfn);
+/* Frees what frame_put_list collected, under one lock. */
+void frame_free_list(struct gmem *gm, struct frame_list *list);
+
+void frame_list_push(struct gmem *gm, struct frame_list *list, pfn_t pfn);
+pfn_t frame_list_pop(struct gmem *gm, struct frame_list *list);
+void frame_list_splice(struct gmem *gm, struct frame_list *to, struct frame_list *from);
+
+/* A zeroed frame for a page table, never mapped to a user: plain access to it is safe. 0: none. */
+pfn_t table_alloc(struct gmem *gm);
+/* Frees tables: into the quarantine if KVM shadows, at once if not. No vCPU can walk them any more. */
+void table_free_list(struct gmem *gm, struct frame_list *list);
+
+/* Delayed work: recycles a full quarantine, punches holes. Called where no lock is held; cheap when there is nothing. */
+void gmem_maintain(struct gmem *gm);
+
+#endif

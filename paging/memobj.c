@@ -1,0 +1,480 @@
+/* Memory objects: the page array, its filling, size and bytes. */
+#include "mm_internal.h"
+#include "radix.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct memobj {
+	/* immutable after init: */
+	struct gmem *gm;
+	const struct memobj_ops *ops;
+	void *owner;
+	uint64_t id;
+
+	_Atomic unsigned refs;
+
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	struct radix pages; /* each with a reference */
+	uint64_t size;
+
+	pthread_mutex_t map_lock; /* a leaf, under mm->lock */
+	/* protected by map_lock: */
+	LIST_HEAD(, vma_node) maps; /* every VMA that maps this object */
+};
+
+static _Atomic uint64_t next_id = 1;
+
+struct memobj *memobj_create(struct gmem *gm, const struct memobj_ops *ops, void *owner)
+{
+	struct memobj *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->gm = gm;
+	o->ops = ops;
+	o->owner = owner;
+	o->id = atomic_fetch_add(&next_id, 1);
+	atomic_init(&o->refs, 1);
+	pthread_mutex_init(&o->lock, NULL);
+	pthread_mutex_init(&o->map_lock, NULL);
+	LIST_INIT(&o->maps);
+	return o;
+}
+
+struct memobj *memobj_get(struct memobj *o)
+{
+	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+	return o;
+}
+
+/* Takes the pages from `first` on out of the array. Their references go to list. obj->lock held (or nobody left). */
+static void drop_pages(struct memobj *o, uint64_t first, struct frame_list *list)
+{
+	uint64_t i = first;
+	pfn_t pfn;
+
+	while ((pfn = radix_next(&o->pages, &i))) {
+		radix_del(&o->pages, i);
+		frame_put_list(o->gm, list, pfn);
+		i++;
+	}
+}
+
+void memobj_put(struct memobj *o)
+{
+	struct frame_list list = {0};
+
+	if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	drop_pages(o, 0, &list);
+	frame_free_list(o->gm, &list);
+	radix_clear(&o->pages);
+	if (o->ops && o->ops->release)
+		o->ops->release(o->owner);
+	pthread_mutex_destroy(&o->map_lock);
+	pthread_mutex_destroy(&o->lock);
+	free(o);
+}
+
+uint64_t memobj_id(const struct memobj *o)
+{
+	return o->id;
+}
+
+uint64_t memobj_size(struct memobj *o)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&o->lock);
+	size = o->size;
+	pthread_mutex_unlock(&o->lock);
+	return size;
+}
+
+/* ---- pages ---- */
+
+static uint64_t pages_of(uint64_t size)
+{
+	return (size >> PAGE_SHIFT) + ((size & (PAGE_SIZE - 1)) != 0);
+}
+
+/* Makes n missing pages from pgoff on. obj->lock held. */
+static int fill_locked(struct memobj *o, uint64_t pgoff, unsigned n)
+{
+	void *hva[MEMOBJ_READAHEAD] = {NULL};
+	pfn_t pfn[MEMOBJ_READAHEAD];
+	unsigned got, put = 0;
+	int r = 0;
+
+	for (got = 0; got < n; got++) {
+		pfn[got] = frame_alloc_raw(o->gm, true);
+		if (!pfn[got])
+			break;
+		hva[got] = frame_hva(o->gm, pfn[got]);
+	}
+	if (got < n)
+		r = -ENOMEM;
+	else if (o->ops && o->ops->fill)
+		r = o->ops->fill(o->owner, pgoff, n, hva);
+	for (; !r && put < n; put++) {
+		if (radix_set(&o->pages, pgoff + put, pfn[put]) < 0)
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		/* Pages before the one that failed are whole and stay. */
+		for (unsigned i = put > 0 ? put - 1 : 0; i < got; i++)
+			frame_put(o->gm, pfn[i]);
+	}
+	return r;
+}
+
+/* The missing pages around pgoff that are read with it: an aligned block, cut at the end and at resident pages. */
+static unsigned fill_window(struct memobj *o, uint64_t pgoff, uint64_t *first)
+{
+	uint64_t lo = pgoff & ~(uint64_t)(MEMOBJ_READAHEAD - 1), hi = lo + MEMOBJ_READAHEAD;
+	uint64_t from = pgoff, to = pgoff + 1, end = pages_of(o->size);
+
+	*first = pgoff;
+	if (!o->ops || !o->ops->fill)
+		return 1; /* zero pages cost nothing to make later */
+	while (from > lo && !radix_get(&o->pages, from - 1))
+		from--;
+	while (to < hi && to < end && !radix_get(&o->pages, to))
+		to++;
+	*first = from;
+	return (unsigned)(to - from);
+}
+
+/* The page, filled if need be, whatever the size. obj->lock held. */
+static int page_locked(struct memobj *o, uint64_t pgoff, pfn_t *out)
+{
+	pfn_t pfn = radix_get(&o->pages, pgoff);
+	uint64_t first;
+	unsigned n;
+	int r;
+
+	if (!pfn) {
+		n = fill_window(o, pgoff, &first);
+		r = fill_locked(o, first, n);
+		/* The neighbours are a gift: without them it may work. */
+		if (r < 0 && n > 1 && !radix_get(&o->pages, pgoff))
+			r = fill_locked(o, pgoff, 1);
+		pfn = radix_get(&o->pages, pgoff);
+		if (!pfn)
+			return r;
+	}
+	frame_get(o->gm, pfn);
+	*out = pfn;
+	return 0;
+}
+
+int memobj_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
+{
+	int r = -ENXIO;
+
+	pthread_mutex_lock(&o->lock);
+	if (pgoff < pages_of(o->size))
+		r = page_locked(o, pgoff, out);
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+int memobj_get_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
+{
+	for (int i = 0;; i++) {
+		int r = memobj_page(o, pgoff, out);
+
+		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(o->gm))
+			return r;
+	}
+}
+
+void memobj_peek_range(struct memobj *o, uint64_t pgoff, unsigned n, pfn_t *out)
+{
+	pthread_mutex_lock(&o->lock);
+	for (unsigned i = 0; i < n; i++) {
+		out[i] = 0;
+		if (pgoff + i >= pages_of(o->size))
+			continue;
+		out[i] = radix_get(&o->pages, pgoff + i);
+		if (out[i])
+			frame_get(o->gm, out[i]);
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
+int memobj_peek_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
+{
+	memobj_peek_range(o, pgoff, 1, out);
+	return *out ? 0 : -ENOENT;
+}
+
+size_t memobj_shrink(struct memobj *o)
+{
+	struct frame_list list = {0};
+	size_t n = 0;
+	uint64_t i = 0;
+	pfn_t pfn;
+
+	if (!o->ops || !o->ops->fill)
+		return 0;
+	pthread_mutex_lock(&o->lock);
+	while ((pfn = radix_next(&o->pages, &i))) {
+		/* A new reference is taken under obj->lock only, or from one that would count. */
+		if (frame_refs(o->gm, pfn) == 1) {
+			radix_del(&o->pages, i);
+			frame_put_list(o->gm, &list, pfn);
+			n++;
+		}
+		i++;
+	}
+	pthread_mutex_unlock(&o->lock);
+	frame_free_list(o->gm, &list);
+	return n;
+}
+
+size_t memobj_resident(struct memobj *o)
+{
+	size_t n;
+
+	pthread_mutex_lock(&o->lock);
+	n = o->pages.count;
+	pthread_mutex_unlock(&o->lock);
+	return n;
+}
+
+/* ---- mappings ---- */
+
+void memobj_map_add(struct memobj *o, struct vma_node *n)
+{
+	pthread_mutex_lock(&o->map_lock);
+	LIST_INSERT_HEAD(&o->maps, n, obj_link);
+	pthread_mutex_unlock(&o->map_lock);
+}
+
+void memobj_map_del(struct memobj *o, struct vma_node *n)
+{
+	pthread_mutex_lock(&o->map_lock);
+	LIST_REMOVE(n, obj_link);
+	pthread_mutex_unlock(&o->map_lock);
+}
+
+#define SNAPSHOT 32
+
+/*
+ * References to the mms with the smallest ids above *after that map the object;
+ * NULL for one that is dying. *after: the highest of them.
+ */
+static unsigned snapshot(struct memobj *o, uint64_t *after, struct mm *out[SNAPSHOT])
+{
+	struct vma_node *v;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&o->map_lock);
+	/* An mm is freed only after its VMAs have left this list: the pointers are good. */
+	for (v = LIST_FIRST(&o->maps); v; v = LIST_NEXT(v, obj_link)) {
+		unsigned at = n;
+		bool known = false;
+
+		if (v->mm->id <= *after)
+			continue;
+		for (unsigned i = 0; i < n && !known; i++)
+			known = out[i] == v->mm;
+		if (known || (n == SNAPSHOT && v->mm->id > out[n - 1]->id))
+			continue;
+		if (n == SNAPSHOT)
+			at = --n;
+		for (; at > 0 && out[at - 1]->id > v->mm->id; at--)
+			out[at] = out[at - 1];
+		out[at] = v->mm;
+		n++;
+	}
+	if (n)
+		*after = out[n - 1]->id;
+	for (unsigned i = 0; i < n; i++) {
+		if (!mm_tryget(out[i]))
+			out[i] = NULL;
+	}
+	pthread_mutex_unlock(&o->map_lock);
+	return n;
+}
+
+/*
+ * Unmaps the pages from pgoff on everywhere. They have left the array, so no
+ * fault maps them again; a fork that copies entries meanwhile makes an mm with a
+ * higher id, which this comes to later.
+ */
+static void unmap_everywhere(struct memobj *o, uint64_t pgoff)
+{
+	struct mm *mms[SNAPSHOT];
+	uint64_t after = 0;
+	unsigned n;
+
+	while ((n = snapshot(o, &after, mms)) > 0) {
+		for (unsigned i = 0; i < n; i++) {
+			if (!mms[i])
+				continue;
+			mm_zap_object(mms[i], o, pgoff);
+			mm_put(mms[i]);
+		}
+	}
+}
+
+/* ---- size and bytes ---- */
+
+/* Zeroes what lies behind the end in its page: a mapping may have written there. obj->lock held. */
+static int zero_tail_locked(struct memobj *o)
+{
+	uint64_t off = o->size & (PAGE_SIZE - 1);
+	pfn_t pfn = off ? radix_get(&o->pages, o->size >> PAGE_SHIFT) : 0;
+
+	return pfn ? gmem_zero((char *)frame_hva(o->gm, pfn) + off, PAGE_SIZE - off) : 0;
+}
+
+int memobj_set_size(struct memobj *o, uint64_t size)
+{
+	struct frame_list list = {0};
+	bool shrink;
+
+	pthread_mutex_lock(&o->lock);
+	shrink = size < o->size;
+	if (!shrink)
+		zero_tail_locked(o);
+	o->size = size;
+	if (shrink) {
+		/* Mappings have references of their own until they are gone. */
+		drop_pages(o, pages_of(size), &list);
+		zero_tail_locked(o);
+	}
+	pthread_mutex_unlock(&o->lock);
+	frame_free_list(o->gm, &list);
+	if (shrink) {
+		unmap_everywhere(o, pages_of(size));
+		gmem_maintain(o->gm);
+	}
+	return 0;
+}
+
+/* One page's worth of reading: bytes or negative errno. */
+static ssize_t read_page(struct memobj *o, uint64_t pos, void *buf, size_t len)
+{
+	uint64_t off = pos & (PAGE_SIZE - 1);
+	pfn_t pfn;
+	size_t n;
+	int r;
+
+	if (!o->ops || !o->ops->fill) {
+		/* A hole reads as zero without becoming a page. */
+		r = memobj_peek_page(o, pos >> PAGE_SHIFT, &pfn);
+		if (r < 0) {
+			memset(buf, 0, len);
+			return (ssize_t)len;
+		}
+	} else {
+		r = memobj_get_page(o, pos >> PAGE_SHIFT, &pfn);
+		if (r < 0)
+			return r == -ENXIO ? 0 : r;
+	}
+	n = gmem_copy(buf, (char *)frame_hva(o->gm, pfn) + off, len);
+	frame_put(o->gm, pfn);
+	return n == len ? (ssize_t)n : -EFAULT;
+}
+
+ssize_t memobj_read(struct memobj *o, uint64_t pos, void *buf, size_t len)
+{
+	uint64_t size = memobj_size(o);
+	size_t done = 0;
+
+	if (pos >= size)
+		return 0;
+	if (len > size - pos)
+		len = size - pos;
+	while (done < len) {
+		size_t n = PAGE_SIZE - ((pos + done) & (PAGE_SIZE - 1));
+		ssize_t r;
+
+		if (n > len - done)
+			n = len - done;
+		r = read_page(o, pos + done, (char *)buf + done, n);
+		if (r <= 0)
+			return done ? (ssize_t)done : r;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+/* The page to write to; not filled if nothing of it was there before. */
+static int write_target(struct memobj *o, uint64_t pos, size_t len, pfn_t *out)
+{
+	uint64_t pgoff = pos >> PAGE_SHIFT;
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	if (pos > o->size)
+		zero_tail_locked(o);
+	if (!radix_get(&o->pages, pgoff) && (len == PAGE_SIZE || pgoff >= pages_of(o->size))) {
+		pfn_t pfn = frame_alloc_raw(o->gm, true);
+
+		if (!pfn)
+			r = -ENOMEM;
+		else if (radix_set(&o->pages, pgoff, pfn) < 0) {
+			frame_put(o->gm, pfn);
+			r = -ENOMEM;
+		}
+	}
+	if (!r)
+		r = page_locked(o, pgoff, out);
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+static ssize_t write_page(struct memobj *o, uint64_t pos, const void *buf, size_t len)
+{
+	pfn_t pfn;
+	size_t n;
+
+	for (int i = 0;; i++) {
+		int r = write_target(o, pos, len, &pfn);
+
+		if (!r)
+			break;
+		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(o->gm))
+			return r;
+	}
+	n = gmem_copy((char *)frame_hva(o->gm, pfn) + (pos & (PAGE_SIZE - 1)), buf, len);
+	frame_put(o->gm, pfn);
+	if (n) {
+		pthread_mutex_lock(&o->lock);
+		if (pos + n > o->size)
+			o->size = pos + n;
+		pthread_mutex_unlock(&o->lock);
+	}
+	return n ? (ssize_t)n : -EFAULT;
+}
+
+ssize_t memobj_write(struct memobj *o, uint64_t pos, const void *buf, size_t len)
+{
+	size_t done = 0;
+
+	if (pos > INT64_MAX)
+		return -EFBIG;
+	if (len > INT64_MAX - pos)
+		len = INT64_MAX - pos;
+	while (done < len) {
+		size_t n = PAGE_SIZE - ((pos + done) & (PAGE_SIZE - 1));
+		ssize_t r;
+
+		if (n > len - done)
+			n = len - done;
+		r = write_page(o, pos + done, (const char *)buf + done, n);
+		if (r < 0)
+			return done ? (ssize_t)done : r;
+		done += (size_t)r;
+		if ((size_t)r < n)
+			break;
+	}
+	return (ssize_t)done;
+}

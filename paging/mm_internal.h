@@ -1,0 +1,135 @@
+/*
+ * The inside of an address space, shared by the files of paging/.
+ *
+ * mm->lock as mm.h says. What must not be released under a lock (files, objects) is put on
+ * mm->dead and released by mm_unlock(): every function here pairs mm_lock() with mm_unlock().
+ */
+#ifndef VMBOX_PAGING_MM_INTERNAL_H
+#define VMBOX_PAGING_MM_INTERNAL_H
+
+#include "mm.h"
+#include "pgtable.h"
+
+#include <bsd/sys/tree.h>
+#include <sys/queue.h>
+
+#define MM_MAX_VMAS    65530 /* Linux's default vm.max_map_count */
+#define MM_STACK_GAP   (256 * PAGE_SIZE) /* Linux's default stack_guard_gap */
+#define MM_FAULT_AHEAD 16 /* pages mapped by one sequential touch, at most */
+#define MM_FAULT_AROUND 16 /* resident object pages mapped around a touch: an aligned block */
+/* A private writable mapping of more pages is refused unless it is VMA_NORESERVE. */
+#define OVERCOMMIT_PAGES(mm) ((mm)->gm->total * 16)
+#define MM_PGOFF_MAX   (1UL << 51) /* object pages; 2^63 bytes */
+
+struct vma_node {
+	struct vma v;
+	struct mm *mm;
+	RB_ENTRY(vma_node) rb;
+	LIST_ENTRY(vma_node) obj_link; /* protected by v.obj's map_lock */
+	struct vma_node *dead; /* next on mm->dead */
+	uint64_t next_touch; /* where a sequential reader or writer would fault next */
+	unsigned ahead; /* pages to map then */
+};
+RB_HEAD(vma_tree, vma_node);
+
+struct mm {
+	/* immutable after init: */
+	struct gmem *gm;
+	uint64_t id;
+	pfn_t root;
+
+	_Atomic unsigned refs;
+	_Atomic uint64_t active; /* bit per activator */
+	_Atomic uint64_t tlb_gen;
+
+	struct mm *hash_next; /* protected by gm->mms_lock */
+
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	struct vma_tree vmas;
+	unsigned nvma;
+	struct vma_node *last; /* the VMA found last, or NULL */
+	struct vma_node *dead; /* to be released by mm_unlock */
+	uint64_t mapped; /* bytes */
+	uint64_t resident; /* entries that are not 0 */
+	uint64_t tables; /* below the root */
+	uint64_t brk_start, brk;
+	uint64_t mmap_base;
+	uint64_t gap_from, gap_largest; /* top-down search: start here for more than gap_largest bytes */
+	uint64_t limit_as, stack_limit;
+
+	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;
+};
+
+void mm_lock(struct mm *mm);
+/* Also releases mm->dead and does gmem's delayed work. */
+void mm_unlock(struct mm *mm);
+/* mm_create without the registry: nobody else can find it. */
+struct mm *mm_alloc(struct gmem *gm);
+void mm_register(struct mm *mm);
+/* A reference unless the last one is gone already. */
+bool mm_tryget(struct mm *mm);
+
+/* ---- vma.c: the tree ---- */
+
+int vma_compare(const struct vma_node *a, const struct vma_node *b);
+RB_PROTOTYPE(vma_tree, vma_node, rb, vma_compare)
+
+/* A node with references to v's object and file; in no tree. NULL: no memory. */
+struct vma_node *vma_new(const struct vma *v);
+/* Releases a node that is in no tree. No lock held. */
+void vma_free(struct vma_node *n);
+void vma_insert(struct mm *mm, struct vma_node *n);
+/* Takes it out of the tree onto mm->dead. */
+void vma_remove(struct mm *mm, struct vma_node *n);
+/* The first that ends after addr, or NULL. */
+struct vma_node *vma_find(struct mm *mm, uint64_t addr);
+struct vma_node *vma_next(struct vma_node *n);
+struct vma_node *vma_prev(struct vma_node *n);
+/* Makes addr a boundary: [start, addr) stays n, the new one is *out (may be NULL). 0 or -ENOMEM. */
+int vma_split(struct mm *mm, struct vma_node *n, uint64_t addr, struct vma_node **out);
+/* Joins n with neighbours that differ in nothing; returns what n became. */
+struct vma_node *vma_merge(struct mm *mm, struct vma_node *n);
+/* Moves n's start or end. */
+void vma_resize(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end);
+/* A free place for len bytes: 0 or -ENOMEM. */
+int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *out);
+/* [start, end) is free and keeps a stack guard's distance. */
+bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
+/* Object page of addr. */
+uint64_t vma_pgoff(const struct vma *v, uint64_t addr);
+
+/* Leaf flags for a page of v; writable: nothing but v decides. 0: no access, a held entry. */
+unsigned vma_pte_flags(const struct vma *v, bool writable);
+
+/* ---- map.c ---- */
+
+/* Page aligned and inside the range, len > 0. */
+bool mm_range_ok(uint64_t addr, uint64_t len);
+/* Room for len more bytes under the limit. */
+bool mm_may_map(struct mm *mm, uint64_t len);
+int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end);
+/* Drops every page in [start, end). */
+void mm_zap(struct pgtable_batch *b, uint64_t start, uint64_t end);
+/* Drops the pages of all mappings of o from object page pgoff on. Takes mm->lock. */
+void mm_zap_object(struct mm *mm, struct memobj *o, uint64_t pgoff);
+
+/* ---- fault.c ---- */
+
+#define FAULT_FORCE 0x100 /* write though the mapping forbids it (private mappings only) */
+
+/* mm_fault with mm->lock held, and without a second try after -ENOMEM. */
+int mm_fault_locked(struct mm *mm, uint64_t addr, unsigned access);
+
+/* ---- memobj.c ---- */
+
+/* memobj_get_page and a range of memobj_peek_page without a second try; callable under mm->lock. */
+int memobj_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
+/* out[i] = page pgoff + i with a reference, or 0. */
+void memobj_peek_range(struct memobj *o, uint64_t pgoff, unsigned n, pfn_t *out);
+void memobj_map_add(struct memobj *o, struct vma_node *n);
+void memobj_map_del(struct memobj *o, struct vma_node *n);
+
+extern struct vma_file_ops mm_file_ops; /* set once */
+
+#endif

@@ -1,0 +1,269 @@
+/* Page tables: walking, and the one way to restrict a live entry. */
+#include "pgtable.h"
+#include "mm_internal.h"
+#include "pte.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static pte_t *table_at(struct gmem *gm, pfn_t pfn)
+{
+	return frame_hva(gm, pfn);
+}
+
+/* Zeroed contents must be visible before the table is reachable. */
+static void link_table(pte_t *p, pfn_t pfn)
+{
+	atomic_store_explicit(p, pte_table(pfn), memory_order_release);
+}
+
+pte_t *pgtable_walk_make(struct gmem *gm, pfn_t root, uint64_t va, unsigned *made)
+{
+	pte_t *t = table_at(gm, root);
+
+	for (int level = PGTABLE_LEVELS - 1; level > 0; level--) {
+		pte_t *p = &t[pgtable_index(va, level)];
+
+		if (!pte_load(p)) {
+			pfn_t pfn = table_alloc(gm);
+
+			if (!pfn)
+				return NULL;
+			link_table(p, pfn);
+			++*made;
+		}
+		t = table_at(gm, pte_pfn(pte_load(p)));
+	}
+	return &t[pgtable_index(va, 0)];
+}
+
+pfn_t pgtable_root_new(struct gmem *gm)
+{
+	pfn_t root = table_alloc(gm);
+
+	if (root && gm->kern_root && PGTABLE_KERN_ENTRY >= 0) {
+		unsigned i = (unsigned)PGTABLE_KERN_ENTRY;
+
+		atomic_store_explicit(&table_at(gm, root)[i],
+				      pte_load(&table_at(gm, gm->kern_root)[i]),
+				      memory_order_release);
+	}
+	return root;
+}
+
+pte_t *pgtable_find(struct mm *mm, uint64_t va)
+{
+	pte_t *t = table_at(mm->gm, mm->root);
+
+	for (int level = PGTABLE_LEVELS - 1; level > 0; level--) {
+		uint64_t e = pte_load(&t[pgtable_index(va, level)]);
+
+		if (!e)
+			return NULL;
+		t = table_at(mm->gm, pte_pfn(e));
+	}
+	return &t[pgtable_index(va, 0)];
+}
+
+pte_t *pgtable_make(struct mm *mm, uint64_t va)
+{
+	unsigned made = 0;
+	pte_t *p = pgtable_walk_make(mm->gm, mm->root, va, &made);
+
+	mm->tables += made;
+	return p;
+}
+
+pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
+{
+	uint64_t at = *va;
+
+	while (at < end) {
+		pte_t *t = table_at(mm->gm, mm->root);
+		int level;
+
+		for (level = PGTABLE_LEVELS - 1; level > 0; level--) {
+			uint64_t e = pte_load(&t[pgtable_index(at, level)]);
+
+			if (!e)
+				break;
+			t = table_at(mm->gm, pte_pfn(e));
+		}
+		if (level == 0) {
+			*va = at;
+			return &t[pgtable_index(at, 0)];
+		}
+		/* Nothing below this entry: go to the next of its level. User addresses do not wrap. */
+		uint64_t span = PAGE_SIZE << (PGTABLE_SHIFT * level);
+
+		at = (at & ~(span - 1)) + span;
+	}
+	return NULL;
+}
+
+void pgtable_set(struct mm *mm, pte_t *p, uint64_t e)
+{
+	if (!pte_load(p))
+		mm->resident++;
+	atomic_store_explicit(p, e, memory_order_release);
+}
+
+/* ---- the end of an mm ---- */
+
+struct destroy {
+	struct gmem *gm;
+	struct frame_list frames, tables;
+};
+
+static void destroy_table(struct destroy *d, pfn_t pfn, int level, unsigned entries)
+{
+	pte_t *t = table_at(d->gm, pfn);
+
+	for (unsigned i = 0; i < entries; i++) {
+		uint64_t e = pte_load(&t[i]);
+
+		if (!e)
+			continue;
+		if (level > 0)
+			destroy_table(d, pte_pfn(e), level - 1, PGTABLE_ENTRIES);
+		else
+			frame_put_list(d->gm, &d->frames, pte_pfn(e));
+	}
+	frame_list_push(d->gm, &d->tables, pfn);
+}
+
+void pgtable_destroy(struct mm *mm)
+{
+	struct destroy d = {.gm = mm->gm};
+
+	if (!mm->root)
+		return;
+	destroy_table(&d, mm->root, PGTABLE_LEVELS - 1, PGTABLE_USER_ENTRIES);
+	frame_free_list(mm->gm, &d.frames);
+	table_free_list(mm->gm, &d.tables);
+	mm->root = 0;
+	mm->resident = 0;
+	mm->tables = 0;
+}
+
+/* ---- restricting changes ---- */
+
+void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm)
+{
+	b->mm = mm;
+	b->n = 0;
+	b->flush = false;
+	b->tables = (struct frame_list){0};
+}
+
+void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put)
+{
+	uint64_t old = atomic_exchange(p, e);
+	bool live = pte_flags(old) & PTE_PRESENT;
+
+	if (old && !e)
+		b->mm->resident--;
+	if (!old || (!live && !put))
+		return;
+	b->e[b->n++] = (struct pgtable_batch_entry){.pfn = pte_pfn(old), .drop = live, .put = put};
+	b->flush |= live;
+	if (b->n == PGTABLE_BATCH)
+		pgtable_batch_flush(b);
+}
+
+static int compare_entry(const void *a, const void *b)
+{
+	const struct pgtable_batch_entry *x = a, *y = b;
+
+	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
+}
+
+/* KVM drops its translations of a run of frames when their pages leave its alias. */
+static void drop_run(struct gmem *gm, pfn_t pfn, size_t pages)
+{
+	void *hva = frame_kvm_hva(gm, pfn);
+	size_t len = pages << PAGE_SHIFT;
+
+	atomic_fetch_add_explicit(&gm->invalidations, 1, memory_order_relaxed);
+	if (!madvise(hva, len, MADV_DONTNEED))
+		return;
+	/* A locked mapping refuses: put a new one in its place, or make KVM forget everything. */
+	if (mmap(hva, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, gm->fd,
+		 (off_t)pfn << PAGE_SHIFT) != MAP_FAILED)
+		return;
+	if (gm->ops->slots_recycle(gm->machine) < 0)
+		abort(); /* the guest would keep memory that it has no right to */
+}
+
+static void drop_frames(struct pgtable_batch *b)
+{
+	pfn_t first = 0;
+	size_t run = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		if (!b->e[i].drop || (run && b->e[i].pfn == first + run - 1))
+			continue;
+		if (run && b->e[i].pfn == first + run) {
+			run++;
+			continue;
+		}
+		if (run)
+			drop_run(b->mm->gm, first, run);
+		first = b->e[i].pfn;
+		run = 1;
+	}
+	if (run)
+		drop_run(b->mm->gm, first, run);
+}
+
+void pgtable_batch_flush(struct pgtable_batch *b)
+{
+	struct mm *mm = b->mm;
+	struct frame_list frames = {0};
+
+	if (b->flush) {
+		if (gmem_shadow(mm->gm)) {
+			qsort(b->e, b->n, sizeof(b->e[0]), compare_entry);
+			drop_frames(b);
+		}
+		/* Before flush looks who is active: whoever becomes so later compares the generation. */
+		atomic_fetch_add(&mm->tlb_gen, 1);
+		if (mm->gm->ops->flush)
+			mm->gm->ops->flush(mm->gm->machine, mm);
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->e[i].put)
+			frame_put_list(mm->gm, &frames, b->e[i].pfn);
+	}
+	frame_free_list(mm->gm, &frames);
+	table_free_list(mm->gm, &b->tables);
+	pgtable_batch_init(b, mm);
+}
+
+static void prune_table(struct pgtable_batch *b, pte_t *t, int level, uint64_t base, uint64_t lo,
+			uint64_t hi)
+{
+	struct mm *mm = b->mm;
+	uint64_t span = PAGE_SIZE << (PGTABLE_SHIFT * level);
+	unsigned first = lo > base ? (unsigned)((lo - base) / span) : 0;
+
+	for (unsigned i = first; i < PGTABLE_ENTRIES && base + i * span < hi; i++) {
+		uint64_t start = base + i * span, e = pte_load(&t[i]);
+
+		if (!e)
+			continue;
+		if (level > 1)
+			prune_table(b, table_at(mm->gm, pte_pfn(e)), level - 1, start, lo, hi);
+		if (start >= lo && start + span <= hi) {
+			atomic_store(&t[i], 0);
+			frame_list_push(mm->gm, &b->tables, pte_pfn(e));
+			b->flush = true;
+			mm->tables--;
+		}
+	}
+}
+
+void pgtable_prune(struct pgtable_batch *b, uint64_t lo, uint64_t hi)
+{
+	prune_table(b, table_at(b->mm->gm, b->mm->root), PGTABLE_LEVELS - 1, 0, lo, hi);
+}

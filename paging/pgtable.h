@@ -1,0 +1,105 @@
+/*
+ * Page tables in guest memory: four levels, written by the host.
+ *
+ * Internal to paging/. The caller holds mm->lock, which protects the mm's tables. The
+ * entry format is the architecture's (paging/ARCH/pte.h: pte_make, pte_pfn,
+ * pte_flags, pte_table; same names in both). An entry is 0, present, or
+ * "held": not present, but naming the frame of a page without permissions.
+ * Each entry that is not 0 owns a reference to its frame.
+ *
+ * On a KVM that shadows page tables a present entry that the host restricts
+ * stays in use. So: pgtable_set() may only make an entry present or more
+ * permissive; anything else goes through a pgtable_batch, which collects
+ * restricting changes, then in pgtable_batch_flush() drops the data pages from KVM's
+ * alias (MADV_DONTNEED, adjacent frames in one call; their contents stay), raises
+ * mm->tlb_gen, flushes the vCPUs that run the mm, and only then releases the frames.
+ *
+ * Freed table frames go to the quarantine: a recycled one could show a new process the old
+ * one's memory. They leave it all together, when it is full or memory is short, by
+ * slots_recycle with all vCPUs stopped. With hardware semantics (!shadow) they
+ * are free after the flush.
+ *
+ * A table that is freed while its mm lives leaves the shadow of the table behind, linked where the
+ * new table's will be looked for; that is harmless: its leaves are gone, KVM fills it from
+ * the new table, and what is in it is found by data page again.
+ */
+#ifndef VMBOX_PAGING_PGTABLE_H
+#define VMBOX_PAGING_PGTABLE_H
+
+#include "gmem_internal.h"
+
+/* Software view of a leaf entry; the architecture's pte.h converts. Accessed and dirty are always set. */
+#define PTE_PRESENT 0x01
+#define PTE_WRITE   0x02
+#define PTE_EXEC    0x04
+#define PTE_USER    0x08
+
+#define PGTABLE_SHIFT	9
+#define PGTABLE_ENTRIES (1u << PGTABLE_SHIFT)
+#define PGTABLE_LEVELS	4
+#define PGTABLE_SPAN	(PAGE_SIZE << PGTABLE_SHIFT) /* what one leaf table maps */
+
+typedef _Atomic uint64_t pte_t; /* an entry where it lies */
+
+static inline uint64_t pte_load(const pte_t *p)
+{
+	return atomic_load_explicit(p, memory_order_relaxed);
+}
+
+static inline unsigned pgtable_index(uint64_t va, int level)
+{
+	return va >> (PAGE_SHIFT + PGTABLE_SHIFT * level) & (PGTABLE_ENTRIES - 1);
+}
+
+/* ---- tables of a bare root, for the kernel half ---- */
+
+/* The leaf entry of va under root; tables are made as needed. NULL: no frame. */
+pte_t *pgtable_walk_make(struct gmem *gm, pfn_t root, uint64_t va, unsigned *made);
+
+/* ---- an mm's tables ---- */
+
+/* A root whose kernel half is the shared one. 0: no frame. */
+pfn_t pgtable_root_new(struct gmem *gm);
+/* The leaf entry of va; NULL if it has no table. */
+pte_t *pgtable_find(struct mm *mm, uint64_t va);
+/* The same, making tables: NULL: no frame (-ENOMEM). */
+pte_t *pgtable_make(struct mm *mm, uint64_t va);
+/*
+ * Finds the next leaf table at or above *va and below end: sets *va to the first address in it (not
+ * below the old *va) and returns its entry; the entries that follow up to the table's end are adjacent.
+ * NULL: there is none.
+ */
+pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end);
+/* Permissive change; takes over the caller's frame reference if the entry was 0. */
+void pgtable_set(struct mm *mm, pte_t *p, uint64_t e);
+/*
+ * Frees all tables and drops all frame references: for an mm whose root is never
+ * loaded again. No invalidation.
+ */
+void pgtable_destroy(struct mm *mm);
+
+#define PGTABLE_BATCH 256
+
+struct pgtable_batch {
+	struct mm *mm;
+	unsigned n; /* of e */
+	bool flush; /* something that was usable is not any more */
+	struct frame_list tables; /* to free after the flush */
+	struct pgtable_batch_entry {
+		pfn_t pfn;
+		bool drop; /* drop it from KVM's alias */
+		bool put; /* drop a reference after the flush */
+	} e[PGTABLE_BATCH];
+};
+
+void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm);
+/*
+ * A restricting change of *p to e; put: the entry's frame reference goes (else it stays
+ * with the entry, or has become the caller's). Flushes by itself when the batch is full.
+ */
+void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put);
+/* Frees, after the flush, the tables that serve only addresses in [lo, hi): all their entries must be 0. */
+void pgtable_prune(struct pgtable_batch *b, uint64_t lo, uint64_t hi);
+void pgtable_batch_flush(struct pgtable_batch *b);
+
+#endif

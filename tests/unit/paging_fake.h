@@ -1,0 +1,289 @@
+/*
+ * A machine for the paging tests: memslots, flushes, and a processor whose MMU
+ * behaves like a KVM with shadow page tables.
+ *
+ * The shadow: one page of translations per guest table frame and level, filled from the guest's tables at a miss and
+ * then believed whatever the host stores there. A leaf is dropped only when its data page has left KVM's alias
+ * (seen in /proc/self/pagemap), everything by slots_recycle. So a restricting change that bypasses its function, or a
+ * table frame that is used again too soon, shows as it would in a real guest.
+ */
+#ifndef VMBOX_TESTS_PAGING_FAKE_H
+#define VMBOX_TESTS_PAGING_FAKE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../paging/access.h"
+#include "../../paging/mm_internal.h"
+#include "pte.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FAKE_HASH 256
+
+struct fake_shadow {
+	pfn_t table;
+	int level;
+	uint64_t leaf[PGTABLE_ENTRIES]; /* level 0 */
+	struct fake_shadow *child[PGTABLE_ENTRIES]; /* above */
+	struct fake_shadow *next;
+};
+
+struct fake_machine {
+	struct gmem *gm;
+	bool shadow;
+	bool recycle_does_nothing; /* bypasses the quarantine */
+	int slot_error, recycle_error;
+	unsigned slots, recycles;
+	uint64_t slot_end;
+	_Atomic unsigned flushes;
+	struct mm *flushed;
+	int pagemap;
+	struct fake_shadow *hash[FAKE_HASH];
+};
+
+static inline int fake_slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void *hva)
+{
+	struct fake_machine *m = machine;
+
+	if (m->slot_error)
+		return m->slot_error;
+	assert_int_equal(slot, m->slots);
+	assert_true(start.v >= m->slot_end);
+	assert_true(size <= GMEM_SLOT_SIZE && size && !(size & (PAGE_SIZE - 1)));
+	assert_non_null(hva);
+	m->slots++;
+	m->slot_end = start.v + size;
+	return 0;
+}
+
+static inline void fake_forget(struct fake_machine *m)
+{
+	for (unsigned i = 0; i < FAKE_HASH; i++) {
+		while (m->hash[i]) {
+			struct fake_shadow *s = m->hash[i];
+
+			m->hash[i] = s->next;
+			free(s);
+		}
+	}
+}
+
+static inline int fake_slots_recycle(void *machine)
+{
+	struct fake_machine *m = machine;
+
+	if (m->recycle_error)
+		return m->recycle_error;
+	m->recycles++;
+	if (!m->recycle_does_nothing)
+		fake_forget(m);
+	return 0;
+}
+
+static inline void fake_flush(void *machine, struct mm *mm)
+{
+	struct fake_machine *m = machine;
+
+	atomic_fetch_add(&m->flushes, 1);
+	m->flushed = mm;
+}
+
+static inline bool fake_shadow_mode(void *machine)
+{
+	return ((struct fake_machine *)machine)->shadow;
+}
+
+static const struct machine_mem_ops fake_ops = {
+	.slot_add = fake_slot_add,
+	.slots_recycle = fake_slots_recycle,
+	.flush = fake_flush,
+	.shadow = fake_shadow_mode,
+};
+
+static inline void fake_init(struct fake_machine *m, uint64_t limit, bool shadow)
+{
+	*m = (struct fake_machine){.shadow = shadow};
+	m->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	m->gm = gmem_create(limit, &fake_ops, m);
+	assert_non_null(m->gm);
+}
+
+/* Ends the test's machine; nothing may be left allocated. */
+static inline void fake_exit(struct fake_machine *m)
+{
+	struct gmem_stats st;
+
+	gmem_get_stats(m->gm, &st);
+	assert_int_equal(st.frames_used, 0);
+	assert_int_equal(st.frames_table, 0);
+	gmem_destroy(m->gm);
+	fake_forget(m);
+	if (m->pagemap >= 0)
+		close(m->pagemap);
+}
+
+static inline uint64_t fake_used(struct fake_machine *m)
+{
+	struct gmem_stats st;
+
+	gmem_get_stats(m->gm, &st);
+	return st.frames_used;
+}
+
+static inline uint64_t fake_invalidations(struct fake_machine *m)
+{
+	struct gmem_stats st;
+
+	gmem_get_stats(m->gm, &st);
+	return st.invalidations;
+}
+
+/* ---- the shadowing processor ---- */
+
+static inline struct fake_shadow *fake_shadow_of(struct fake_machine *m, pfn_t table, int level)
+{
+	struct fake_shadow **head = &m->hash[(table * 4 + (unsigned)level) % FAKE_HASH], *s;
+
+	for (s = *head; s; s = s->next) {
+		if (s->table == table && s->level == level)
+			return s;
+	}
+	s = calloc(1, sizeof(*s));
+	assert_non_null(s);
+	s->table = table;
+	s->level = level;
+	s->next = *head;
+	*head = s;
+	return s;
+}
+
+/* The page is still in KVM's alias. */
+static inline bool fake_in_alias(struct fake_machine *m, pfn_t pfn)
+{
+	uintptr_t at = (uintptr_t)frame_kvm_hva(m->gm, pfn);
+	uint64_t e = 0;
+
+	if (m->pagemap < 0 ||
+	    pread(m->pagemap, &e, sizeof(e), (off_t)(at >> PAGE_SHIFT << 3)) != sizeof(e))
+		return false;
+	return e >> 63;
+}
+
+/* KVM takes the page into its alias by a write fault, which maps no neighbours. */
+static inline void fake_take(struct fake_machine *m, pfn_t pfn)
+{
+	atomic_fetch_or((_Atomic unsigned char *)frame_kvm_hva(m->gm, pfn), 0);
+}
+
+static inline uint64_t fake_guest_entry(struct fake_machine *m, pfn_t table, uint64_t va, int level)
+{
+	return pte_load((pte_t *)frame_hva(m->gm, table) + pgtable_index(va, level));
+}
+
+static inline unsigned fake_need(unsigned access)
+{
+	return PTE_PRESENT | PTE_USER | (access & FAULT_WRITE ? PTE_WRITE : 0) |
+	       (access & FAULT_EXEC ? PTE_EXEC : 0);
+}
+
+/* A ring-3 touch: the frame that it reaches, or 0: a page fault. */
+static inline pfn_t fake_touch(struct fake_machine *m, gpa_t root, uint64_t va, unsigned access)
+{
+	pfn_t table = (pfn_t)(root.v >> PAGE_SHIFT);
+	struct fake_shadow *s = fake_shadow_of(m, table, PGTABLE_LEVELS - 1);
+	unsigned need = fake_need(access);
+
+	for (int level = PGTABLE_LEVELS - 1; level > 0; level--) {
+		unsigned i = pgtable_index(va, level);
+		uint64_t e = table ? fake_guest_entry(m, table, va, level) : 0;
+
+		if (s->child[i] && m->shadow) {
+			s = s->child[i]; /* believed; its own table is walked at a miss below */
+		} else {
+			if (!(pte_flags(e) & PTE_PRESENT))
+				return 0;
+			s->child[i] = fake_shadow_of(m, pte_pfn(e), level - 1);
+			s = s->child[i];
+		}
+		table = pte_flags(e) & PTE_PRESENT ? pte_pfn(e) : 0;
+	}
+	uint64_t *leaf = &s->leaf[pgtable_index(va, 0)];
+
+	if (m->shadow && *leaf && fake_in_alias(m, pte_pfn(*leaf)) && (pte_flags(*leaf) & need) == need)
+		return pte_pfn(*leaf);
+	*leaf = table ? fake_guest_entry(m, table, va, 0) : 0;
+	if ((pte_flags(*leaf) & need) != need) {
+		*leaf = 0;
+		return 0;
+	}
+	fake_take(m, pte_pfn(*leaf));
+	return pte_pfn(*leaf);
+}
+
+/* A touch as a program makes it: faults handled. 0 and *p, or mm_fault's error. */
+static inline int fake_access(struct fake_machine *m, struct mm *mm, uint64_t va, unsigned access,
+			      uint8_t **p)
+{
+	for (int i = 0; i < 3; i++) {
+		pfn_t pfn = fake_touch(m, mm_root(mm), va, access);
+		int r;
+
+		if (pfn) {
+			*p = (uint8_t *)frame_kvm_hva(m->gm, pfn) + (va & (PAGE_SIZE - 1));
+			return 0;
+		}
+		r = mm_fault(mm, va, access);
+		if (r < 0)
+			return r;
+	}
+	fail_msg("%#lx faults for ever", (unsigned long)va);
+	return -EFAULT;
+}
+
+static inline int fake_store(struct fake_machine *m, struct mm *mm, uint64_t va, uint8_t v)
+{
+	uint8_t *p;
+	int r = fake_access(m, mm, va, FAULT_WRITE, &p);
+
+	if (!r)
+		*p = v;
+	return r;
+}
+
+/* The byte at va or mm_fault's error. */
+static inline int fake_load(struct fake_machine *m, struct mm *mm, uint64_t va)
+{
+	uint8_t *p;
+	int r = fake_access(m, mm, va, 0, &p);
+
+	return r < 0 ? r : *p;
+}
+
+/* ---- short forms ---- */
+
+#define RW (VMA_READ | VMA_WRITE)
+#define PAGES(n) ((uint64_t)(n) * PAGE_SIZE)
+
+static inline int fake_map(struct mm *mm, uint64_t addr, uint64_t pages, unsigned flags, struct memobj *o,
+			   uint64_t pgoff)
+{
+	struct mm_map map = {
+		.addr = addr, .len = PAGES(pages), .flags = flags, .fixed = true, .obj = o, .pgoff = pgoff};
+	uint64_t out = 0;
+	int r = mm_mmap(mm, &map, &out);
+
+	if (!r)
+		assert_int_equal(out, addr);
+	return r;
+}
+
+#endif
