@@ -84,6 +84,7 @@ struct kernel {
 	pthread_mutex_t tree_lock;
 	TAILQ_HEAD(, process) processes; /* protected by tree_lock */
 	struct process *init; /* PID 1; protected by tree_lock */
+	char hostname[65], domainname[65]; /* protected by tree_lock; "": kernel_config's, and "(none)" */
 	_Atomic unsigned ntasks; /* tasks and zombies: RLIMIT_NPROC */
 	_Atomic unsigned nsignals; /* queued signals: RLIMIT_SIGPENDING */
 

@@ -2,8 +2,8 @@
  * Signals: queues, actions, sending, delivery.
  *
  * process->siglock protects its pending sets, its tasks' masks and pending sets; sighand->lock
- * (below siglock) protects the actions. Senders call sched_interrupt() after
- * unlocking. Delivery happens in task_step(), by the task's owner.
+ * (below siglock) protects the actions. Senders call sched_interrupt() with
+ * siglock held, which keeps the task alive. Delivery happens in task_step(), by the task's owner.
  */
 #ifndef VMBOX_LINUX_SIGNAL_H
 #define VMBOX_LINUX_SIGNAL_H

@@ -78,6 +78,7 @@ struct process {
 	struct fdtable *files;
 	struct fs_context *fs;
 	struct sighand *sighand;
+	uint64_t sigtramp; /* arm64: guest address of the vDSO's __kernel_rt_sigreturn; exec sets it, 0: none */
 	bool mm_shared; /* CLONE_VM made another process of it: somebody sees clear_child_tid */
 
 	/* protected by lock: (and the pointers above become NULL, at exit, under it) */
@@ -134,9 +135,11 @@ struct task {
 	int exit_status; /* wait status when dead by itself */
 	struct process *vfork_child; /* CLONE_VFORK in progress; a reference */
 	struct trap trap; /* the last one: signal frames show it */
+	unsigned trap_nr; /* the number of the last system call: restarts need it */
 	bool trap_pending; /* a fault or exception that task_step has to handle */
 	bool yield; /* sched_yield(2): to the tail of the run queue after this call */
 	bool keep_regs; /* rt_sigreturn: the registers are not this call's to change */
+	bool stop_wait; /* joined a group stop: blocked until that ends */
 	bool restart; /* the ended call's result is -ERESTART*, to be resolved with delivery */
 	long result;
 	struct {

@@ -1,0 +1,349 @@
+/*
+ * The end of tasks and processes.
+ *
+ * A task ends in task_die(), by its owner. The last one of a process gives up the memory and the
+ * descriptors first, then, with tree_lock held and so in one step for everybody else: hands the children on,
+ * becomes a zombie, tells the parent, and if that one does not care leaves the tree.
+ *
+ * PID 1 is an ordinary process with default signal actions (vmbox passes signals on to it, and they kill
+ * it by default); but when it ends, everything ends.
+ */
+#include "process.h"
+#include "trace.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define USER_HZ 100
+
+/* ---- orphaned process groups: POSIX 3.264, Linux's will_become_orphaned_pgrp ---- */
+
+/* q has a parent who could continue it: one outside the group but in the session. */
+static bool links_group(const struct process *q)
+{
+	const struct process *parent = q->parent;
+
+	return parent && parent->life == LIFE_RUNNING && parent->pgid != q->pgid && parent->sid == q->sid;
+}
+
+bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid, const struct process *ignored)
+{
+	struct process *q;
+
+	(void)sid;
+	TAILQ_FOREACH (q, &k->processes, all) {
+		if (q->pgid != pgid || q == ignored || q->life != LIFE_RUNNING)
+			continue;
+		if (links_group(q))
+			return false;
+	}
+	return true;
+}
+
+static bool group_has_stopped_locked(struct kernel *k, uint32_t pgid)
+{
+	struct process *q;
+	bool stopped = false;
+
+	TAILQ_FOREACH (q, &k->processes, all) {
+		if (q->pgid != pgid || q->life != LIFE_RUNNING)
+			continue;
+		pthread_mutex_lock(&q->siglock);
+		stopped = q->stopped;
+		pthread_mutex_unlock(&q->siglock);
+		if (stopped)
+			break;
+	}
+	return stopped;
+}
+
+static void group_send_locked(struct kernel *k, uint32_t pgid, int sig)
+{
+	struct siginfo_k info = {.si_signo = sig, .si_code = SI_KERNEL};
+	struct process *q;
+
+	TAILQ_FOREACH (q, &k->processes, all) {
+		if (q->pgid != pgid || q->life != LIFE_RUNNING)
+			continue;
+		pthread_mutex_lock(&q->siglock);
+		signal_send_locked(q, NULL, sig, &info);
+		pthread_mutex_unlock(&q->siglock);
+	}
+}
+
+/*
+ * q's link to `parent` goes. If that was its group's last link to the session, and someone in it is stopped, nobody
+ * could ever continue them: SIGHUP, SIGCONT. ignored: q itself, if it is the one that ends.
+ */
+static void group_check_orphaned_locked(struct process *q, const struct process *parent,
+					const struct process *ignored)
+{
+	struct kernel *k = q->k;
+
+	if (!parent || parent->pgid == q->pgid || parent->sid != q->sid)
+		return;
+	if (!group_orphaned_locked(k, q->pgid, q->sid, ignored) || !group_has_stopped_locked(k, q->pgid))
+		return;
+	group_send_locked(k, q->pgid, SIGHUP);
+	group_send_locked(k, q->pgid, SIGCONT);
+}
+
+/* ---- telling the parent ---- */
+
+static void child_info_locked(struct process *p, int why, int status, struct siginfo_k *info)
+{
+	struct rusage_times times;
+
+	memset(info, 0, sizeof(*info));
+	info->si_signo = SIGCHLD;
+	info->si_code = why;
+	info->u.chld.pid = (int32_t)p->pid;
+	/* uid never changes while p is a zombie, and a torn value cannot be: one word. */
+	info->u.chld.uid = p->cred.uid;
+	info->u.chld.status = status;
+	process_times_locked(p, &times);
+	info->u.chld.utime = times.utime / (1000000000 / USER_HZ);
+	info->u.chld.stime = times.stime / (1000000000 / USER_HZ);
+}
+
+/* Sends the exit signal. True: the parent does not care, p must not stay as a zombie. */
+static bool notify_exit_locked(struct process *p)
+{
+	struct process *parent = p->parent;
+	int status = p->wait_status, sig = p->exit_signal;
+	struct siginfo_k info;
+	struct sigaction_k act;
+	bool reap = false;
+
+	if (!parent)
+		return true;
+	if (WIFEXITED(status))
+		child_info_locked(p, CLD_EXITED, WEXITSTATUS(status), &info);
+	else
+		child_info_locked(p, WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, WTERMSIG(status), &info);
+	info.si_signo = sig;
+	pthread_mutex_lock(&parent->siglock);
+	if (sig == SIGCHLD && parent->sighand) {
+		act = signal_action(parent, SIGCHLD);
+		if (act.handler == (uint64_t)(uintptr_t)SIG_IGN || act.flags & SA_NOCLDWAIT)
+			reap = true;
+		if (act.handler == (uint64_t)(uintptr_t)SIG_IGN)
+			sig = 0;
+	}
+	if (sig)
+		signal_send_locked(parent, NULL, sig, &info);
+	pthread_mutex_unlock(&parent->siglock);
+	return reap;
+}
+
+void process_notify_stop(struct process *p, int why)
+{
+	struct kernel *k = p->k;
+	struct process *parent;
+	struct siginfo_k info;
+	struct sigaction_k act;
+
+	pthread_mutex_lock(&k->tree_lock);
+	parent = p->parent;
+	if (parent) {
+		child_info_locked(p, why, why == CLD_CONTINUED ? SIGCONT : p->stop_signal, &info);
+		pthread_mutex_lock(&parent->siglock);
+		if (parent->sighand) {
+			act = signal_action(parent, SIGCHLD);
+			if (act.handler != (uint64_t)(uintptr_t)SIG_IGN && !(act.flags & SA_NOCLDSTOP))
+				signal_send_locked(parent, NULL, SIGCHLD, &info);
+		}
+		pthread_mutex_unlock(&parent->siglock);
+		waitq_wake_all(&parent->child_wait);
+	}
+	pthread_mutex_unlock(&k->tree_lock);
+}
+
+/* ---- the end of a process ---- */
+
+/* Who takes the children of p: the nearest ancestor that asked for them, or PID 1. */
+static struct process *reaper_of_locked(struct process *p)
+{
+	struct process *q;
+
+	for (q = p->parent; q; q = q->parent)
+		if (q->child_subreaper && q->life == LIFE_RUNNING)
+			return q;
+	q = p->k->init;
+	return q && q != p && q->life == LIFE_RUNNING ? q : NULL;
+}
+
+static void send_pdeath_locked(struct process *child)
+{
+	struct siginfo_k info = {.si_signo = child->pdeath_signal, .si_code = SI_USER};
+
+	if (!child->pdeath_signal)
+		return;
+	pthread_mutex_lock(&child->siglock);
+	signal_send_locked(child, NULL, child->pdeath_signal, &info);
+	pthread_mutex_unlock(&child->siglock);
+}
+
+static void reparent_children_locked(struct process *p)
+{
+	struct process *reaper = TAILQ_EMPTY(&p->children) ? NULL : reaper_of_locked(p);
+	struct process *child;
+
+	while ((child = TAILQ_FIRST(&p->children))) {
+		TAILQ_REMOVE(&p->children, child, sibling);
+		child->parent = reaper;
+		registry_reparent(p->k->registry, child->pid, reaper ? reaper->pid : 0);
+		if (reaper)
+			TAILQ_INSERT_TAIL(&reaper->children, child, sibling);
+		child->exit_signal = SIGCHLD;
+		if (child->life == LIFE_ZOMBIE) {
+			if (notify_exit_locked(child))
+				process_release_locked(child);
+			continue;
+		}
+		send_pdeath_locked(child);
+		group_check_orphaned_locked(child, p, NULL);
+	}
+	if (reaper)
+		waitq_wake_all(&reaper->child_wait);
+}
+
+/* PID 1 has ended: nothing outlives it. */
+static void halt_locked(struct process *init)
+{
+	struct kernel *k = init->k;
+	struct process *q;
+
+	TAILQ_FOREACH (q, &k->processes, all) {
+		if (q == init)
+			continue;
+		pthread_mutex_lock(&q->siglock);
+		signal_kill_locked(q, SIGKILL);
+		pthread_mutex_unlock(&q->siglock);
+	}
+	k->init_status = init->wait_status;
+}
+
+static void count_memory(struct process *p)
+{
+	struct mm_stats ms = {0};
+	uint64_t rss;
+
+	if (!p->mm)
+		return;
+	mm_get_stats(p->mm, &ms);
+	rss = mm_resident_pages(p->mm) * (PAGE_SIZE / 1024);
+	pthread_mutex_lock(&p->k->tree_lock);
+	p->times.minflt += ms.faults_minor + ms.faults_file + ms.faults_cow;
+	if (rss > p->times.maxrss_kb)
+		p->times.maxrss_kb = rss;
+	pthread_mutex_unlock(&p->k->tree_lock);
+}
+
+/* The last task of p has gone. Returns true if that was PID 1. */
+static bool process_exit(struct process *p, int status)
+{
+	struct kernel *k = p->k;
+	struct process *parent;
+	bool halt = false;
+
+	/* No timer may fire for a process without actions. */
+	pthread_mutex_lock(&p->siglock);
+	p->itimer_deadline = TIME_NEVER;
+	pthread_mutex_unlock(&p->siglock);
+	timer_cancel(&p->itimer);
+
+	count_memory(p);
+	process_drop_parts(p);
+	process_vfork_release(p);
+
+	pthread_mutex_lock(&k->tree_lock);
+	p->life = LIFE_EXITING;
+	reparent_children_locked(p);
+	group_check_orphaned_locked(p, p->parent, p);
+	p->wait_status = status;
+	p->life = LIFE_ZOMBIE;
+	registry_exit_process(k->registry, p->pid, (uint32_t)status, NULL, NULL, NULL);
+	parent = p->parent;
+	if (p == k->init) {
+		halt = true;
+		halt_locked(p);
+	} else if (notify_exit_locked(p)) {
+		process_release_locked(p);
+	}
+	if (parent)
+		waitq_wake_all(&parent->child_wait);
+	pthread_mutex_unlock(&k->tree_lock);
+	return halt;
+}
+
+/* A thread's or vfork child's creator waits for this word; nobody else sees the memory of a process that ends. */
+static void clear_child_tid(struct task *t)
+{
+	static const uint32_t zero;
+
+	if (t->clear_child_tid && t->p->mm && (t->p->mm_shared || t->p->ntasks > 1))
+		copy_to_guest(t->p->mm, gva(t->clear_child_tid), &zero, sizeof(zero));
+	t->clear_child_tid = 0;
+}
+
+void task_die(struct task *t)
+{
+	struct process *p = t->p;
+	struct kernel *k = t->k;
+	bool last, halt = false, stop_complete = false;
+	int status;
+
+	pthread_mutex_lock(&p->siglock);
+	status = p->group_exit ? p->group_exit_status : t->exit_status;
+	pthread_mutex_unlock(&p->siglock);
+	trace_exit(t, status);
+	clear_child_tid(t);
+
+	process_get(p);
+	sched_exit(&t->st);
+	pthread_mutex_lock(&k->tree_lock);
+	pthread_mutex_lock(&p->siglock);
+	TAILQ_REMOVE(&p->tasks, t, thread);
+	p->ntasks--;
+	last = p->ntasks == 0;
+	if (t->stopped)
+		p->nstopped--;
+	if (t->tid == p->pid)
+		p->leader_status = t->exit_status;
+	if (!last) {
+		/* What only this task would have taken, or kept from being complete, must not wait for it. */
+		signal_recalc_locked(TAILQ_FIRST(&p->tasks));
+		stop_complete = signal_stop_complete_locked(p);
+	}
+	pthread_mutex_unlock(&p->siglock);
+	p->times.utime += atomic_load(&t->st.run_total);
+	pthread_mutex_unlock(&k->tree_lock);
+	if (stop_complete)
+		process_notify_stop(p, CLD_STOPPED);
+	if (t->tid != p->pid)
+		registry_release_id(k->registry, t->tid);
+	if (last) {
+		if (!p->group_exit)
+			status = p->leader_status;
+		halt = process_exit(p, status);
+	} else {
+		atomic_fetch_sub(&k->ntasks, 1);
+	}
+	task_free(t);
+	process_put(p);
+	if (halt) {
+		atomic_store(&k->halted, true);
+		if (k->on_halt)
+			k->on_halt(k->halt_arg);
+	}
+}
+
+void process_kill(struct process *p, int wait_status)
+{
+	pthread_mutex_lock(&p->siglock);
+	signal_kill_locked(p, wait_status);
+	pthread_mutex_unlock(&p->siglock);
+}

@@ -1,0 +1,358 @@
+/*
+ * Making processes: clone, clone3, fork, vfork.
+ *
+ * A child is a transaction: PID and memory, address space, descriptors, file-system context, actions,
+ * registers; then, with tree_lock held, it becomes visible and starts. Any failure before that gives everything back.
+ *
+ * What is refused: CLONE_THREAD (ENOSYS), CLONE_PIDFD, CLONE_INTO_CGROUP and set_tid (EINVAL), and new namespaces (EPERM
+ * for ordinary users, EINVAL for root: as a kernel without namespaces).
+ */
+#include "process.h"
+#include "syscalls.h"
+#include "vfs.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+
+/* Not in every libc's <sched.h>. */
+#define CLONE_PIDFD_K	      0x00001000ULL
+#define CLONE_DETACHED_K      0x00400000ULL
+#define CLONE_CLEAR_SIGHAND_K 0x100000000ULL
+#define CLONE_INTO_CGROUP_K   0x200000000ULL
+#define CLONE_NEWTIME_K	      0x00000080ULL
+
+#define CLONE_NAMESPACES                                                                            \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
+	 CLONE_NEWNET)
+#define CLONE_LEGACY_FLAGS 0xffffffffULL
+
+#define CLONE_ARGS_SIZE_VER0 64
+#define CLONE_ARGS_SIZE_VER2 88
+
+/* ---- checks, in Linux's order (kernel_clone, copy_process) ---- */
+
+static int check_flags(const struct task *t, const struct clone_args_k *a)
+{
+	uint64_t f = a->flags;
+
+	if (f & CLONE_PIDFD_K && f & CLONE_PARENT_SETTID && a->pidfd == a->parent_tid)
+		return -EINVAL;
+	if ((f & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS))
+		return -EINVAL;
+	if ((f & (CLONE_NEWUSER | CLONE_FS)) == (CLONE_NEWUSER | CLONE_FS))
+		return -EINVAL;
+	if (f & CLONE_THREAD && !(f & CLONE_SIGHAND))
+		return -EINVAL;
+	if (f & CLONE_SIGHAND && !(f & CLONE_VM))
+		return -EINVAL;
+	/* PID 1 has no parent to share. */
+	if (f & CLONE_PARENT && !t->p->parent)
+		return -EINVAL;
+	if (f & CLONE_THREAD && f & (CLONE_NEWUSER | CLONE_NEWPID))
+		return -EINVAL;
+	if (f & CLONE_PIDFD_K)
+		return -EINVAL;
+	if (f & CLONE_THREAD)
+		return -ENOSYS;
+	if (f & CLONE_NAMESPACES)
+		return t->p->cred.euid ? -EPERM : -EINVAL;
+	return 0;
+}
+
+/* RLIMIT_NPROC counts the user's tasks; root's are not limited. */
+static int check_nproc(const struct task *t)
+{
+	struct kernel *k = t->k;
+	uint32_t uid = t->p->cred.uid;
+	uint64_t limit, n = 0;
+	struct process *q;
+
+	pthread_mutex_lock(&t->p->lock);
+	limit = t->p->rlim[RLIMIT_NPROC].rlim_cur;
+	pthread_mutex_unlock(&t->p->lock);
+	if (atomic_load(&k->ntasks) < limit || uid == 0 || t->p->cred.euid == 0)
+		return 0;
+	pthread_mutex_lock(&k->tree_lock);
+	TAILQ_FOREACH (q, &k->processes, all)
+		if (q->cred.uid == uid)
+			n += q->ntasks ? q->ntasks : 1;
+	pthread_mutex_unlock(&k->tree_lock);
+	return n < limit ? 0 : -EAGAIN;
+}
+
+/* ---- the parts ---- */
+
+static int copy_mm(struct task *t, struct process *child, uint64_t flags)
+{
+	struct process *p = t->p;
+
+	if (!(flags & CLONE_VM))
+		return mm_fork(p->mm, arch_sp(&t->cpu.regs), &child->mm);
+	child->mm = mm_get(p->mm);
+	child->mm_shared = true;
+	p->mm_shared = true;
+	return 0;
+}
+
+static int copy_parts(struct task *t, struct process *child, uint64_t flags)
+{
+	struct process *p = t->p;
+	int r = copy_mm(t, child, flags);
+
+	if (r < 0)
+		return r;
+	child->files = flags & CLONE_FILES ? fdtable_get(p->files) : fdtable_clone(p->files);
+	child->fs = flags & CLONE_FS ? fs_context_get(p->fs) : fs_context_clone(p->fs);
+	child->sighand = flags & CLONE_SIGHAND ? sighand_get(p->sighand) : sighand_clone(p->sighand);
+	if (!child->files || !child->fs || !child->sighand)
+		return -ENOMEM;
+	if (flags & CLONE_CLEAR_SIGHAND_K)
+		sighand_reset(child->sighand);
+	child->sigtramp = p->sigtramp;
+	return 0;
+}
+
+static void copy_task(struct task *t, struct task *n, const struct clone_args_k *a)
+{
+	struct kernel *k = t->k;
+
+	if (k->ops && k->ops->fpu_save)
+		k->ops->fpu_save(k->machine, &t->cpu);
+	memcpy(n->cpu.fpu, t->cpu.fpu, k->cfg.fpu_size);
+	n->cpu.regs = t->cpu.regs;
+	arch_fork_regs(&n->cpu, a->stack, (a->flags & CLONE_SETTLS) != 0, a->tls);
+	n->cpu.regs_modified = true;
+	n->blocked = t->saved_mask_valid ? t->saved_mask : t->blocked;
+	if (!(a->flags & CLONE_VM) || a->flags & CLONE_VFORK)
+		n->altstack = t->altstack;
+	if (a->flags & CLONE_CHILD_CLEARTID)
+		n->clear_child_tid = a->child_tid;
+	pthread_mutex_lock(&t->p->lock);
+	memcpy(n->comm, t->comm, sizeof(n->comm));
+	pthread_mutex_unlock(&t->p->lock);
+}
+
+/* As Linux, what cannot be stored is not stored. */
+static void store_tids(struct task *t, struct process *child, const struct clone_args_k *a)
+{
+	uint32_t tid = child->pid;
+
+	if (a->flags & CLONE_CHILD_SETTID)
+		copy_to_guest(child->mm, gva(a->child_tid), &tid, sizeof(tid));
+	if (a->flags & CLONE_PARENT_SETTID)
+		copy_to_guest(t->p->mm, gva(a->parent_tid), &tid, sizeof(tid));
+}
+
+/*
+ * Makes the child visible and runnable. -ERESTARTNOINTR: meanwhile a signal came for the whole group, which the child, not yet in
+ * it, would miss; or we are to die.
+ */
+static int publish(struct task *t, struct process *child, struct task *first, const struct clone_args_k *a,
+		   unsigned group_signals)
+{
+	struct kernel *k = t->k;
+	struct process *p = t->p;
+	bool dying;
+
+	pthread_mutex_lock(&k->tree_lock);
+	pthread_mutex_lock(&p->siglock);
+	dying = p->group_exit;
+	pthread_mutex_unlock(&p->siglock);
+	if (dying || p->group_signals != group_signals) {
+		pthread_mutex_unlock(&k->tree_lock);
+		return -ERESTARTNOINTR;
+	}
+	store_tids(t, child, a);
+	process_link_locked(child, first, p, (a->flags & CLONE_PARENT) != 0);
+	child->exit_signal = a->flags & CLONE_PARENT ? p->exit_signal : a->exit_signal;
+	pthread_mutex_unlock(&k->tree_lock);
+	return 0;
+}
+
+static long clone_make(struct task *t, const struct clone_args_k *a, struct process **child)
+{
+	struct kernel *k = t->k;
+	unsigned group_signals;
+	struct task *first;
+	long pid;
+	int r;
+
+	pthread_mutex_lock(&k->tree_lock);
+	group_signals = t->p->group_signals;
+	pthread_mutex_unlock(&k->tree_lock);
+	if (signal_pending(t))
+		return -ERESTARTNOINTR;
+	r = process_create(k, t->p, child, &first);
+	if (r < 0)
+		return r;
+	pid = (*child)->pid;
+	r = copy_parts(t, *child, a->flags);
+	if (r == 0) {
+		copy_task(t, first, a);
+		process_get(*child); /* the caller's */
+		r = publish(t, *child, first, a, group_signals);
+		if (r < 0)
+			process_put(*child);
+	}
+	if (r < 0) {
+		process_abort(*child, first);
+		return r;
+	}
+	sched_start(&first->st);
+	return pid;
+}
+
+/* Second and later runs of a CLONE_VFORK: c->progress is the child's PID. */
+static long vfork_wait(struct task *t, struct call *c)
+{
+	struct process *child = t->vfork_child;
+	bool dying;
+
+	if (waitq_add(&child->vfork_wait, &t->st, false) < 0)
+		return -EBLOCKED; /* cannot be: its first waiter */
+	pthread_mutex_lock(&t->p->siglock);
+	dying = t->p->group_exit;
+	pthread_mutex_unlock(&t->p->siglock);
+	/* Only death ends this wait early. */
+	if (!atomic_load(&child->vfork_done) && !dying)
+		return -EBLOCKED;
+	t->vfork_child = NULL;
+	waitq_remove_all(&t->st);
+	process_put(child);
+	return (long)c->progress;
+}
+
+long do_clone(struct task *t, struct call *c, const struct clone_args_k *a)
+{
+	struct process *child;
+	long pid;
+	int r;
+
+	if (t->vfork_child)
+		return vfork_wait(t, c);
+	r = check_flags(t, a);
+	if (r == 0)
+		r = check_nproc(t);
+	if (r < 0)
+		return r;
+	pid = clone_make(t, a, &child);
+	if (pid < 0)
+		return pid;
+	if (!(a->flags & CLONE_VFORK)) {
+		process_put(child);
+		return pid;
+	}
+	t->vfork_child = child;
+	c->progress = (uint64_t)pid;
+	return vfork_wait(t, c);
+}
+
+/* ---- entries ---- */
+
+long sys_fork(struct task *t, struct call *c)
+{
+	struct clone_args_k a = {.exit_signal = SIGCHLD};
+
+	return do_clone(t, c, &a);
+}
+
+long sys_vfork(struct task *t, struct call *c)
+{
+	struct clone_args_k a = {.flags = CLONE_VFORK | CLONE_VM, .exit_signal = SIGCHLD};
+
+	return do_clone(t, c, &a);
+}
+
+long sys_clone(struct task *t, struct call *c)
+{
+	struct clone_args_k a = {
+		.flags = (uint32_t)c->args[0] & ~(uint64_t)CSIGNAL,
+		.exit_signal = (int)(c->args[0] & CSIGNAL),
+		.stack = c->args[1],
+		.parent_tid = c->args[2],
+		.pidfd = c->args[2],
+	};
+
+	arch_clone_args(c->args, &a.tls, &a.child_tid);
+	return do_clone(t, c, &a);
+}
+
+/* struct clone_args of clone3(2). */
+struct clone_args_abi {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
+};
+_Static_assert(sizeof(struct clone_args_abi) == CLONE_ARGS_SIZE_VER2, "clone_args is 88 bytes");
+
+/* copy_struct_from_user: what we do not know must be zero. */
+static int clone3_copy(struct task *t, uint64_t addr, uint64_t size, struct clone_args_abi *abi)
+{
+	uint8_t rest[64];
+	size_t n;
+
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	memset(abi, 0, sizeof(*abi));
+	for (uint64_t off = sizeof(*abi); off < size; off += n) {
+		n = size - off < sizeof(rest) ? size - off : sizeof(rest);
+		if (copy_from_guest(t->p->mm, rest, gva(addr + off), n) < 0)
+			return -EFAULT;
+		for (size_t i = 0; i < n; i++)
+			if (rest[i])
+				return -E2BIG;
+	}
+	return copy_from_guest(t->p->mm, abi, gva(addr), size < sizeof(*abi) ? size : sizeof(*abi));
+}
+
+static bool clone3_valid(const struct clone_args_abi *abi)
+{
+	uint64_t f = abi->flags;
+
+	if (f & ~(CLONE_LEGACY_FLAGS | CLONE_CLEAR_SIGHAND_K | CLONE_INTO_CGROUP_K))
+		return false;
+	if (f & (CLONE_DETACHED_K | (CSIGNAL & ~CLONE_NEWTIME_K)))
+		return false;
+	if (f & CLONE_SIGHAND && f & CLONE_CLEAR_SIGHAND_K)
+		return false;
+	if (f & (CLONE_THREAD | CLONE_PARENT) && abi->exit_signal)
+		return false;
+	if (!abi->stack)
+		return !abi->stack_size;
+	return abi->stack_size && abi->stack < ABI_USER_END && abi->stack_size <= ABI_USER_END - abi->stack;
+}
+
+long sys_clone3(struct task *t, struct call *c)
+{
+	struct clone_args_k a = {0};
+	struct clone_args_abi abi;
+	int r;
+
+	if (t->vfork_child)
+		return vfork_wait(t, c);
+	r = clone3_copy(t, c->args[0], c->args[1], &abi);
+	if (r < 0)
+		return r;
+	if (abi.set_tid_size > 32 || !abi.set_tid != !abi.set_tid_size)
+		return -EINVAL;
+	if (abi.exit_signal & ~(uint64_t)CSIGNAL || abi.exit_signal > NSIG_GUEST)
+		return -EINVAL;
+	if (!clone3_valid(&abi) || abi.flags & CLONE_INTO_CGROUP_K)
+		return -EINVAL;
+	/* Choosing PIDs takes CAP_CHECKPOINT_RESTORE, which nobody has here. */
+	if (abi.set_tid_size)
+		return -EPERM;
+	if (abi.flags & CLONE_NEWTIME_K)
+		return t->p->cred.euid ? -EPERM : -EINVAL;
+	a.flags = abi.flags;
+	a.exit_signal = (int)abi.exit_signal;
+	a.child_tid = abi.child_tid;
+	a.parent_tid = abi.parent_tid;
+	a.pidfd = abi.pidfd;
+	a.stack = abi.stack ? abi.stack + abi.stack_size : 0;
+	a.stack_size = abi.stack_size;
+	a.tls = abi.tls;
+	return do_clone(t, c, &a);
+}

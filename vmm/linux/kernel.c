@@ -1,0 +1,97 @@
+/*
+ * The kernel's beginning and end.
+ */
+#include "process.h"
+#include "stats.h"
+#include "syscalls.h"
+#include "trace.h"
+#include "vfs.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor, const struct kernel_config *cfg,
+		  const struct machine_ops *ops, void *machine, struct kernel **out)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int r = -ENOMEM;
+
+	if (!k)
+		return -ENOMEM;
+	k->gm = gm;
+	k->sched = sched;
+	k->reactor = reactor;
+	k->timers = reactor_timers(reactor);
+	k->cfg = *cfg;
+	k->ops = ops;
+	k->machine = machine;
+	k->boot_time = core_now();
+	TAILQ_INIT(&k->processes);
+	pthread_mutex_init(&k->tree_lock, NULL);
+	syscall_table_init();
+	k->registry = registry_create(REGISTRY_PID_MAX);
+	if (!k->registry)
+		goto fail;
+	if (cfg->stats && !(k->stats = stats_create()))
+		goto fail;
+	if (cfg->strace && !(k->trace = trace_create(STDERR_FILENO)))
+		goto fail;
+	r = vfs_create(k);
+	if (r < 0)
+		goto fail;
+	*out = k;
+	return 0;
+fail:
+	kernel_destroy(k);
+	return r;
+}
+
+/*
+ * Ends everybody. No thread runs any task: they are plain data. But ending a call or closing a file may
+ * still wake others, which the scheduler then links to each other: so tasks are freed only
+ * when nothing is left that could wake one.
+ */
+static void processes_destroy(struct kernel *k)
+{
+	struct process *p;
+	struct task *t;
+
+	TAILQ_FOREACH (p, &k->processes, all) {
+		timer_cancel(&p->itimer);
+		TAILQ_FOREACH (t, &p->tasks, thread)
+			call_finish(t, &t->call);
+	}
+	TAILQ_FOREACH (p, &k->processes, all)
+		process_drop_parts(p);
+	TAILQ_FOREACH (p, &k->processes, all) {
+		while ((t = TAILQ_FIRST(&p->tasks))) {
+			TAILQ_REMOVE(&p->tasks, t, thread);
+			p->ntasks--;
+			task_free(t);
+		}
+	}
+	while ((p = TAILQ_FIRST(&k->processes))) {
+		TAILQ_REMOVE(&k->processes, p, all);
+		process_put(p);
+	}
+}
+
+void kernel_destroy(struct kernel *k)
+{
+	if (!k)
+		return;
+	processes_destroy(k);
+	if (k->vfs)
+		vfs_destroy(k);
+	if (k->vdso_obj)
+		memobj_put(k->vdso_obj);
+	if (k->clock_obj)
+		memobj_put(k->clock_obj);
+	if (k->trace)
+		trace_destroy(k->trace);
+	if (k->stats)
+		stats_destroy(k->stats);
+	registry_destroy(k->registry);
+	pthread_mutex_destroy(&k->tree_lock);
+	free(k);
+}

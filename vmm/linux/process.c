@@ -1,0 +1,384 @@
+/*
+ * Processes and tasks: making, finding, linking, freeing them.
+ *
+ * A process is made in steps that can each be taken back: process_create() reserves the PID
+ * and memory, the caller binds the parts, process_link_locked() makes it visible. Before that
+ * nobody else can reach it; process_abort() undoes everything.
+ *
+ * References: one of the tree (from link to release), one of each task, and those of look-ups.
+ */
+#include "process.h"
+#include "stats.h"
+#include "vfs.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FPU_ALIGN 64
+
+/* ---- tasks ---- */
+
+struct task *task_create(struct process *p, uint32_t tid)
+{
+	struct kernel *k = p->k;
+	size_t fpu_size = (k->cfg.fpu_size + FPU_ALIGN - 1) & ~(size_t)(FPU_ALIGN - 1);
+	struct task *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->cpu.fpu = aligned_alloc(FPU_ALIGN, fpu_size ? fpu_size : FPU_ALIGN);
+	if (!t->cpu.fpu) {
+		free(t);
+		return NULL;
+	}
+	memset(t->cpu.fpu, 0, fpu_size ? fpu_size : FPU_ALIGN);
+	if (k->cfg.fpu_init)
+		memcpy(t->cpu.fpu, k->cfg.fpu_init, k->cfg.fpu_size);
+	t->cpu.regs_modified = true;
+	sched_task_init(&t->st, k->sched);
+	t->p = process_get(p);
+	t->k = k;
+	t->tid = tid;
+	t->call.row = -1;
+	t->call.deadline = TIME_NEVER;
+	sigqueue_init(&t->pending);
+	return t;
+}
+
+void task_free(struct task *t)
+{
+	struct kernel *k = t->k;
+
+	call_finish(t, &t->call);
+	free(t->restart_call);
+	process_put(t->vfork_child);
+	sigqueue_flush(&t->pending);
+	if (k->ops && k->ops->fpu_forget)
+		k->ops->fpu_forget(k->machine, &t->cpu);
+	sched_task_fini(&t->st);
+	process_put(t->p);
+	free(t->cpu.fpu);
+	free(t);
+}
+
+void task_link_locked(struct task *t)
+{
+	struct process *p = t->p;
+
+	pthread_mutex_lock(&p->siglock);
+	TAILQ_INSERT_TAIL(&p->tasks, t, thread);
+	p->ntasks++;
+	pthread_mutex_unlock(&p->siglock);
+	atomic_fetch_add(&p->k->ntasks, 1);
+}
+
+/* ---- processes ---- */
+
+struct process *process_get(struct process *p)
+{
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	return p;
+}
+
+void process_put(struct process *p)
+{
+	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	sigqueue_flush(&p->pending);
+	if (p->exe)
+		path_free(p->exe);
+	waitq_destroy(&p->child_wait);
+	waitq_destroy(&p->vfork_wait);
+	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->siglock);
+	free(p);
+}
+
+struct find {
+	struct process *p;
+};
+
+static void find_owner(const struct process_context *ctx, void *arg)
+{
+	struct find *f = arg;
+
+	/* The tree's reference is dropped only after the registry has forgotten the process. */
+	if (ctx->owner)
+		f->p = process_get(ctx->owner);
+}
+
+struct process *process_find(struct kernel *k, uint32_t pid)
+{
+	struct find f = {NULL};
+
+	registry_with_context(k->registry, pid, find_owner, &f);
+	return f.p;
+}
+
+/* The first process has the invoker's limits, but never dumps core. */
+static void limits_from_host(struct process *p)
+{
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		struct rlimit r;
+
+		if (getrlimit((__rlimit_resource_t)i, &r) < 0)
+			r.rlim_cur = r.rlim_max = RLIM_INFINITY;
+		if (i == RLIMIT_CORE)
+			r.rlim_cur = 0;
+		p->rlim[i].rlim_cur = r.rlim_cur;
+		p->rlim[i].rlim_max = r.rlim_max;
+	}
+}
+
+static void process_init_first(struct process *p)
+{
+	const struct kernel_config *cfg = &p->k->cfg;
+	struct cred *c = &p->cred;
+
+	c->uid = c->euid = c->suid = c->fsuid = cfg->uid;
+	c->gid = c->egid = c->sgid = c->fsgid = cfg->gid;
+	c->ngroups = cfg->ngroups < NGROUPS ? cfg->ngroups : NGROUPS;
+	if (c->ngroups)
+		memcpy(c->groups, cfg->groups, c->ngroups * sizeof(c->groups[0]));
+	limits_from_host(p);
+	p->dumpable = true;
+	p->attr.timerslack = 50000;
+	p->exit_signal = SIGCHLD;
+}
+
+/* 0, or -ENOMEM. */
+static int process_inherit(struct process *p, struct process *from)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&from->lock);
+	p->cred = from->cred;
+	memcpy(p->rlim, from->rlim, sizeof(p->rlim));
+	if (from->exe) {
+		p->exe = path_dup(from->exe);
+		if (!p->exe)
+			r = -ENOMEM;
+	}
+	p->arg_start = from->arg_start;
+	p->arg_end = from->arg_end;
+	p->env_start = from->env_start;
+	p->env_end = from->env_end;
+	p->dumpable = from->dumpable;
+	p->attr = from->attr;
+	pthread_mutex_unlock(&from->lock);
+	return r;
+}
+
+static void itimer_fire(struct timer *timer)
+{
+	struct process *p = container_of(timer, struct process, itimer);
+	struct siginfo_k info = {.si_signo = SIGALRM, .si_code = SI_KERNEL};
+	int64_t now = core_now();
+
+	pthread_mutex_lock(&p->siglock);
+	if (p->itimer_deadline != TIME_NEVER && p->itimer_deadline <= now) {
+		signal_send_locked(p, NULL, SIGALRM, &info);
+		if (p->itimer_interval) {
+			/* Periods that have passed already count as one. */
+			int64_t late = now - p->itimer_deadline;
+
+			p->itimer_deadline += (late / p->itimer_interval + 1) * p->itimer_interval;
+		} else {
+			p->itimer_deadline = TIME_NEVER;
+		}
+	}
+	if (p->itimer_deadline != TIME_NEVER)
+		timer_arm(&p->itimer, p->itimer_deadline);
+	pthread_mutex_unlock(&p->siglock);
+}
+
+int process_create(struct kernel *k, struct process *parent, struct process **out, struct task **first)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	int pid, r = 0;
+
+	if (!p)
+		return -ENOMEM;
+	p->k = k;
+	atomic_init(&p->refs, 1);
+	TAILQ_INIT(&p->children);
+	TAILQ_INIT(&p->tasks);
+	waitq_init(&p->child_wait);
+	waitq_init(&p->vfork_wait);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->siglock, NULL);
+	sigqueue_init(&p->pending);
+	timer_init(&p->itimer, k->timers, itimer_fire);
+	p->itimer_deadline = TIME_NEVER;
+	p->start_time = core_now();
+	if (parent)
+		r = process_inherit(p, parent);
+	else
+		process_init_first(p);
+	if (r < 0) {
+		process_put(p);
+		return r;
+	}
+	pid = registry_create_process(k->registry, parent ? parent->pid : 0);
+	if (pid < 0) {
+		process_put(p);
+		return pid == -ENOMEM ? -ENOMEM : -EAGAIN;
+	}
+	p->pid = (uint32_t)pid;
+	*first = task_create(p, p->pid);
+	if (!*first) {
+		registry_abort_process(k->registry, p->pid);
+		process_put(p);
+		return -ENOMEM;
+	}
+	*out = p;
+	return 0;
+}
+
+void process_drop_parts(struct process *p)
+{
+	struct mm *mm;
+	struct fdtable *files;
+	struct fs_context *fs;
+	struct sighand *sighand;
+
+	pthread_mutex_lock(&p->lock);
+	mm = p->mm;
+	files = p->files;
+	fs = p->fs;
+	p->mm = NULL;
+	p->files = NULL;
+	p->fs = NULL;
+	pthread_mutex_unlock(&p->lock);
+	/* Senders read the actions with siglock held. */
+	pthread_mutex_lock(&p->siglock);
+	sighand = p->sighand;
+	p->sighand = NULL;
+	pthread_mutex_unlock(&p->siglock);
+	if (files)
+		fdtable_put(files);
+	if (fs)
+		fs_context_put(fs);
+	if (mm)
+		mm_put(mm);
+	if (sighand)
+		sighand_put(sighand);
+}
+
+void process_abort(struct process *p, struct task *first)
+{
+	process_drop_parts(p);
+	task_free(first);
+	registry_abort_process(p->k->registry, p->pid);
+	process_put(p);
+}
+
+static void set_id(struct kernel *k, uint32_t *field, uint32_t id)
+{
+	uint32_t old = *field;
+
+	*field = id;
+	if (id)
+		registry_pin_id(k->registry, id);
+	if (old)
+		registry_unpin_id(k->registry, old);
+}
+
+void process_set_group_locked(struct process *p, uint32_t pgid)
+{
+	set_id(p->k, &p->pgid, pgid);
+}
+
+void process_set_session_locked(struct process *p, uint32_t sid)
+{
+	set_id(p->k, &p->sid, sid);
+}
+
+void process_link_locked(struct process *p, struct task *first, struct process *creator, bool sibling)
+{
+	struct kernel *k = p->k;
+	struct process *parent = creator && sibling ? creator->parent : creator;
+
+	process_set_group_locked(p, creator ? creator->pgid : p->pid);
+	process_set_session_locked(p, creator ? creator->sid : p->pid);
+	if (parent != creator)
+		registry_reparent(k->registry, p->pid, parent ? parent->pid : 0);
+	p->parent = parent;
+	if (parent)
+		TAILQ_INSERT_TAIL(&parent->children, p, sibling);
+	else if (!creator)
+		k->init = p;
+	TAILQ_INSERT_TAIL(&k->processes, p, all);
+	p->life = LIFE_RUNNING;
+	registry_set_owner(k->registry, p->pid, p);
+	task_link_locked(first);
+	stats_count_process(k->stats);
+}
+
+void process_start(struct process *p, struct task *first)
+{
+	struct kernel *k = p->k;
+	struct sched_task *st = &first->st;
+
+	pthread_mutex_lock(&k->tree_lock);
+	process_link_locked(p, first, NULL, false);
+	pthread_mutex_unlock(&k->tree_lock);
+	sched_start(st);
+}
+
+void process_release_locked(struct process *p)
+{
+	struct kernel *k = p->k;
+
+	p->life = LIFE_DEAD;
+	TAILQ_REMOVE(&k->processes, p, all);
+	if (p->parent)
+		TAILQ_REMOVE(&p->parent->children, p, sibling);
+	p->parent = NULL;
+	if (k->init == p)
+		k->init = NULL;
+	registry_remove_process(k->registry, p->pid);
+	process_set_group_locked(p, 0);
+	process_set_session_locked(p, 0);
+	/* The zombie counted as one task. */
+	atomic_fetch_sub(&k->ntasks, 1);
+	process_put(p);
+}
+
+void process_vfork_release(struct process *p)
+{
+	atomic_store(&p->vfork_done, true);
+	waitq_wake_all(&p->vfork_wait);
+}
+
+void process_times_locked(struct process *p, struct rusage_times *out)
+{
+	struct task *t;
+
+	*out = p->times;
+	TAILQ_FOREACH (t, &p->tasks, thread)
+		out->utime += atomic_load_explicit(&t->st.run_total, memory_order_relaxed);
+}
+
+void process_get_times(struct process *p, struct rusage_times *out)
+{
+	struct mm_stats ms = {0};
+	struct mm *mm = NULL;
+
+	pthread_mutex_lock(&p->k->tree_lock);
+	process_times_locked(p, out);
+	pthread_mutex_unlock(&p->k->tree_lock);
+	pthread_mutex_lock(&p->lock);
+	if (p->mm)
+		mm = mm_get(p->mm);
+	pthread_mutex_unlock(&p->lock);
+	if (!mm)
+		return;
+	mm_get_stats(mm, &ms);
+	/* Pages come from the page cache or the host's memory: all faults are minor ones. */
+	out->minflt += ms.faults_minor + ms.faults_file + ms.faults_cow;
+	if (mm_resident_pages(mm) * (PAGE_SIZE / 1024) > out->maxrss_kb)
+		out->maxrss_kb = mm_resident_pages(mm) * (PAGE_SIZE / 1024);
+	mm_put(mm);
+}

@@ -1,0 +1,92 @@
+/*
+ * Processes and signals: what their files share among themselves.
+ *
+ * Nothing else includes this. Names that end in _locked say which lock: tree_lock for
+ * those on processes (process_*, wait_*), siglock for those on signals (signal_*).
+ */
+#ifndef VMBOX_LINUX_PROCESS_H
+#define VMBOX_LINUX_PROCESS_H
+
+#include "task.h"
+
+/* ---- process.c ---- */
+
+/* A task NEW to the scheduler, with a reference to p; in no list yet. NULL: no memory. */
+struct task *task_create(struct process *p, uint32_t tid);
+/* The task is in no list and NEW, DEAD, or the scheduler has stopped. */
+void task_free(struct task *t);
+void task_link_locked(struct task *t);
+/*
+ * Makes p, whose creator is `creator` (NULL: init), visible: a child of the creator, or of its parent
+ * (sibling). tree_lock held. After it p is found by its PID and gets signals.
+ */
+void process_link_locked(struct process *p, struct task *first, struct process *creator, bool sibling);
+/* Drops memory, descriptors, file-system context and actions. No lock held. */
+void process_drop_parts(struct process *p);
+/* A zombie, or one that nobody will wait for, leaves the tree: its PID is free. tree_lock held; drops the tree's reference, so
+ * p may be gone afterwards. */
+void process_release_locked(struct process *p);
+void process_set_group_locked(struct process *p, uint32_t pgid);
+void process_set_session_locked(struct process *p, uint32_t sid);
+void process_times_locked(struct process *p, struct rusage_times *out);
+
+/* ---- exit.c ---- */
+
+/*
+ * No member of the group other than `ignored` has a parent in another group of the same session: nobody could continue it.
+ */
+bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid, const struct process *ignored);
+/* Tells p's parent that p stopped or continued (why: CLD_*): SIGCHLD, and waiters. Takes tree_lock. */
+void process_notify_stop(struct process *p, int why);
+
+/* ---- sigqueue.c ---- */
+
+/* Why a signal is refused: ignored ones are dropped, so only -EAGAIN. All with siglock held. */
+int sigqueue_add(struct kernel *k, struct process *p, struct sigqueue_set *s, int sig, const struct siginfo_k *info);
+void sigqueue_remove(struct sigqueue_set *s, uint64_t mask);
+/* Takes the first pending signal of mask: its number and *info, or 0. */
+int sigqueue_take(struct sigqueue_set *s, uint64_t mask, struct siginfo_k *info);
+
+/* ---- signal.c ---- */
+
+#define SIGMASK_KERNEL_ONLY (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
+#define SIGMASK_STOP	    (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
+#define SIGMASK_IGNORE	    (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
+#define SIGMASK_SYNC \
+	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
+
+/* siglock held. t NULL: to the process. */
+int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
+void signal_kill_locked(struct process *p, int wait_status);
+/* Sets t->notify to what it should be. siglock held. */
+void signal_recalc_locked(struct task *t);
+/* A stop has begun and every task has joined it: marks it complete, once. Then the caller tells the parent. */
+bool signal_stop_complete_locked(struct process *p);
+/* The action that p has for sig: a copy. siglock held, p->sighand not NULL. */
+struct sigaction_k signal_action(struct process *p, int sig);
+/* For rt_sigtimedwait: takes one of `these`, pending for t or its process. */
+int signal_take(struct task *t, uint64_t these, struct siginfo_k *info);
+/* t waits for these whatever its mask is; 0: no more. */
+void signal_set_wait(struct task *t, uint64_t these);
+/*
+ * A stopped task, owned: true if the stop goes on, and it may be blocked. Call after sched_prepare().
+ */
+bool signal_still_stopped(struct task *t);
+/* The signal could not be delivered for want of a stack: SIGSEGV, which kills if that was it. */
+void signal_force_segv(struct task *t, int sig);
+
+/* May `by` send sig to p? 0 or -EPERM. tree_lock held. */
+int signal_check_permission_locked(struct process *by, struct process *p, int sig);
+
+/* ---- sys_signal.c, for the architecture's sigframe.c ---- */
+
+/* SS_* state of the alternate stack seen from stack pointer sp: SS_DISABLE, SS_ONSTACK or 0. */
+int altstack_state(const struct task *t, uint64_t sp);
+/* sp lies on the alternate stack, whatever SS_AUTODISARM says. */
+bool altstack_contains(const struct task *t, uint64_t sp);
+/* sigaltstack(2)'s rules. 0; -EPERM: in use; -EINVAL: flags; -ENOMEM: too small. */
+int altstack_set(struct task *t, uint64_t sp, int flags, uint64_t size, uint64_t cur_sp);
+/* The architecture's MINSIGSTKSZ. */
+extern const uint64_t arch_minsigstksz;
+
+#endif

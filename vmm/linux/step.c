@@ -1,0 +1,236 @@
+/*
+ * One step of a task: everything that happens between two stays in the guest.
+ *
+ * task_trap() only notes why the task left the guest; task_step() then works until the task can run
+ * in the guest again, blocks, yields or dies. Whoever owns the task may call it: a vCPU thread, or a test.
+ */
+#include "process.h"
+#include "syscalls.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* So often the same fault may come back although it was resolved, before we call it a fault of its own. */
+#define FAULT_LOOP_MAX 1000
+
+static bool is_restart(long r)
+{
+	return r == -ERESTARTSYS || r == -ERESTARTNOINTR || r == -ERESTARTNOHAND || r == -ERESTART_RESTARTBLOCK;
+}
+
+static void force_fault(struct task *t, int sig, int code, uint64_t addr)
+{
+	struct siginfo_k info = {.si_signo = sig, .si_code = code};
+
+	info.u.fault.addr = addr;
+	signal_force(t, sig, &info);
+}
+
+/* ---- traps ---- */
+
+void task_trap(struct task *t, const struct trap *trap)
+{
+	switch (trap->kind) {
+	case TRAP_KICK:
+		return;
+	case TRAP_SYSCALL:
+		t->call.rerun = false;
+		arch_syscall_fetch(&t->cpu.regs, &t->call.nr, t->call.args);
+		t->trap_nr = t->call.nr;
+		t->in_call = true;
+		t->fault_loop.count = 0;
+		return;
+	default:
+		t->trap = *trap;
+		t->trap_pending = true;
+	}
+}
+
+/*
+ * The same instruction touches the same address and each time we say it is mapped: no program can get on, and a
+ * vCPU would spin here for ever. (A racing thread that unmaps it each time does not win 1,000 times in a row.)
+ */
+static bool fault_loops(struct task *t)
+{
+	const struct uregs *r = &t->cpu.regs;
+
+	if (t->fault_loop.pc != arch_pc(r) || t->fault_loop.addr != t->trap.addr ||
+	    t->fault_loop.sp != arch_sp(r)) {
+		t->fault_loop.pc = arch_pc(r);
+		t->fault_loop.addr = t->trap.addr;
+		t->fault_loop.sp = arch_sp(r);
+		t->fault_loop.count = 0;
+	}
+	return ++t->fault_loop.count > FAULT_LOOP_MAX;
+}
+
+static void out_of_memory(struct task *t)
+{
+	char line[96];
+	int n = snprintf(line, sizeof(line), "vmbox: out of memory: killed process %u (%.15s)\n", t->p->pid,
+			 t->comm);
+
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0) {
+		/* nobody to tell */
+	}
+	process_kill(t->p, SIGKILL);
+}
+
+static void page_fault(struct task *t)
+{
+	uint64_t addr = t->trap.addr;
+	int r = mm_fault(t->p->mm, addr, t->trap.access);
+
+	switch (r) {
+	case 0:
+		if (fault_loops(t))
+			force_fault(t, SIGSEGV, SI_KERNEL, 0);
+		break;
+	case -ENOMEM:
+		out_of_memory(t);
+		break;
+	case -EACCES:
+		force_fault(t, SIGSEGV, SEGV_ACCERR, addr);
+		break;
+	case -ENXIO:
+		force_fault(t, SIGBUS, BUS_ADRERR, addr);
+		break;
+	default:
+		force_fault(t, SIGSEGV, SEGV_MAPERR, addr);
+	}
+}
+
+static void exception(struct task *t)
+{
+	struct siginfo_k info;
+	int sig;
+
+	memset(&info, 0, sizeof(info));
+	sig = arch_trap_signal(t, &info);
+	if (!sig)
+		return;
+	info.si_signo = sig;
+	signal_force(t, sig, &info);
+}
+
+static void handle_trap(struct task *t)
+{
+	t->trap_pending = false;
+	switch (t->trap.kind) {
+	case TRAP_PAGE_FAULT:
+		page_fault(t);
+		break;
+	case TRAP_EXCEPTION:
+		exception(t);
+		break;
+	case TRAP_BUS:
+		force_fault(t, SIGBUS, BUS_ADRERR, t->trap.addr);
+		break;
+	case TRAP_CRASH:
+		/* The registers may be beyond repair: no handler. */
+		process_kill(t->p, SIGSEGV);
+		break;
+	case TRAP_BAD_IO:
+	default:
+		force_fault(t, SIGSEGV, SI_KERNEL, 0);
+	}
+}
+
+/* ---- the step ---- */
+
+enum step { STEP_ON, STEP_AGAIN, STEP_GONE };
+
+/* The task would block: STEP_GONE if it did and belongs to nobody now. */
+static enum step block(struct task *t)
+{
+	return sched_block(&t->st) ? STEP_GONE : STEP_AGAIN;
+}
+
+static enum step run_call(struct task *t)
+{
+	bool keep_regs;
+	long r;
+
+	sched_prepare(&t->st);
+	t->call.interrupted = signal_pending(t);
+	r = syscall_dispatch(t, &t->call);
+	if (r == -EBLOCKED) {
+		t->call.rerun = true;
+		return block(t);
+	}
+	call_finish(t, &t->call);
+	t->in_call = false;
+	keep_regs = t->keep_regs;
+	t->keep_regs = false;
+	if (keep_regs || t->dead)
+		return STEP_ON;
+	if (is_restart(r)) {
+		t->restart = true;
+		t->result = r;
+	} else {
+		arch_syscall_result(&t->cpu.regs, r);
+	}
+	if (t->yield) {
+		t->yield = false;
+		sched_yield_task(&t->st);
+		return STEP_GONE;
+	}
+	return STEP_ON;
+}
+
+static enum step stay_stopped(struct task *t)
+{
+	sched_prepare(&t->st);
+	if (signal_still_stopped(t))
+		return block(t);
+	return STEP_ON;
+}
+
+static enum step deliver(struct task *t)
+{
+	switch (signal_deliver(t, t->restart, t->result)) {
+	case SIGNAL_DEAD:
+		task_die(t);
+		return STEP_GONE;
+	case SIGNAL_STOPPED:
+		t->stop_wait = true;
+		return STEP_AGAIN;
+	default:
+		return STEP_ON;
+	}
+}
+
+enum task_next task_step(struct task *t)
+{
+	enum step s = STEP_AGAIN;
+
+	while (s == STEP_AGAIN) {
+		s = STEP_ON;
+		/* Without the lock: only its owner lets a task join a stop; leaving it comes with a wake. */
+		if (t->stop_wait) {
+			s = stay_stopped(t);
+			if (s != STEP_ON)
+				continue;
+			t->stop_wait = false;
+		}
+		if (t->in_call) {
+			s = run_call(t);
+			if (s != STEP_ON)
+				continue;
+		}
+		if (t->trap_pending)
+			handle_trap(t);
+		if (signal_pending(t) || t->restart || t->saved_mask_valid) {
+			s = deliver(t);
+			if (s != STEP_ON)
+				continue;
+		}
+		if (!arch_regs_ok(&t->cpu.regs)) {
+			force_fault(t, SIGSEGV, SI_KERNEL, 0);
+			s = STEP_AGAIN;
+		}
+	}
+	return s == STEP_ON ? TASK_RUN : TASK_GONE;
+}
