@@ -37,8 +37,6 @@ static void last_instruction(void *page)
 			 : "rax", "rcx", "r11");
 }
 
-static volatile bool mapped_top;
-
 /* The same where the next address is not canonical: the highest page the host allows. */
 static void top_instruction(void *arg)
 {

@@ -1,0 +1,28 @@
+# vmbox doctor: what this KVM is and can do; with --quiet the status alone. And what a run says
+# where KVM may not be used.
+. "$BIN/cases/lib.sh"
+status=0
+"$VMBOX" doctor > "$WORK/out" 2> "$WORK/err" || status=$?
+want_status 0 doctor
+grep -qi 'kvm' "$WORK/out" || fail "doctor does not speak of KVM"
+grep -Eqi 'exit.*(us|ns)' "$WORK/out" || fail "doctor does not say what an exit costs"
+status=0
+"$VMBOX" doctor --quiet > "$WORK/out" 2> "$WORK/err" || status=$?
+want_status 0 "doctor --quiet"
+[ -s "$WORK/out" ] && fail "doctor --quiet is not quiet"
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null &&
+	! setpriv --reuid 65534 --clear-groups test -w /dev/kvm; then
+	cp "$VMBOX" "$BIN/hello" "$WORK/" && chmod 755 "$WORK/hello" "$WORK/vmbox"
+	# The case's own directory may not be open to others.
+	dir=$(mktemp -d /tmp/vmbox-doctor.XXXXXX) && chmod 755 "$dir" && cp "$WORK/vmbox" "$WORK/hello" "$dir/"
+	status=0
+	setpriv --reuid 65534 --clear-groups "$dir/vmbox" run "$dir/hello" < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
+	want_status 125 "no permission for /dev/kvm"
+	want_error "no permission for /dev/kvm"
+	status=0
+	setpriv --reuid 65534 --clear-groups "$dir/vmbox" doctor > "$WORK/out" 2> "$WORK/err" || status=$?
+	[ "$status" != 0 ] || fail "doctor without permission: status 0"
+	grep -qi 'kvm' "$WORK/out" "$WORK/err" || fail "doctor without permission names no remedy"
+	rm -rf "$dir"
+fi
+finish
