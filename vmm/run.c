@@ -98,8 +98,23 @@ static void machine_fpu_forget(void *machine, struct cpu *c)
 	vcpu_fpu_forget(machine, c);
 }
 
+static int64_t machine_clock_ns(void *machine, int clock)
+{
+	struct run *r = container_of(machine, struct run, vm);
+
+	switch (clock) {
+	case CLOCK_REALTIME:
+		return clock_read_real(r->clock);
+	case CLOCK_BOOTTIME:
+		return clock_read_boot(r->clock);
+	default:
+		return clock_read_mono(r->clock);
+	}
+}
+
 static const struct machine_ops machine_ops = {
 	.fpu_save = machine_fpu_save,
+	.clock_ns = machine_clock_ns,
 	.fpu_forget = machine_fpu_forget,
 };
 
@@ -167,16 +182,6 @@ static void on_clock_timer(struct timer *t)
 	timer_arm(t, core_now() + clock_update(r->clock));
 }
 
-static int64_t read_mono(void *arg)
-{
-	return clock_read_mono(arg);
-}
-
-static int64_t read_real(void *arg)
-{
-	return clock_read_real(arg);
-}
-
 static int start_clock(struct run *r)
 {
 	struct vm *vm = &r->vm;
@@ -203,6 +208,11 @@ static void raise_nofile(void)
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
+}
+
+static int add_chardev(void *arg, const struct chardev *d)
+{
+	return vfs_add_chardev(arg, d->name, d->major, d->minor, d->mode, d->read, d->write);
 }
 
 static int make_kernel(struct run *r)
@@ -240,7 +250,7 @@ static int make_kernel(struct run *r)
 	}
 	r->k->on_halt = on_halt;
 	r->k->halt_arg = r;
-	return chardev_register_all(r->k);
+	return chardev_register_all(add_chardev, r->k);
 }
 
 static int make_machine(struct run *r)
