@@ -6,6 +6,9 @@
 #include "task.h"
 #include "trace.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static const struct syscall_desc table[SYSCALL_ROWS] = {
 #define SYSCALL(name, x86_64, arm64, args, trace) {#name, sys_##name, args, trace},
 #define NOSYS(name, x86_64, arm64)		  {#name, NULL, 0, ""},
@@ -50,6 +53,26 @@ static long run(struct task *t, struct call *c)
 	return table[c->row].fn(t, c);
 }
 
+/*
+ * Goes on with a sleep that a signal interrupted, after it was handled without a handler (stop and continue).
+ */
+long sys_restart_syscall(struct task *t, struct call *c)
+{
+	struct call *r = t->restart_call;
+
+	if (!c->rerun) {
+		if (!r)
+			return -EINTR;
+		t->restart_call = NULL;
+		memcpy(c->args, r->args, sizeof(c->args));
+		c->deadline = r->deadline;
+		c->restart_row = r->row;
+		c->restarted = true;
+		free(r);
+	}
+	return table[c->restart_row].fn(t, c);
+}
+
 long syscall_dispatch(struct task *t, struct call *c)
 {
 	struct kernel *k = t->k;
@@ -74,8 +97,7 @@ long syscall_dispatch(struct task *t, struct call *c)
 		c->rerun = true;
 		return r;
 	}
-	/* A call that ended its own task is printed by trace_exit, with no result. */
-	if (k->trace && !t->dead)
+	if (k->trace)
 		trace_call_end(t, c, r);
 	return r;
 }

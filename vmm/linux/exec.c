@@ -173,6 +173,8 @@ static void commit_cpu(struct exec *e)
 	atomic_store(&cpu->fpu_home, NULL);
 	arch_start_thread(cpu, e->entry, e->sp);
 	cpu->regs_modified = true;
+	/* execve's result is the new program's registers. */
+	e->t->keep_regs = true;
 }
 
 /* The old program is gone. Nothing fails here. */

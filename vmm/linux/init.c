@@ -84,6 +84,8 @@ int kernel_start_init(struct kernel *k, const char *path, char *const argv[], ch
 		process_abort(p, t);
 		return (int)r;
 	}
+	/* It has run no call whose result could be lost. */
+	t->keep_regs = false;
 	p->execed = false;
 	process_start(p, t);
 	return 0;

@@ -37,6 +37,16 @@ struct process *process_by_arg(struct task *t, int pid);
 /* uid 0 in the guest: everything that capable() would allow there is allowed, bounded by what the VMM itself may. */
 bool task_capable(struct task *t);
 
+/* Capabilities of the guest's uid 0: what an ordinary container's root has. */
+extern const uint64_t caps_of_root;
+
+/* uname(2): what this personality calls itself; /proc agrees. */
+#define KERNEL_RELEASE "6.12.0"
+#define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC vmbox"
+/* The names as set now; buf of 65 bytes. Takes tree_lock. */
+void kernel_hostname(struct kernel *k, char *buf);
+void kernel_domainname(struct kernel *k, char *buf);
+
 /* ---- vmm/linux/ARCH/exec_arch.c ---- */
 long arch_prctl_call(struct task *t, int code, uint64_t addr);
 const char *arch_machine_name(void);

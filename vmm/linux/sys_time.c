@@ -1,0 +1,301 @@
+/*
+ * Clocks and sleeping: clock_gettime(2), clock_nanosleep(2) and their elders.
+ *
+ * The guest's monotonic clock is the host's. The vDSO answers most readings from the clock page;
+ * what comes here agrees with it (machine_ops.clock_ns).
+ */
+#include "sys.h"
+#include "syscalls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NSEC	1000000000LL
+#define USER_HZ 100
+#define TICK_NS ((int64_t)ABI_TICK_NS) /* CLOCK_*_COARSE of a kernel with HZ=250 */
+
+#ifndef CLOCK_TAI
+#define CLOCK_TAI 11
+#endif
+#define TIMER_ABSTIME_K 1
+
+int64_t kernel_clock(struct kernel *k, int clock)
+{
+	struct timespec ts;
+
+	if (k->ops && k->ops->clock_ns)
+		return k->ops->clock_ns(k->machine, clock);
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+int timespec_from_guest(struct mm *mm, gva_t a, int64_t *ns)
+{
+	struct timespec_k ts;
+
+	if (copy_from_guest(mm, &ts, a, sizeof(ts)) < 0)
+		return -EFAULT;
+	if (ts.sec < 0 || (uint64_t)ts.nsec >= NSEC)
+		return -EINVAL;
+	*ns = ts.sec > TIME_NEVER / NSEC - 1 ? TIME_NEVER : ts.sec * NSEC + ts.nsec;
+	return 0;
+}
+
+int timespec_to_guest(struct mm *mm, gva_t a, int64_t ns)
+{
+	struct timespec_k ts = {ns / NSEC, ns % NSEC};
+
+	return copy_to_guest(mm, a, &ts, sizeof(ts));
+}
+
+/* ---- CPU time ---- */
+
+int64_t task_cpu_time(struct task *t, struct task *self)
+{
+	int64_t ns = atomic_load_explicit(&t->st.run_total, memory_order_relaxed);
+
+	/* Only its own thread may look at when the present slice began. */
+	if (t == self && t->st.run_started)
+		ns += core_now() - t->st.run_started;
+	return ns;
+}
+
+int64_t process_cpu_time(struct process *p, struct task *self)
+{
+	struct rusage_times times;
+
+	process_get_times(p, &times);
+	if (self && self->p == p && self->st.run_started)
+		times.utime += core_now() - self->st.run_started;
+	return times.utime + times.stime;
+}
+
+/* A negative clock id names a process's or a thread's CPU clock: 3 bits of kind, the inverted pid above (clock_getcpuclockid(3)). */
+static int dynamic_cpu_clock(struct task *t, int id, int64_t *ns)
+{
+	int pid = ~(id >> 3), kind = id & 3;
+	bool thread = (id & 4) != 0;
+	struct process *p;
+
+	if (kind == 3) /* a descriptor's clock */
+		return -EINVAL;
+	if (thread && (pid == 0 || pid == (int)t->tid)) {
+		*ns = task_cpu_time(t, t);
+		return 0;
+	}
+	p = process_by_arg(t, pid);
+	if (!p)
+		return -EINVAL;
+	/* Of other threads only those of one's own process are visible; a process's first thread bears its number. */
+	if (thread && p != t->p) {
+		process_put(p);
+		return -EINVAL;
+	}
+	*ns = process_cpu_time(p, t);
+	process_put(p);
+	return 0;
+}
+
+static int64_t to_tick(int64_t ns)
+{
+	return ns - ns % TICK_NS;
+}
+
+/* 0 and *ns, or -EINVAL: no such clock. */
+static int read_clock(struct task *t, int id, int64_t *ns)
+{
+	switch (id) {
+	case CLOCK_REALTIME:
+	case CLOCK_TAI: /* no leap-second table: the offset is 0, as on most machines */
+		*ns = kernel_clock(t->k, CLOCK_REALTIME);
+		return 0;
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+		*ns = kernel_clock(t->k, CLOCK_MONOTONIC);
+		return 0;
+	case CLOCK_BOOTTIME:
+	case CLOCK_BOOTTIME_ALARM:
+		*ns = kernel_clock(t->k, CLOCK_BOOTTIME);
+		return 0;
+	case CLOCK_REALTIME_ALARM:
+		*ns = kernel_clock(t->k, CLOCK_REALTIME);
+		return 0;
+	case CLOCK_REALTIME_COARSE:
+		*ns = to_tick(kernel_clock(t->k, CLOCK_REALTIME));
+		return 0;
+	case CLOCK_MONOTONIC_COARSE:
+		*ns = to_tick(kernel_clock(t->k, CLOCK_MONOTONIC));
+		return 0;
+	case CLOCK_PROCESS_CPUTIME_ID:
+		*ns = process_cpu_time(t->p, t);
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+		*ns = task_cpu_time(t, t);
+		return 0;
+	}
+	return id < 0 ? dynamic_cpu_clock(t, id, ns) : -EINVAL;
+}
+
+long sys_clock_gettime(struct task *t, struct call *c)
+{
+	int64_t ns;
+	int r = read_clock(t, (int)c->args[0], &ns);
+
+	return r < 0 ? r : timespec_to_guest(task_mm(t), gva(c->args[1]), ns);
+}
+
+long sys_clock_getres(struct task *t, struct call *c)
+{
+	int id = (int)c->args[0];
+	int64_t ns;
+	int r = read_clock(t, id, &ns);
+
+	if (r < 0 || !c->args[1])
+		return r;
+	ns = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE ? TICK_NS : 1;
+	return timespec_to_guest(task_mm(t), gva(c->args[1]), ns);
+}
+
+long sys_clock_settime(struct task *t, struct call *c)
+{
+	int64_t ns;
+	int r;
+
+	switch ((int)c->args[0]) {
+	case CLOCK_REALTIME:
+		break;
+	case CLOCK_PROCESS_CPUTIME_ID:
+	case CLOCK_THREAD_CPUTIME_ID:
+		return -EPERM;
+	default:
+		return (int)c->args[0] < 0 ? -EPERM : -EINVAL;
+	}
+	r = timespec_from_guest(task_mm(t), gva(c->args[1]), &ns);
+	/* The clock is the host's: nobody here may set it. */
+	return r < 0 ? r : -EPERM;
+}
+
+long sys_gettimeofday(struct task *t, struct call *c)
+{
+	int64_t ns = kernel_clock(t->k, CLOCK_REALTIME);
+	struct timeval_k tv = {ns / NSEC, ns % NSEC / 1000};
+	int32_t tz[2] = {0, 0};
+
+	if (c->args[0] && copy_to_guest(task_mm(t), gva(c->args[0]), &tv, sizeof(tv)) < 0)
+		return -EFAULT;
+	if (c->args[1] && copy_to_guest(task_mm(t), gva(c->args[1]), tz, sizeof(tz)) < 0)
+		return -EFAULT;
+	return 0;
+}
+
+long sys_time(struct task *t, struct call *c)
+{
+	int64_t sec = kernel_clock(t->k, CLOCK_REALTIME) / NSEC;
+
+	if (c->args[0] && copy_to_guest(task_mm(t), gva(c->args[0]), &sec, sizeof(sec)) < 0)
+		return -EFAULT;
+	return sec;
+}
+
+static int64_t to_clock_t(int64_t ns)
+{
+	return ns / (NSEC / USER_HZ);
+}
+
+long sys_times(struct task *t, struct call *c)
+{
+	struct rusage_times times;
+	int64_t out[4];
+
+	process_get_times(t->p, &times);
+	if (t->st.run_started)
+		times.utime += core_now() - t->st.run_started;
+	out[0] = to_clock_t(times.utime);
+	out[1] = to_clock_t(times.stime);
+	out[2] = to_clock_t(times.cutime);
+	out[3] = to_clock_t(times.cstime);
+	if (c->args[0] && copy_to_guest(task_mm(t), gva(c->args[0]), out, sizeof(out)) < 0)
+		return -EFAULT;
+	return to_clock_t(kernel_clock(t->k, CLOCK_BOOTTIME));
+}
+
+/* ---- sleeping ---- */
+
+
+/* The wait itself, in the first run and the later ones; the deadline is set. */
+static long sleep_run(struct task *t, struct call *c, bool absolute, uint64_t rem)
+{
+	int64_t left = c->deadline - core_now();
+
+	if (left <= 0)
+		return 0;
+	if (!call_waiter(t, c, false)) {
+		if (absolute)
+			return -ERESTARTNOHAND;
+		if (rem && timespec_to_guest(task_mm(t), gva(rem), left) < 0)
+			return -EFAULT;
+		return call_restart_block(t, c);
+	}
+	return -EBLOCKED;
+}
+
+static int64_t add_time(int64_t a, int64_t b)
+{
+	return a > TIME_NEVER - b ? TIME_NEVER : a + b;
+}
+
+long sys_nanosleep(struct task *t, struct call *c)
+{
+	int64_t ns = 0;
+	int r = 0;
+
+	if (!c->rerun) {
+		/* A restarted one sleeps on to the same end, whatever is there now. */
+		if (!c->restarted)
+			r = timespec_from_guest(task_mm(t), gva(c->args[0]), &ns);
+		if (r < 0)
+			return r;
+		call_set_deadline(t, c, add_time(core_now(), ns));
+	}
+	return sleep_run(t, c, false, c->args[1]);
+}
+
+/* The host's monotonic time at which a clock will show `ns`. Steps of the wall clock during the sleep do not move it. */
+static int64_t clock_to_deadline(struct task *t, int id, int64_t ns)
+{
+	int64_t now = 0;
+
+	read_clock(t, id, &now);
+	return add_time(core_now(), ns > now ? ns - now : 0);
+}
+
+long sys_clock_nanosleep(struct task *t, struct call *c)
+{
+	int id = (int)c->args[0];
+	bool absolute = (c->args[1] & TIMER_ABSTIME_K) != 0;
+	int64_t ns = 0;
+	int r = 0;
+
+	if (!c->rerun) {
+		switch (id) {
+		case CLOCK_REALTIME:
+		case CLOCK_MONOTONIC:
+		case CLOCK_BOOTTIME:
+		case CLOCK_TAI:
+			break;
+		case CLOCK_MONOTONIC_RAW:
+		case CLOCK_REALTIME_COARSE:
+		case CLOCK_MONOTONIC_COARSE:
+		case CLOCK_PROCESS_CPUTIME_ID:
+			return -EOPNOTSUPP;
+		default:
+			return -EINVAL;
+		}
+		if (!c->restarted)
+			r = timespec_from_guest(task_mm(t), gva(c->args[2]), &ns);
+		if (r < 0)
+			return r;
+		call_set_deadline(t, c, absolute ? clock_to_deadline(t, id, ns) : add_time(core_now(), ns));
+	}
+	return sleep_run(t, c, absolute, c->args[3]);
+}
