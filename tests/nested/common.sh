@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # here is set by who sources this
 # Sourced by run and fetch-kernel: messages, the cache, the compiled helpers.
 # Sets: here (this directory), cache (a directory that survives between calls).
 
