@@ -1,5 +1,6 @@
 # The vDSO: a small shared library that vmbox maps into every guest process, and an object that
-# carries it inside the program. Included by the top Makefile, which sets CC, O and ARCH.
+# carries it inside the program. Included by the top Makefile, which
+# sets CC, O, ARCH, Q and say.
 #
 #	$(VDSO_SO)	the library, checked
 #	$(VDSO_OBJ)	vdso_image_start .. vdso_image_end: the same, page aligned and padded
@@ -26,9 +27,11 @@ VDSO_LDFLAGS := -shared -nostdlib -Wl,-T,$(VDSO_LDS) -Wl,-soname,linux-vdso.so.1
 
 $(VDSO_SO): $(VDSO_SRC) $(VDSO_HDR) $(VDSO_LDS) guest/vdso/check guest/vdso.mk
 	@mkdir -p $(@D)
-	$(CC) $(VDSO_CFLAGS) $(VDSO_LDFLAGS) -o $@.tmp $(VDSO_SRC)
-	READELF='$(READELF)' guest/vdso/check $@.tmp
-	mv $@.tmp $@
+	$(call say,CC,$@)
+	$(Q)$(CC) $(VDSO_CFLAGS) $(VDSO_LDFLAGS) -o $@.tmp $(VDSO_SRC)
+	$(Q)READELF='$(READELF)' guest/vdso/check $@.tmp
+	@mv $@.tmp $@
 
 $(VDSO_OBJ): guest/vdso/image.S $(VDSO_SO)
-	$(CC) -DVDSO_SO='"$(VDSO_SO)"' -c -o $@ $<
+	$(call say,AS,$<)
+	$(Q)$(CC) -DVDSO_SO='"$(VDSO_SO)"' -c -o $@ $<
