@@ -2,6 +2,7 @@
  * The first process.
  */
 #include "exec.h"
+#include "trace.h"
 #include "vfs.h"
 
 #include <fcntl.h>
@@ -87,6 +88,7 @@ int kernel_start_init(struct kernel *k, const char *path, char *const argv[], ch
 	/* It has run no call whose result could be lost. */
 	t->keep_regs = false;
 	p->execed = false;
+	trace_start(t, path, argv, envp);
 	process_start(p, t);
 	return 0;
 }

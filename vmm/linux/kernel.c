@@ -3,6 +3,7 @@
  */
 #include "process.h"
 #include "stats.h"
+#include "sys.h"
 #include "syscalls.h"
 #include "trace.h"
 #include "vfs.h"
@@ -29,6 +30,7 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 	TAILQ_INIT(&k->processes);
 	pthread_mutex_init(&k->tree_lock, NULL);
 	syscall_table_init();
+	vma_file_init();
 	k->registry = registry_create(REGISTRY_PID_MAX);
 	if (!k->registry)
 		goto fail;

@@ -47,6 +47,11 @@ extern const uint64_t caps_of_root;
 void kernel_hostname(struct kernel *k, char *buf);
 void kernel_domainname(struct kernel *k, char *buf);
 
+/*
+ * From now on a VMA's opaque file is a struct file, and the VMA holds a reference. Idempotent; before the first mm.
+ */
+void vma_file_init(void);
+
 /* ---- vmm/linux/ARCH/exec_arch.c ---- */
 long arch_prctl_call(struct task *t, int code, uint64_t addr);
 const char *arch_machine_name(void);

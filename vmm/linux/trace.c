@@ -22,6 +22,7 @@ struct trace {
 /* A call whose in-arguments are known. */
 struct trace_line {
 	unsigned nargs;
+	bool decoded; /* word by word; else the text is all */
 	size_t end[6]; /* argument i's text ends here and begins at the previous one's end */
 	struct text in;
 };
@@ -90,10 +91,15 @@ static void begin_known(struct task *t, struct call *c, struct trace_line *l)
 	const struct syscall_desc *d = syscall_desc(c->row);
 
 	l->nargs = d->nargs;
+	l->decoded = true;
 	for (unsigned i = 0; i < d->nargs; i++) {
 		size_t len;
 		const char *word = nth_word(d->trace, i, &len);
 
+		if (word && trace_word_skipped(c, i, word, len)) {
+			l->nargs = i;
+			break;
+		}
 		if (!word)
 			text_add(&l->in, "%#lx", c->args[i]);
 		else if (!trace_word_is_out(word, len))
@@ -120,6 +126,7 @@ void trace_call_begin(struct task *t, struct call *c)
 	if (!l)
 		return;
 	l->in.len = 0;
+	l->decoded = false;
 	l->in.buf[0] = '\0';
 	if (c->row == ROW_clone) {
 		trace_clone_args(&l->in, c);
@@ -150,7 +157,7 @@ static void add_args(struct text *x, struct task *t, struct call *c, const struc
 		if (i)
 			text_add(x, ", ");
 		text_add(x, "%.*s", (int)(l->end[i] - from), l->in.buf + from);
-		if (l->nargs == syscall_desc(c->row < 0 ? 0 : c->row)->nargs && c->row >= 0)
+		if (l->decoded)
 			word = nth_word(syscall_desc(c->row)->trace, i, &len);
 		if (word && trace_word_is_out(word, len))
 			trace_arg(x, t, c, i, word, len, r);
@@ -245,6 +252,29 @@ void trace_call_end(struct task *t, struct call *c, long r)
 	add_result(&x, t, c, r);
 	emit(t->k->trace, &x);
 	trace_call_drop(c);
+}
+
+void trace_start(struct task *t, const char *path, char *const argv[], char *const envp[])
+{
+	unsigned n = 0;
+	struct text x;
+
+	if (!t->k->trace)
+		return;
+	x.len = 0;
+	text_add(&x, "execve(");
+	text_bytes(&x, path, strlen(path), false);
+	text_add(&x, ", [");
+	for (unsigned i = 0; argv && argv[i]; i++) {
+		size_t len = strlen(argv[i]);
+
+		text_add(&x, i ? ", " : "");
+		text_bytes(&x, argv[i], len < TRACE_STR ? len : TRACE_STR, len > TRACE_STR);
+	}
+	while (envp && envp[n])
+		n++;
+	text_add(&x, "], [/* %u vars */]) = 0", n);
+	emit(t->k->trace, &x);
 }
 
 /* ---- events ---- */

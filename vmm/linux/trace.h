@@ -24,6 +24,9 @@ void trace_call_end(struct task *t, struct call *c, long r);
 /* call_finish: forgets an unprinted line. */
 void trace_call_drop(struct call *c);
 
+/* PID 1 begins: as if it had called execve. No-op without --strace. */
+void trace_start(struct task *t, const char *path, char *const argv[], char *const envp[]);
+
 /* A signal is delivered to t (a handler runs, or it stops, continues or kills). No-op without --strace. */
 void trace_signal(struct task *t, int sig, const struct siginfo_k *info);
 /*

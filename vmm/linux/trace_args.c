@@ -1,7 +1,7 @@
 /*
  * --strace: values.
  *
- * Words (syscalls.def): fd int uint long size hex ptr mode, str buf strv iovec pollfds sigact sigset timespec timeval rlim
+ * Words (syscalls.def): fd int uint long size hex ptr mode, str buf strv envp iovec pollfds sigact sigset timespec timeval rlim
  * of what goes in; obuf ostr stat ofds osigact osigset otimespec otimeval owstatus outsname orlim of what comes
  * out; the rest names numbers (trace_names.c). What cannot be read from the guest prints as its address.
  */
@@ -18,6 +18,7 @@
 #include <sys/sysmacros.h>
 
 #define LIST_MAX 32 /* elements shown */
+#define ENVP_MAX 10000 /* variables counted */
 
 static void add_ptr(struct text *x, uint64_t v)
 {
@@ -112,6 +113,18 @@ static void add_strv(struct text *x, struct task *t, uint64_t addr)
 		}
 	}
 	text_add(x, "]");
+}
+
+static void add_envp(struct text *x, struct task *t, uint64_t addr)
+{
+	uint64_t p;
+	unsigned n = 0;
+
+	add_ptr(x, addr);
+	while (addr && n < ENVP_MAX && copy_from_guest(task_mm(t), &p, gva(addr + n * 8UL), sizeof(p)) == 0 && p)
+		n++;
+	if (addr)
+		text_add(x, " /* %u vars */", n);
 }
 
 static void add_iovec(struct text *x, struct task *t, uint64_t addr, uint64_t count)
@@ -305,7 +318,7 @@ void trace_clone_args(struct text *x, const struct call *c)
 /* ---- words ---- */
 
 enum word {
-	W_FD, W_INT, W_UINT, W_LONG, W_SIZE, W_HEX, W_PTR, W_MODE, W_STR, W_BUF, W_STRV, W_IOVEC, W_POLLFDS,
+	W_FD, W_INT, W_UINT, W_LONG, W_SIZE, W_HEX, W_PTR, W_MODE, W_STR, W_BUF, W_STRV, W_ENVP, W_IOVEC, W_POLLFDS,
 	W_SIG, W_SIGACT, W_SIGSET, W_TIMESPEC, W_TIMEVAL, W_RLIM, W_OFLAGS, W_ATFD,
 	/* out: */
 	W_OBUF, W_OSTR, W_STAT, W_OFDS, W_OSIGACT, W_OSIGSET, W_OTIMESPEC, W_OTIMEVAL, W_OWSTATUS, W_OUTSNAME,
@@ -316,7 +329,7 @@ enum word {
 static const char *const words[] = {
 	[W_FD] = "fd", [W_INT] = "int", [W_UINT] = "uint", [W_LONG] = "long", [W_SIZE] = "size",
 	[W_HEX] = "hex", [W_PTR] = "ptr", [W_MODE] = "mode", [W_STR] = "str", [W_BUF] = "buf",
-	[W_STRV] = "strv", [W_IOVEC] = "iovec", [W_POLLFDS] = "pollfds", [W_SIG] = "sig",
+	[W_STRV] = "strv", [W_ENVP] = "envp", [W_IOVEC] = "iovec", [W_POLLFDS] = "pollfds", [W_SIG] = "sig",
 	[W_SIGACT] = "sigact", [W_SIGSET] = "sigset", [W_TIMESPEC] = "timespec", [W_TIMEVAL] = "timeval",
 	[W_RLIM] = "rlim", [W_OFLAGS] = "oflags", [W_ATFD] = "atfd", [W_OBUF] = "obuf", [W_OSTR] = "ostr",
 	[W_STAT] = "stat", [W_OFDS] = "ofds", [W_OSIGACT] = "osigact", [W_OSIGSET] = "osigset",
@@ -440,6 +453,9 @@ static void add_in(struct text *x, struct task *t, const struct call *c, unsigne
 	case W_STRV:
 		add_strv(x, t, v);
 		break;
+	case W_ENVP:
+		add_envp(x, t, v);
+		break;
 	case W_IOVEC:
 		add_iovec(x, t, v, next);
 		break;
@@ -471,6 +487,13 @@ static void add_in(struct text *x, struct task *t, const struct call *c, unsigne
 	default:
 		add_ptr(x, v);
 	}
+}
+
+bool trace_word_skipped(const struct call *c, unsigned i, const char *word, size_t len)
+{
+	/* open's mode counts only where a file may be made. */
+	return i > 0 && find_word(word, len) == W_MODE && (c->row == ROW_open || c->row == ROW_openat) &&
+	       !(c->args[i - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)));
 }
 
 void trace_arg(struct text *x, struct task *t, const struct call *c, unsigned i, const char *word, size_t len,

@@ -287,6 +287,8 @@ static const struct trace_name atflags[] = {
 	N(AT_EMPTY_PATH),
 };
 
+static const struct trace_name grnds[] = {{1, "GRND_NONBLOCK"}, {2, "GRND_RANDOM"}, {4, "GRND_INSECURE"}};
+
 static const struct word {
 	const char *word;
 	const struct trace_name *names;
@@ -306,6 +308,7 @@ static const struct word {
 	{"prctl", prctls, ARRAY_SIZE(prctls), NULL},
 	{"archprctl", archprctls, ARRAY_SIZE(archprctls), NULL},
 	{"clockid", clockids, ARRAY_SIZE(clockids), NULL},
+	{"grnd", grnds, ARRAY_SIZE(grnds), "0"},
 	{"atflags", atflags, ARRAY_SIZE(atflags), "0"},
 };
 

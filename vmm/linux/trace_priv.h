@@ -37,6 +37,8 @@ void text_siginfo(struct text *x, int sig, const struct siginfo_k *info);
 void text_bytes(struct text *x, const void *bytes, size_t len, bool cut);
 void text_open_flags(struct text *x, unsigned flags);
 
+/* Argument i and those after it mean nothing in this call, and are not shown. */
+bool trace_word_skipped(const struct call *c, unsigned i, const char *word, size_t len);
 /*
  * The word of one argument, from syscalls.def's trace string; a number that names nothing prints as hex.
  * True: it is formatted when the call ends (its contents are a result).
