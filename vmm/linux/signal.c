@@ -406,7 +406,7 @@ static void handler_run(struct task *t, int sig, const struct siginfo_k *info, c
 	}
 	t->saved_mask_valid = false;
 	if ((unsigned)t->altstack.flags & SS_AUTODISARM_K)
-		memset(&t->altstack, 0, sizeof(t->altstack));
+		t->altstack = (struct stack_t_guest){.flags = SS_DISABLE};
 	signal_set_mask(t, t->blocked | act->mask | (act->flags & SA_NODEFER ? 0 : SIGMASK(sig)));
 }
 
