@@ -93,7 +93,7 @@ static long long fork_wait(long count)
 
 static long long fork_exec(long count)
 {
-	char *argv[] = { (char[]){ "op" }, (char[]){ "exit" }, NULL }, *envp[] = { NULL };
+	char *argv[] = {(char[]){"op"}, (char[]){"exit"}, NULL}, *envp[] = {NULL};
 	long long start = now();
 
 	for (long i = 0; i < count; i++) {

@@ -21,13 +21,13 @@ static void show(const char *name, long ret)
 
 static void lengths(void)
 {
-	const unsigned long lens[] = { 1ul << 63, (1ul << 63) - 1, ~0ul, 1ul << 62 };
+	const unsigned long lens[] = {1ul << 63, (1ul << 63) - 1, ~0ul, 1ul << 62};
 
-	struct timespec none = { 0, 0 };
+	struct timespec none = {0, 0};
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		unsigned long len = lens[i];
-		struct iovec one = { buf, len }, two[2] = { { buf, 1 }, { buf, len } };
+		struct iovec one = {buf, len}, two[2] = {{buf, 1}, {buf, len}};
 
 		say("%lx\n", len);
 		TRY(read, pipes[0], buf, len);
@@ -57,7 +57,7 @@ static void lengths(void)
 
 static void descriptors(void)
 {
-	const int bad[] = { -1, 99, INT32_MAX, INT32_MIN };
+	const int bad[] = {-1, 99, INT32_MAX, INT32_MIN};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int fd = bad[i];

@@ -7,7 +7,7 @@
 // parent is as before, and memory too. Twice, so that a leak would show.
 #include "check.h"
 
-#define PAGE	4096
+#define PAGE    4096
 #define PRIVATE 256
 
 static unsigned char *mem;
@@ -43,7 +43,7 @@ static int flood(void)
 		/* Either it is ready, or it is dead. */
 		CHECK_EQ(fcntl(ready[0], F_SETFL, O_NONBLOCK), 0);
 		while (read(ready[0], &c, 1) != 1) {
-			siginfo_t si = { 0 };
+			siginfo_t si = {0};
 
 			CHECK_EQ(waitid(P_PID, (id_t)pid[n], &si, WEXITED | WNOWAIT | WNOHANG), 0);
 			if (si.si_pid) {

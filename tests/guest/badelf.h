@@ -20,20 +20,18 @@
 #else
 #define BADELF_MACHINE EM_AARCH64
 /* mov x8, #94; mov x0, #42; svc #0 */
-#define BADELF_EXIT42 "\xc8\x0b\x80\xd2\x40\x05\x80\xd2\x01\x00\x00\xd4"
+#define BADELF_EXIT42  "\xc8\x0b\x80\xd2\x40\x05\x80\xd2\x01\x00\x00\xd4"
 #endif
 
 static const char *const badelf_names[] = {
-	"good",		  "empty",	    "text",	      "magic-only",
-	"short-header",	  "bad-magic",	    "class32",	      "big-endian",
-	"wrong-machine",  "relocatable",    "core",	      "no-phdrs",
-	"phdrs-beyond",	  "phdr-size",	    "phdrs-many",     "phoff-overflow",
-	"no-load",	  "segment-beyond", "offset-overflow", "filesz-over-memsz",
-	"vaddr-wraps",	  "vaddr-kernel",   "memsz-huge",     "memsz-terabyte",
-	"unaligned",	  "overlapping",    "entry-nowhere",  "entry-kernel",
-	"entry-noncanon", "interp-missing", "interp-empty",   "interp-long",
-	"interp-no-nul",  "interp-text",    "interp-dir",     "interp-beyond",
-	"align-bad",	  "vaddr-zero",	    "memsz-zero",     "noexec-segment",
+	"good",           "empty",         "text",           "magic-only",      "short-header",
+	"bad-magic",      "class32",       "big-endian",     "wrong-machine",   "relocatable",
+	"core",           "no-phdrs",      "phdrs-beyond",   "phdr-size",       "phdrs-many",
+	"phoff-overflow", "no-load",       "segment-beyond", "offset-overflow", "filesz-over-memsz",
+	"vaddr-wraps",    "vaddr-kernel",  "memsz-huge",     "memsz-terabyte",  "unaligned",
+	"overlapping",    "entry-nowhere", "entry-kernel",   "entry-noncanon",  "interp-missing",
+	"interp-empty",   "interp-long",   "interp-no-nul",  "interp-text",     "interp-dir",
+	"interp-beyond",  "align-bad",     "vaddr-zero",     "memsz-zero",      "noexec-segment",
 };
 
 struct badelf {
@@ -46,7 +44,7 @@ struct badelf {
 /* Builds the image of that name; returns its length. buf has BADELF_MAX bytes. */
 static inline size_t badelf_make(const char *name, unsigned char *buf)
 {
-	struct badelf e = { 0 };
+	struct badelf e = {0};
 	size_t len = 8192;
 	Elf64_Phdr *load = &e.ph[0], *second = &e.ph[1];
 
@@ -62,12 +60,20 @@ static inline size_t badelf_make(const char *name, unsigned char *buf)
 	e.eh.e_ehsize = sizeof(e.eh);
 	e.eh.e_phentsize = sizeof(Elf64_Phdr);
 	e.eh.e_phnum = 1;
-	*load = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = BADELF_BASE,
-			      .p_paddr = BADELF_BASE, .p_filesz = 4096, .p_memsz = 4096,
-			      .p_align = 4096 };
-	*second = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 4096,
-				.p_vaddr = BADELF_BASE + 0x10000, .p_filesz = 4096,
-				.p_memsz = 8192, .p_align = 4096 };
+	*load = (Elf64_Phdr){.p_type = PT_LOAD,
+			     .p_flags = PF_R | PF_X,
+			     .p_vaddr = BADELF_BASE,
+			     .p_paddr = BADELF_BASE,
+			     .p_filesz = 4096,
+			     .p_memsz = 4096,
+			     .p_align = 4096};
+	*second = (Elf64_Phdr){.p_type = PT_LOAD,
+			       .p_flags = PF_R | PF_W,
+			       .p_offset = 4096,
+			       .p_vaddr = BADELF_BASE + 0x10000,
+			       .p_filesz = 4096,
+			       .p_memsz = 8192,
+			       .p_align = 4096};
 	memcpy(e.code, BADELF_EXIT42, sizeof(BADELF_EXIT42) - 1);
 #define IS(which) (strcmp(name, which) == 0)
 	if (IS("empty"))
@@ -142,8 +148,9 @@ static inline size_t badelf_make(const char *name, unsigned char *buf)
 	if (strncmp(name, "interp-", 7) == 0) {
 		e.eh.e_phnum = 2;
 		*second = *load;
-		*load = (Elf64_Phdr){ .p_type = PT_INTERP, .p_flags = PF_R,
-				      .p_offset = offsetof(struct badelf, interp) };
+		*load = (Elf64_Phdr){.p_type = PT_INTERP,
+				     .p_flags = PF_R,
+				     .p_offset = offsetof(struct badelf, interp)};
 		if (IS("interp-missing"))
 			strcpy(e.interp, "/no/such/interpreter");
 		if (IS("interp-text"))

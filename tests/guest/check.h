@@ -33,7 +33,7 @@
 #include <unistd.h>
 
 #define CHECK_STATUS 99
-#define HELPER	     static inline __attribute__((unused))
+#define HELPER       static inline __attribute__((unused))
 
 #define say(...) ((void)dprintf(1, __VA_ARGS__))
 
@@ -57,30 +57,30 @@ HELPER __attribute__((noreturn)) void check_fail_eq(const char *file, int line, 
 	_exit(CHECK_STATUS);
 }
 
-#define CHECK(cond)                                             \
-	do {                                                    \
-		if (!(cond))                                    \
-			check_fail(__FILE__, __LINE__, #cond);  \
+#define CHECK(cond)                                                                                \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			check_fail(__FILE__, __LINE__, #cond);                                     \
 	} while (0)
 
-#define CHECK_EQ(got, want)                                                            \
-	do {                                                                           \
-		long long check_got = (long long)(got), check_want = (long long)(want); \
-		if (check_got != check_want)                                           \
-			check_fail_eq(__FILE__, __LINE__, #got " == " #want, check_got, \
-				      check_want);                                     \
+#define CHECK_EQ(got, want)                                                                        \
+	do {                                                                                       \
+		long long check_got = (long long)(got), check_want = (long long)(want);            \
+		if (check_got != check_want)                                                       \
+			check_fail_eq(__FILE__, __LINE__, #got " == " #want, check_got,            \
+				      check_want);                                                 \
 	} while (0)
 
 /* The call must fail with this errno. */
-#define CHECK_ERR(expr, err)                                                               \
-	do {                                                                               \
-		long long check_ret;                                                       \
-		errno = 0;                                                                 \
-		check_ret = (long long)(expr);                                             \
-		if (check_ret != -1)                                                       \
-			check_fail_eq(__FILE__, __LINE__, #expr " fails", check_ret, -1);   \
-		if (errno != (err))                                                        \
-			check_fail_eq(__FILE__, __LINE__, "errno of " #expr, errno, (err)); \
+#define CHECK_ERR(expr, err)                                                                       \
+	do {                                                                                       \
+		long long check_ret;                                                               \
+		errno = 0;                                                                         \
+		check_ret = (long long)(expr);                                                     \
+		if (check_ret != -1)                                                               \
+			check_fail_eq(__FILE__, __LINE__, #expr " fails", check_ret, -1);          \
+		if (errno != (err))                                                                \
+			check_fail_eq(__FILE__, __LINE__, "errno of " #expr, errno, (err));        \
 	} while (0)
 
 /* A pipe, a fork, memory: things that simply must work. */
@@ -174,7 +174,7 @@ HELPER long long now_ns(clockid_t clock)
 
 HELPER void sleep_ms(int ms)
 {
-	struct timespec ts = { ms / 1000, (ms % 1000) * 1000000L };
+	struct timespec ts = {ms / 1000, (ms % 1000) * 1000000L};
 
 	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
 		;

@@ -15,10 +15,10 @@ static void burn(int ms)
 
 int main(void)
 {
-	const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID,
-				     CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
-				     CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE,
-				     CLOCK_BOOTTIME, CLOCK_TAI };
+	const clockid_t clocks[] = {
+		CLOCK_REALTIME,          CLOCK_MONOTONIC,     CLOCK_PROCESS_CPUTIME_ID,
+		CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE,
+		CLOCK_MONOTONIC_COARSE,  CLOCK_BOOTTIME,      CLOCK_TAI};
 	struct timespec ts;
 	struct rusage usage;
 	struct timeval tv;
@@ -56,7 +56,8 @@ int main(void)
 	CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu >= 30000000);
 	CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
 	CHECK(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
-		      usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec >= 20000);
+		      usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec >=
+	      20000);
 	CHECK(usage.ru_maxrss > 0);
 	ticks = times(&tms);
 	CHECK(ticks != (clock_t)-1 && tms.tms_utime + tms.tms_stime >= 2);

@@ -41,7 +41,8 @@ int main(void)
 	pid_t pid;
 
 	pid = (pid_t)raw_clone(SIGCHLD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
-			       CLONE_CHILD_CLEARTID, &parent_word, &child_word);
+				       CLONE_CHILD_CLEARTID,
+			       &parent_word, &child_word);
 	CHECK(pid >= 0);
 	if (pid == 0) {
 		CHECK_EQ(child_word, (pid_t)syscall(SYS_getpid));
@@ -98,8 +99,8 @@ int main(void)
 	/* a sibling instead of a child (init itself may not make one) */
 	pid = fork_ok();
 	if (pid == 0) {
-		pid_t parent = getppid(), sibling = (pid_t)raw_clone(SIGCHLD | CLONE_PARENT, NULL,
-								     NULL);
+		pid_t parent = getppid(),
+		      sibling = (pid_t)raw_clone(SIGCHLD | CLONE_PARENT, NULL, NULL);
 
 		if (sibling == 0) {
 			CHECK_EQ(getppid(), parent);

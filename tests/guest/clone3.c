@@ -14,9 +14,9 @@ static long clone3(const void *args, size_t size)
 
 int main(void)
 {
-	struct args a = { .exit_signal = SIGCHLD };
+	struct args a = {.exit_signal = SIGCHLD};
 	pid_t parent_word = 0, child_word = 0, pid;
-	char bigger[sizeof(a) + 16] = { 0 };
+	char bigger[sizeof(a) + 16] = {0};
 	int fd[2];
 	struct args *wide = (struct args *)(void *)bigger;
 
@@ -40,7 +40,7 @@ int main(void)
 	CHECK_EQ(child_word, 0);
 	say("settid: %s\n", status_text(reap(pid)));
 
-	a = (struct args){ .flags = CLONE_VFORK, .exit_signal = SIGCHLD };
+	a = (struct args){.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
 	pid = (pid_t)clone3(&a, sizeof(a));
 	if (pid == 0) {
 		sleep_ms(20);
@@ -62,7 +62,7 @@ int main(void)
 	bigger[sizeof(bigger) - 1] = 1;
 	CHECK_ERR(clone3(bigger, sizeof(bigger)), E2BIG);
 
-	a = (struct args){ .exit_signal = SIGCHLD };
+	a = (struct args){.exit_signal = SIGCHLD};
 	CHECK_ERR(clone3(&a, 63), EINVAL);
 	CHECK_ERR(clone3(&a, 0), EINVAL);
 	CHECK_ERR(clone3(&a, 5000), E2BIG);
@@ -71,17 +71,17 @@ int main(void)
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
 	a.exit_signal = 65;
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
-	a = (struct args){ .flags = 1ull << 40, .exit_signal = SIGCHLD };
+	a = (struct args){.flags = 1ull << 40, .exit_signal = SIGCHLD};
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
-	a = (struct args){ .flags = SIGCHLD };
+	a = (struct args){.flags = SIGCHLD};
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
-	a = (struct args){ .flags = CLONE_SIGHAND, .exit_signal = SIGCHLD };
+	a = (struct args){.flags = CLONE_SIGHAND, .exit_signal = SIGCHLD};
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
-	a = (struct args){ .exit_signal = SIGCHLD, .stack = 4096 };
+	a = (struct args){.exit_signal = SIGCHLD, .stack = 4096};
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
-	a = (struct args){ .exit_signal = SIGCHLD, .stack_size = 4096 };
+	a = (struct args){.exit_signal = SIGCHLD, .stack_size = 4096};
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
-	a = (struct args){ .exit_signal = SIGCHLD, .flags = CLONE_THREAD };
+	a = (struct args){.exit_signal = SIGCHLD, .flags = CLONE_THREAD};
 	CHECK_ERR(clone3(&a, sizeof(a)), EINVAL);
 	say("ok\n");
 	return 0;

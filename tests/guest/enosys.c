@@ -3,7 +3,7 @@
 
 int main(void)
 {
-	const long numbers[] = { 1000, 4095, 100000, INT32_MAX, -1, -2, INT32_MIN, 600 };
+	const long numbers[] = {1000, 4095, 100000, INT32_MAX, -1, -2, INT32_MIN, 600};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		CHECK_ERR(syscall(numbers[i], 1, 2, 3, 4, 5, 6), ENOSYS);

@@ -27,9 +27,9 @@ static void run(const char *what, char **argv, char **envp)
 
 int main(int argc, char **argv)
 {
-	struct rlimit limit = { 8 << 20, 8 << 20 };
+	struct rlimit limit = {8 << 20, 8 << 20};
 	static char *args[600], *many[20002];
-	char *env[] = { NULL, NULL };
+	char *env[] = {NULL, NULL};
 	char *zero = text(4, 'z'), *chunk = text(100000, 'c');
 
 	if (argc > 0 && strcmp(argv[0], "zzzz") == 0) {

@@ -24,8 +24,8 @@ static void run(const char *what, const char *name)
 
 int main(int argc, char **argv)
 {
-	const char *names[] = { "plain", "arg", "space", "nested", "cr", "none", "loop1",
-				"loop2", "empty", "dir", "noexec", "long" };
+	const char *names[] = {"plain", "arg",   "space", "nested", "cr",     "none",
+			       "loop1", "loop2", "empty", "dir",    "noexec", "long"};
 	char text[600];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -38,8 +38,8 @@ static int second(char **argv)
 
 static void failures(void)
 {
-	char *args[] = { (char[]){ "x" }, NULL };
-	char *empty[] = { NULL };
+	char *args[] = {(char[]){"x"}, NULL};
+	char *empty[] = {NULL};
 	const char *dir = temp_dir();
 	const char *plain = temp_path(dir, "plain"), *noexec = temp_path(dir, "noexec");
 
@@ -93,9 +93,10 @@ int main(int argc, char **argv)
 		CHECK_EQ(chdir("/tmp"), 0);
 		umask(027);
 		snprintf(pid_text, sizeof(pid_text), "%d", getpid());
-		execve(self, (char *[]){ (char[]){ "zero" }, (char[]){ "second" },
-					 (char[]){ "" }, pid_text, NULL },
-		       (char *[]){ (char[]){ "MARK=yes" }, NULL });
+		execve(self,
+		       (char *[]){(char[]){"zero"}, (char[]){"second"}, (char[]){""}, pid_text,
+				  NULL},
+		       (char *[]){(char[]){"MARK=yes"}, NULL});
 		CHECK(0);
 	}
 	say("%s\n", status_text(reap(pid)));

@@ -7,8 +7,8 @@
 
 int main(void)
 {
-	_Atomic long *turns = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-				   -1, 0);
+	_Atomic long *turns =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid[SPINNERS], talker;
 	int a[2], b[2], awake = 0;
 	long long end;

@@ -4,7 +4,7 @@
 
 int main(void)
 {
-	struct rlimit limit = { 64, 64 };
+	struct rlimit limit = {64, 64};
 	const char *dir = temp_dir(), *path = temp_path(dir, "f");
 	int fd, a, b, pipes[2];
 	char c;

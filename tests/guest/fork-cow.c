@@ -7,7 +7,7 @@
 #define PAGES 64
 #define PAGE  4096u
 
-static int data[PAGE] = { 1 };
+static int data[PAGE] = {1};
 static int bss[PAGE];
 
 static void fill(unsigned char *map, int value)

@@ -14,7 +14,7 @@ struct node {
 static int tree(int depth, long path, pid_t parent)
 {
 	struct node *heap = malloc(4096 * 3);
-	struct node here = { getpid(), parent, path };
+	struct node here = {getpid(), parent, path};
 	int count = 1;
 
 	CHECK(heap != NULL);

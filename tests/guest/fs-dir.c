@@ -12,7 +12,9 @@ static void list(const char *path)
 	CHECK(n >= 0);
 	for (int i = 0; i < n; i++) {
 		say(" %s%s", names[i]->d_name,
-		    names[i]->d_type == DT_DIR ? "/" : names[i]->d_type == DT_LNK ? "@" : "");
+		    names[i]->d_type == DT_DIR   ? "/"
+		    : names[i]->d_type == DT_LNK ? "@"
+						 : "");
 		free(names[i]);
 	}
 	free(names);
@@ -147,7 +149,7 @@ int main(void)
 	CHECK(open(buf, O_RDONLY) >= 0);
 	many();
 
-	const char *rest[] = { "d/e/x", "d/e", "d", "p", "s", "dangling", "loop1", "loop2", "ds" };
+	const char *rest[] = {"d/e/x", "d/e", "d", "p", "s", "dangling", "loop1", "loop2", "ds"};
 
 	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
 		CHECK_EQ(remove(rest[i]), 0);

@@ -6,8 +6,8 @@
 int main(void)
 {
 	const char *dir = temp_dir(), *path = temp_path(dir, "f");
-	char buf[64] = { 0 }, x[4] = { 0 }, y[4] = { 0 };
-	struct iovec iov[2] = { { x, 3 }, { y, 3 } };
+	char buf[64] = {0}, x[4] = {0}, y[4] = {0};
+	struct iovec iov[2] = {{x, 3}, {y, 3}};
 	struct stat st;
 	int fd, fd2;
 	pid_t pid;

@@ -72,7 +72,7 @@ int main(void)
 	pid[0] = fork_ok();
 	if (pid[0] == 0)
 		_exit(12);
-	CHECK_EQ(waitid(P_PID, (id_t)pid[0], &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	CHECK_EQ(waitid(P_PID, (id_t)pid[0], &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
 	CHECK_EQ(kill(pid[0], SIGKILL), 0);
 	say("zombie: %s\n", status_text(reap(pid[0])));
 	CHECK_ERR(kill(pid[0], 0), ESRCH);

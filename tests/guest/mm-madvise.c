@@ -7,7 +7,7 @@
 int main(void)
 {
 	unsigned char *p = map_pages(8 * PAGE, PROT_READ | PROT_WRITE), *f;
-	const int harmless[] = { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED };
+	const int harmless[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED};
 	const char *dir = temp_dir(), *path = temp_path(dir, "f");
 	static char text[2 * PAGE];
 	unsigned char resident[8];

@@ -26,8 +26,8 @@ int main(void)
 
 	/* room behind it: grows where it is */
 	munmap(area, 64 * PAGE);
-	p = mmap(area, 4 * PAGE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	p = mmap(area, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0);
 	CHECK(p == area);
 	pattern(p, 4 * PAGE);
 	q = mremap(p, 4 * PAGE, 8 * PAGE, 0);
@@ -36,8 +36,8 @@ int main(void)
 	CHECK_EQ(p[5 * PAGE], 0);
 
 	/* none: refused, or moved */
-	CHECK(mmap(p + 8 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		   0) == p + 8 * PAGE);
+	CHECK(mmap(p + 8 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+	      p + 8 * PAGE);
 	CHECK_ERR(mremap(p, 8 * PAGE, 9 * PAGE, 0), ENOMEM);
 	pattern(p, 8 * PAGE);
 	q = mremap(p, 8 * PAGE, 2000 * PAGE, MREMAP_MAYMOVE);

@@ -17,8 +17,8 @@ static void add(void *arg)
 
 int main(void)
 {
-	unsigned char *s = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned char *s =
+		mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned char *priv = map_pages(PAGE, PROT_READ | PROT_WRITE);
 	pid_t pid, kid[KIDS];
 	int go[2];

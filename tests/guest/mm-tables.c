@@ -8,7 +8,7 @@
 
 /* Regions 512 GiB, 1 GiB and 2 MiB apart: new tables on the top, the second and the third
  * level below it. */
-static const unsigned long strides[] = { 1ul << 39, 1ul << 30, 1ul << 21 };
+static const unsigned long strides[] = {1ul << 39, 1ul << 30, 1ul << 21};
 
 static unsigned char *at(int part, int stride)
 {

@@ -18,14 +18,14 @@ static void nap(void *arg)
 
 int main(void)
 {
-	const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME };
+	const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
 	struct timespec ts, left;
 	long long start;
 	int fd[2];
 	pid_t pid, self = getpid();
 
 	for (size_t i = 0; i < 3; i++) {
-		ts = (struct timespec){ 0, 7000000 };
+		ts = (struct timespec){0, 7000000};
 		start = now_ns(clocks[i]);
 		CHECK_EQ(clock_nanosleep(clocks[i], 0, &ts, NULL), 0);
 		CHECK(now_ns(clocks[i]) - start >= 7000000);
@@ -41,16 +41,16 @@ int main(void)
 		ts.tv_sec -= 5;
 		CHECK_EQ(clock_nanosleep(clocks[i], TIMER_ABSTIME, &ts, NULL), 0);
 	}
-	ts = (struct timespec){ 0, 0 };
+	ts = (struct timespec){0, 0};
 	CHECK_EQ(nanosleep(&ts, NULL), 0);
 	ts.tv_nsec = 1000000000;
 	CHECK_ERR(nanosleep(&ts, NULL), EINVAL);
 	ts.tv_nsec = -1;
 	CHECK_ERR(nanosleep(&ts, NULL), EINVAL);
-	ts = (struct timespec){ -1, 0 };
+	ts = (struct timespec){-1, 0};
 	CHECK_ERR(nanosleep(&ts, NULL), EINVAL);
 	CHECK_ERR(syscall(SYS_nanosleep, 8, NULL), EFAULT);
-	ts = (struct timespec){ 0, 1 };
+	ts = (struct timespec){0, 1};
 	CHECK_EQ(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL), EINVAL);
 	CHECK_EQ(clock_nanosleep(77, 0, &ts, NULL), EINVAL);
 
@@ -62,14 +62,14 @@ int main(void)
 			sleep_ms(20);
 		_exit(0);
 	}
-	ts = (struct timespec){ 100, 0 };
-	left = (struct timespec){ 0, 0 };
+	ts = (struct timespec){100, 0};
+	left = (struct timespec){0, 0};
 	CHECK_ERR(nanosleep(&ts, &left), EINTR);
 	/* the timer's slack may make it a little more than was asked for */
 	CHECK(left.tv_sec >= 95 && left.tv_sec <= 100 && left.tv_nsec < 1000000000);
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	ts.tv_sec += 100;
-	left = (struct timespec){ 5, 5 };
+	left = (struct timespec){5, 5};
 	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, &left), EINTR);
 	CHECK(left.tv_sec == 5 && left.tv_nsec == 5);
 	kill(pid, SIGKILL);
@@ -78,7 +78,7 @@ int main(void)
 	pid = fork_ok();
 	if (pid == 0) {
 		start = now_ns(CLOCK_MONOTONIC);
-		ts = (struct timespec){ 0, 60000000 };
+		ts = (struct timespec){0, 60000000};
 		CHECK_EQ(nanosleep(&ts, NULL), 0);
 		CHECK(now_ns(CLOCK_MONOTONIC) - start >= 60000000);
 		_exit(0);
@@ -91,7 +91,7 @@ int main(void)
 
 	make_pipe(fd);
 	for (int i = 5; i >= 1; i--)
-		spawn(nap, (int[]){ fd[1], i });
+		spawn(nap, (int[]){fd[1], i});
 	say("woke:");
 	for (int i = 0; i < 5; i++) {
 		char c = 0;

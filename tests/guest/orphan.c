@@ -44,7 +44,7 @@ int main(void)
 		pid = fork_ok();
 		if (pid == 0)
 			_exit(33);
-		CHECK_EQ(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+		CHECK_EQ(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
 		_exit(34);
 	}
 	reap(middle);

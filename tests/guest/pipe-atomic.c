@@ -18,13 +18,13 @@ static void writer(void *arg)
 
 static void records(int size)
 {
-	int fd[2], seen[WRITERS] = { 0 };
+	int fd[2], seen[WRITERS] = {0};
 	pid_t pid[WRITERS];
 	char record[PIPE_BUF];
 
 	make_pipe(fd);
 	for (int i = 0; i < WRITERS; i++)
-		pid[i] = spawn(writer, (int[]){ fd[1], i, size });
+		pid[i] = spawn(writer, (int[]){fd[1], i, size});
 	close(fd[1]);
 	for (int i = 0; i < WRITERS * RECORDS; i++) {
 		int have = 0, id;

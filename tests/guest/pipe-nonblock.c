@@ -51,7 +51,7 @@ int main(void)
 	drain(fd[0], 65536);
 
 	/* vectors */
-	struct iovec iov[3] = { { big, 10 }, { big, 0 }, { big, 20 } };
+	struct iovec iov[3] = {{big, 10}, {big, 0}, {big, 20}};
 
 	CHECK_EQ(writev(fd[1], iov, 3), 30);
 	CHECK_EQ(readv(fd[0], iov, 3), 30);

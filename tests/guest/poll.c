@@ -32,8 +32,8 @@ int main(void)
 {
 	int fd[2], other[2];
 	struct pollfd p[4];
-	struct timespec ts = { 0, 20000000 };
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
+	struct timespec ts = {0, 20000000};
+	struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
 	sigset_t usr1, none;
 	long long start;
 	pid_t pid, self = getpid();
@@ -41,10 +41,10 @@ int main(void)
 
 	make_pipe(fd);
 	make_pipe(other);
-	p[0] = (struct pollfd){ fd[0], POLLIN | POLLRDNORM, 0 };
-	p[1] = (struct pollfd){ fd[1], POLLOUT | POLLWRNORM, 0 };
-	p[2] = (struct pollfd){ -5, POLLIN, 0 };
-	p[3] = (struct pollfd){ 77, POLLIN, 0 };
+	p[0] = (struct pollfd){fd[0], POLLIN | POLLRDNORM, 0};
+	p[1] = (struct pollfd){fd[1], POLLOUT | POLLWRNORM, 0};
+	p[2] = (struct pollfd){-5, POLLIN, 0};
+	p[3] = (struct pollfd){77, POLLIN, 0};
 	show("empty", poll_ms(p, 4, -1), p, 4);
 	show("empty reader", poll_ms(p, 1, 0), p, 1);
 	CHECK_EQ(write(fd[1], buf, sizeof(buf)), sizeof(buf));
@@ -81,7 +81,7 @@ int main(void)
 	close(fd[0]);
 	p[1].fd = fd[1];
 	show("no reader", poll_ms(p + 1, 1, 0), p + 1, 1);
-	p[0] = (struct pollfd){ open("/dev/null", O_RDWR), POLLIN | POLLOUT, 0 };
+	p[0] = (struct pollfd){open("/dev/null", O_RDWR), POLLIN | POLLOUT, 0};
 	show("/dev/null", poll_ms(p, 1, -1), p, 1);
 
 	/* A blocked signal that ppoll lets in ends it; SA_RESTART does not restart poll. */

@@ -24,12 +24,12 @@ int main(int argc, char **argv)
 		if (pid[i] == 0) {
 			pid_t self = getpid();
 
-			CHECK_EQ(read(go[0], &(char){ 0 }, 1), 1);
+			CHECK_EQ(read(go[0], &(char){0}, 1), 1);
 			CHECK_EQ(mine, i);
 			CHECK_EQ(getpid(), self);
 			CHECK_EQ(write(answer[1], &i, sizeof(i)), sizeof(i));
 			close(left[1]);
-			CHECK_EQ(read(left[0], &(char){ 0 }, 1), 0);
+			CHECK_EQ(read(left[0], &(char){0}, 1), 0);
 			_exit((int)(i % 100));
 		}
 		mine = -1;

@@ -17,11 +17,11 @@ int main(void)
 
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &l), 0);
 	CHECK(l.rlim_max >= 256);
-	set = (struct rlimit){ 100, 256 };
+	set = (struct rlimit){100, 256};
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &set), 0);
-	set = (struct rlimit){ 200, 100 };
+	set = (struct rlimit){200, 100};
 	CHECK_ERR(setrlimit(RLIMIT_NOFILE, &set), EINVAL);
-	set = (struct rlimit){ 256, 256 };
+	set = (struct rlimit){256, 256};
 	CHECK_EQ(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &set, &old), 0);
 	CHECK(old.rlim_cur == 100 && old.rlim_max == 256);
 	CHECK_EQ(syscall(SYS_prlimit64, getpid(), RLIMIT_NOFILE, NULL, &old), 0);
@@ -33,7 +33,7 @@ int main(void)
 	if (pid == 0) {
 		CHECK_EQ(getrlimit(RLIMIT_NOFILE, &l), 0);
 		CHECK(l.rlim_cur == 256 && l.rlim_max == 256);
-		set = (struct rlimit){ 10, 10 };
+		set = (struct rlimit){10, 10};
 		CHECK_EQ(setrlimit(RLIMIT_NOFILE, &set), 0);
 		_exit(0);
 	}
@@ -45,7 +45,7 @@ int main(void)
 	if (pid == 0)
 		for (;;)
 			pause();
-	set = (struct rlimit){ 11, 12 };
+	set = (struct rlimit){11, 12};
 	CHECK_EQ(syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, &set, NULL), 0);
 	CHECK_EQ(syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, NULL, &old), 0);
 	CHECK(old.rlim_cur == 11 && old.rlim_max == 12);

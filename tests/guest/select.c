@@ -14,8 +14,8 @@ int main(void)
 {
 	int fd[2], n;
 	fd_set in, out, err;
-	struct timeval tv = { 0, 20000 };
-	struct timespec ts = { 5, 0 };
+	struct timeval tv = {0, 20000};
+	struct timespec ts = {5, 0};
 	sigset_t usr1, none;
 	long long start;
 	pid_t pid;
@@ -49,7 +49,7 @@ int main(void)
 	reap_ok(pid);
 	wait_byte(fd[0]);
 	close(fd[1]);
-	tv = (struct timeval){ 5, 0 };
+	tv = (struct timeval){5, 0};
 	n = select(fd[0] + 1, &in, NULL, NULL, &tv);
 	say("EOF: %d in %d, time left %d\n", n, FD_ISSET(fd[0], &in), tv.tv_sec >= 4);
 
@@ -59,7 +59,7 @@ int main(void)
 	CHECK_ERR(select(-1, NULL, NULL, NULL, &tv), EINVAL);
 	tv.tv_sec = -1;
 	CHECK_ERR(select(0, NULL, NULL, NULL, &tv), EINVAL);
-	tv = (struct timeval){ 0, 0 };
+	tv = (struct timeval){0, 0};
 	CHECK_EQ(select(1 << 20, NULL, NULL, NULL, &tv), 0);
 	CHECK_ERR(syscall(SYS_pselect6, 8, 8, NULL, NULL, NULL, NULL), EFAULT);
 

@@ -48,8 +48,8 @@ static __attribute__((noinline)) int recurse(int n)
 
 int main(void)
 {
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_ONSTACK };
-	stack_t ss = { .ss_sp = stack, .ss_size = SIZE }, old;
+	struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
+	stack_t ss = {.ss_sp = stack, .ss_size = SIZE}, old;
 
 	CHECK_EQ(sigaltstack(NULL, &old), 0);
 	CHECK_EQ(old.ss_flags, SS_DISABLE);

@@ -18,7 +18,7 @@ static void handler(int sig, siginfo_t *si, void *uc)
 
 static void install(int flags)
 {
-	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags };
+	struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
 
 	CHECK_EQ(sigaction(SIGCHLD, &sa, NULL), 0);
 	hits = 0;
@@ -97,7 +97,7 @@ int main(void)
 		pid = fork_ok();
 		if (pid == 0)
 			_exit(i);
-		CHECK_EQ(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+		CHECK_EQ(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
 	}
 	sigprocmask(SIG_UNBLOCK, &chld, NULL);
 	say("signals %d\n", hits);

@@ -35,7 +35,7 @@ static void nested(int sig)
 
 static void install(int sig, void (*fn)(int), int flags)
 {
-	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags }, old;
+	struct sigaction sa = {.sa_handler = fn, .sa_flags = flags}, old;
 
 	CHECK_EQ(sigaction(sig, &sa, NULL), 0);
 	CHECK_EQ(sigaction(sig, NULL, &old), 0);
@@ -45,8 +45,8 @@ static void install(int sig, void (*fn)(int), int flags)
 
 int main(void)
 {
-	struct sigaction sa = { .sa_sigaction = info, .sa_flags = SA_SIGINFO };
-	union sigval sv = { .sival_int = 1234567 };
+	struct sigaction sa = {.sa_sigaction = info, .sa_flags = SA_SIGINFO};
+	union sigval sv = {.sival_int = 1234567};
 	pid_t pid;
 
 	install(SIGUSR1, simple, 0);
@@ -90,8 +90,8 @@ int main(void)
 	CHECK_EQ(count, 1);
 	sigaction(SIGUSR1, NULL, &sa);
 	CHECK(sa.sa_handler == SIG_DFL);
-	CHECK_ERR(sigaction(SIGKILL, &(struct sigaction){ .sa_handler = simple }, NULL), EINVAL);
-	CHECK_ERR(sigaction(SIGSTOP, &(struct sigaction){ .sa_handler = simple }, NULL), EINVAL);
+	CHECK_ERR(sigaction(SIGKILL, &(struct sigaction){.sa_handler = simple}, NULL), EINVAL);
+	CHECK_ERR(sigaction(SIGSTOP, &(struct sigaction){.sa_handler = simple}, NULL), EINVAL);
 	CHECK_EQ(sigaction(SIGKILL, NULL, &sa), 0);
 	CHECK_ERR(sigaction(65, NULL, &sa), EINVAL);
 	CHECK_ERR(sigaction(0, NULL, &sa), EINVAL);

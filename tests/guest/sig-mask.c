@@ -27,9 +27,9 @@ static void show(const char *what)
 
 int main(void)
 {
-	struct sigaction sa = { .sa_sigaction = note, .sa_flags = SA_SIGINFO };
-	const int sigs[] = { SIGUSR1, SIGUSR2, SIGTERM, 36, 37, 40 };
-	struct timespec zero = { 0, 0 }, some = { 0, 10000000 };
+	struct sigaction sa = {.sa_sigaction = note, .sa_flags = SA_SIGINFO};
+	const int sigs[] = {SIGUSR1, SIGUSR2, SIGTERM, 36, 37, 40};
+	struct timespec zero = {0, 0}, some = {0, 10000000};
 	sigset_t all, set, old;
 	siginfo_t si;
 	pid_t pid;
@@ -47,8 +47,8 @@ int main(void)
 	for (int i = 0; i < 3; i++) {
 		kill(getpid(), SIGUSR2);
 		kill(getpid(), SIGUSR1);
-		sigqueue(getpid(), 40, (union sigval){ .sival_int = 100 + i });
-		sigqueue(getpid(), 37, (union sigval){ .sival_int = 10 + i });
+		sigqueue(getpid(), 40, (union sigval){.sival_int = 100 + i});
+		sigqueue(getpid(), 37, (union sigval){.sival_int = 10 + i});
 	}
 	CHECK_EQ(hits, 0);
 	sigpending(&set);

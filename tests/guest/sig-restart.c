@@ -35,7 +35,7 @@ static pid_t disturb(int sig, int fd, bool handled)
 
 static void install(int sig, int flags, void (*fn)(int))
 {
-	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
+	struct sigaction sa = {.sa_handler = fn, .sa_flags = flags};
 
 	CHECK_EQ(sigaction(sig, &sa, NULL), 0);
 	hits = 0;
@@ -125,7 +125,7 @@ static void waits(void)
 
 static void others(void)
 {
-	struct timespec ts = { 10, 0 }, left = { 0, 0 };
+	struct timespec ts = {10, 0}, left = {0, 0};
 	sigset_t none;
 	pid_t pid;
 

@@ -31,7 +31,7 @@ static void mend(int sig, siginfo_t *si, void *uc)
 
 static void install(void (*fn)(int, siginfo_t *, void *))
 {
-	struct sigaction sa = { .sa_sigaction = fn, .sa_flags = SA_SIGINFO };
+	struct sigaction sa = {.sa_sigaction = fn, .sa_flags = SA_SIGINFO};
 
 	sigaction(SIGSEGV, &sa, NULL);
 	sigaction(SIGBUS, &sa, NULL);

@@ -32,10 +32,18 @@ static void load(void)
 	CHECK(loaded && dyn != NULL);
 	for (; dyn->d_tag != DT_NULL; dyn++) {
 		switch (dyn->d_tag) {
-		case DT_STRTAB: strings = base + dyn->d_un.d_ptr; break;
-		case DT_SYMTAB: symbols = (const Elf64_Sym *)(base + dyn->d_un.d_ptr); break;
-		case DT_SONAME: soname = dyn->d_un.d_val; break;
-		case DT_HASH: symbol_count = ((const uint32_t *)(base + dyn->d_un.d_ptr))[1]; break;
+		case DT_STRTAB:
+			strings = base + dyn->d_un.d_ptr;
+			break;
+		case DT_SYMTAB:
+			symbols = (const Elf64_Sym *)(base + dyn->d_un.d_ptr);
+			break;
+		case DT_SONAME:
+			soname = dyn->d_un.d_val;
+			break;
+		case DT_HASH:
+			symbol_count = ((const uint32_t *)(base + dyn->d_un.d_ptr))[1];
+			break;
 		}
 	}
 	CHECK(strings && symbols);
@@ -63,9 +71,9 @@ int main(void)
 {
 	int (*gettime)(clockid_t, struct timespec *);
 	int (*gettod)(struct timeval *, void *);
-	const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_REALTIME_COARSE,
-				     CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_TAI,
-				     CLOCK_MONOTONIC_RAW };
+	const clockid_t clocks[] = {CLOCK_REALTIME,         CLOCK_MONOTONIC, CLOCK_REALTIME_COARSE,
+				    CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,  CLOCK_TAI,
+				    CLOCK_MONOTONIC_RAW};
 
 	load();
 	*(void **)&gettime = lookup(VDSO("clock_gettime"));
@@ -73,8 +81,8 @@ int main(void)
 	CHECK(gettime && gettod);
 	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
 		struct timespec a, b, c;
-		int coarse = clocks[i] == CLOCK_REALTIME_COARSE ||
-			     clocks[i] == CLOCK_MONOTONIC_COARSE;
+		int coarse =
+			clocks[i] == CLOCK_REALTIME_COARSE || clocks[i] == CLOCK_MONOTONIC_COARSE;
 
 		for (int n = 0; n < 200; n++) {
 			long long ab, bc;
@@ -96,7 +104,7 @@ int main(void)
 	/* A clock that the vDSO does not know falls back to the system call. */
 	struct timespec cpu;
 	struct timeval tv;
-	struct timezone tz = { 77, 77 };
+	struct timezone tz = {77, 77};
 	time_t t = time(NULL);
 
 	CHECK_EQ(gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu), 0);

@@ -25,7 +25,7 @@ static int try(const char *path, char *const argv[], char *const envp[])
 int main(int argc, char **argv)
 {
 	char self[512];
-	char *args[] = { (char[]){ "x" }, (char[]){ "child" }, NULL }, *env[] = { NULL };
+	char *args[] = {(char[]){"x"}, (char[]){"child"}, NULL}, *env[] = {NULL};
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	pid_t pid;
 

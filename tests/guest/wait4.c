@@ -18,8 +18,8 @@ static void die_by(void *arg)
 
 static void statuses(void)
 {
-	const int signals[] = { SIGTERM, SIGKILL, SIGABRT, SIGSEGV, SIGUSR1, SIGALRM };
-	const int codes[] = { 0, 1, 77, 255, 256, -1 };
+	const int signals[] = {SIGTERM, SIGKILL, SIGABRT, SIGSEGV, SIGUSR1, SIGALRM};
+	const int codes[] = {0, 1, 77, 255, 256, -1};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		pid_t pid = fork_ok();
@@ -63,7 +63,7 @@ static void groups(void)
 static void stopping(void)
 {
 	int status;
-	pid_t pid = spawn(die_by, &(int){ SIGSTOP });
+	pid_t pid = spawn(die_by, &(int){SIGSTOP});
 
 	CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
 	say("%s\n", status_text(status));

@@ -4,7 +4,7 @@
 # for time limits). A case ends by `finish`: status 0, or 1 after a line FAIL for each thing
 # that was wrong, or 77 by `skip REASON`.
 set -u
-failures=0
+failures=0 status=0 native_status=0
 cd "$WORK" || exit 1
 
 fail() {
@@ -71,7 +71,7 @@ need_busybox() {
 	busybox=$(command -v busybox) || skip "no busybox here"
 	case $busybox in /*) ;; *) skip "busybox is not a file" ;; esac
 	if ! "$busybox" sh -c 'exec true' 2>/dev/null; then skip "busybox does not run"; fi
-	if LC_ALL=C grep -q 'ld-linux' "$busybox" 2>/dev/null; then
+	if head -c 4096 "$busybox" | LC_ALL=C grep -q '/ld-[lm]'; then
 		skip "busybox here is not a static one"
 	fi
 }

@@ -27,11 +27,12 @@ end() {
 	wait $job || status=$?
 }
 
-for sig in TERM HUP USR1 QUIT INT; do
+for pair in TERM:15 HUP:1 USR1:10 QUIT:3 INT:2; do
+	sig=${pair%:*}
 	start "$busybox" sh -c 'echo ready; while :; do sleep 1; done'
 	kill -$sig "$pid"
 	end
-	want_status $((128 + $(kill -l $sig))) "SIG$sig"
+	want_status $((128 + ${pair#*:})) "SIG$sig"
 done
 start "$busybox" sh -c 'trap "echo caught; exit 5" TERM; echo ready; while :; do sleep 0.1; done'
 kill -TERM "$pid"

@@ -75,26 +75,37 @@ static void kill_strays(void)
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		if (found)
-			nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+			nanosleep(&(struct timespec){0, 2000000}, NULL);
 	} while (found);
 }
 
 int main(int argc, char **argv)
 {
 	const char *in = NULL, *out = NULL, *err = NULL;
-	struct timespec limit = { 60, 0 };
+	struct timespec limit = {60, 0};
 	int opt, clean_env = 0, status, result, signo;
 	sigset_t set;
 	pid_t pid;
 
 	while ((opt = getopt(argc, argv, "+t:i:o:e:c")) != -1) {
 		switch (opt) {
-		case 't': limit.tv_sec = atoi(optarg); break;
-		case 'i': in = optarg; break;
-		case 'o': out = optarg; break;
-		case 'e': err = optarg; break;
-		case 'c': clean_env = 1; break;
-		default: return 125;
+		case 't':
+			limit.tv_sec = atoi(optarg);
+			break;
+		case 'i':
+			in = optarg;
+			break;
+		case 'o':
+			out = optarg;
+			break;
+		case 'e':
+			err = optarg;
+			break;
+		case 'c':
+			clean_env = 1;
+			break;
+		default:
+			return 125;
 		}
 	}
 	if (optind == argc) {
@@ -130,8 +141,8 @@ int main(int argc, char **argv)
 			close(fd);
 		if (clean_env) {
 			clearenv();
-			setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			       1);
+			setenv("PATH",
+			       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 			setenv("HOME", "/", 1);
 			setenv("LANG", "C.UTF-8", 1);
 		}

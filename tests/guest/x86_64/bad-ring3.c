@@ -4,10 +4,10 @@
 #include "check.h"
 #include <setjmp.h>
 
-#define INSN(name, ...)                        \
-	static void do_##name(void)             \
-	{                                      \
-		__asm__ volatile(__VA_ARGS__); \
+#define INSN(name, ...)                                                                            \
+	static void do_##name(void)                                                                \
+	{                                                                                          \
+		__asm__ volatile(__VA_ARGS__);                                                     \
 	}
 
 INSN(hlt, "hlt")
@@ -18,8 +18,7 @@ INSN(in_doorbell_exception, "inb $0x23, %%al" ::: "rax")
 INSN(in_doorbell_wide, "inl $0x22, %%eax" ::: "rax")
 INSN(ins, "mov $0x60, %%edx\n\tlea -64(%%rsp), %%rdi\n\tinsb" ::: "rdx", "rdi", "memory")
 INSN(ins_doorbell, "mov $0x22, %%edx\n\tlea -64(%%rsp), %%rdi\n\tinsb" ::: "rdx", "rdi", "memory")
-INSN(rep_ins_doorbell,
-     "mov $0x22, %%edx\n\tlea -64(%%rsp), %%rdi\n\tmov $8, %%ecx\n\trep insb" ::
+INSN(rep_ins_doorbell, "mov $0x22, %%edx\n\tlea -64(%%rsp), %%rdi\n\tmov $8, %%ecx\n\trep insb" ::
 	     : "rdx", "rdi", "rcx", "memory")
 INSN(out, "outb %%al, $0x80" ::: "rax")
 INSN(out_exception, "outb %%al, $0x23" ::: "rax")
@@ -39,7 +38,7 @@ INSN(ltr, "xor %%eax, %%eax\n\tltr %%ax" ::: "rax")
 INSN(lmsw, "xor %%eax, %%eax\n\tlmsw %%ax" ::: "rax")
 INSN(clts, "clts")
 INSN(wrmsr, "mov $0xc0000082, %%ecx\n\txor %%eax, %%eax\n\txor %%edx, %%edx\n\twrmsr" ::
-     : "rax", "rcx", "rdx")
+	     : "rax", "rcx", "rdx")
 INSN(rdmsr, "mov $0xc0000082, %%ecx\n\trdmsr" ::: "rax", "rcx", "rdx")
 INSN(invlpg, "invlpg (%%rsp)" ::)
 INSN(invd, "invd")
@@ -48,9 +47,10 @@ INSN(swapgs, "swapgs")
 INSN(sysret, "sysretq" ::: "rcx", "r11")
 INSN(sysexit, "sysexitl")
 INSN(iret_kernel, "mov %%rsp, %%rax\n\tpush $0x18\n\tpush %%rax\n\tpushfq\n\tpush $0x10\n\t"
-     "lea 1f(%%rip), %%rax\n\tpush %%rax\n\tiretq\n1:" ::: "rax", "memory")
+		  "lea 1f(%%rip), %%rax\n\tpush %%rax\n\tiretq\n1:" ::
+	     : "rax", "memory")
 INSN(xsetbv, "xor %%ecx, %%ecx\n\txor %%eax, %%eax\n\txor %%edx, %%edx\n\txsetbv" ::
-     : "rax", "rcx", "rdx")
+	     : "rax", "rcx", "rdx")
 INSN(ud2, "ud2")
 INSN(int3, "int3")
 INSN(int1, ".byte 0xf1")
@@ -62,11 +62,13 @@ INSN(int_255, "int $255")
 INSN(int_4, "int $4")
 INSN(div0, "xor %%ecx, %%ecx\n\tmov $1, %%eax\n\tcltd\n\tidiv %%ecx" ::: "rax", "rcx", "rdx")
 INSN(div_overflow, "mov $-1, %%ecx\n\tmov $0x80000000, %%eax\n\tcltd\n\tidiv %%ecx" ::
-     : "rax", "rcx", "rdx")
+	     : "rax", "rcx", "rdx")
 INSN(x87_fault, "fninit\n\tmovw $0x37b, -8(%%rsp)\n\tfldcw -8(%%rsp)\n\tfld1\n\tfldz\n\tfdivrp\n\t"
-     "fwait" ::: "memory")
+		"fwait" ::
+	     : "memory")
 INSN(sse_fault, "movl $0x1d80, -8(%%rsp)\n\tldmxcsr -8(%%rsp)\n\tcvtsi2ss %%esp, %%xmm0\n\t"
-     "pxor %%xmm1, %%xmm1\n\tdivss %%xmm1, %%xmm0" ::: "memory", "xmm0", "xmm1")
+		"pxor %%xmm1, %%xmm1\n\tdivss %%xmm1, %%xmm0" ::
+	     : "memory", "xmm0", "xmm1")
 INSN(movaps_misaligned, "movaps -7(%%rsp), %%xmm0" ::: "xmm0")
 INSN(noncanonical_load, "mov $0x0000900000000000, %%rax\n\tmov (%%rax), %%rax" ::: "rax")
 INSN(kernel_load, "mov $0xffffffff80001000, %%rax\n\tmov (%%rax), %%rax" ::: "rax")
@@ -79,23 +81,75 @@ INSN(far_jump, "push $0x10\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:" :
 INSN(single_step, "pushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\tnop\n\tnop" ::: "memory", "cc")
 INSN(popf_iopl, "pushfq\n\torl $0x3000, (%%rsp)\n\tpopfq\n\tcli" ::: "memory", "cc")
 
-#define ROW(name) { #name, do_##name }
+#define ROW(name)                                                                                  \
+	{                                                                                          \
+#name, do_##name                                                                   \
+	}
 
 static const struct {
 	const char *name;
 	void (*run)(void);
 } rows[] = {
-	ROW(hlt), ROW(in), ROW(in_dx), ROW(in_doorbell), ROW(in_doorbell_exception),
-	ROW(in_doorbell_wide), ROW(ins), ROW(ins_doorbell), ROW(rep_ins_doorbell), ROW(out),
-	ROW(out_exception), ROW(out_probe), ROW(out_doorbell_wide), ROW(outs), ROW(cli), ROW(sti),
-	ROW(mov_cr0), ROW(mov_to_cr3), ROW(mov_to_cr4), ROW(mov_dr), ROW(lgdt), ROW(lidt),
-	ROW(lldt), ROW(ltr), ROW(lmsw), ROW(clts), ROW(wrmsr), ROW(rdmsr), ROW(invlpg), ROW(invd),
-	ROW(wbinvd), ROW(swapgs), ROW(sysret), ROW(sysexit), ROW(iret_kernel), ROW(xsetbv),
-	ROW(ud2), ROW(int3), ROW(int1), ROW(int_13), ROW(int_14), ROW(int_8), ROW(int_32),
-	ROW(int_255), ROW(int_4), ROW(div0), ROW(div_overflow), ROW(x87_fault), ROW(sse_fault),
-	ROW(movaps_misaligned), ROW(noncanonical_load), ROW(kernel_load), ROW(kernel_store),
-	ROW(gdt_load), ROW(load_bad_ds), ROW(load_kernel_ss), ROW(load_tss_fs), ROW(far_jump),
-	ROW(single_step), ROW(popf_iopl),
+	ROW(hlt),
+	ROW(in),
+	ROW(in_dx),
+	ROW(in_doorbell),
+	ROW(in_doorbell_exception),
+	ROW(in_doorbell_wide),
+	ROW(ins),
+	ROW(ins_doorbell),
+	ROW(rep_ins_doorbell),
+	ROW(out),
+	ROW(out_exception),
+	ROW(out_probe),
+	ROW(out_doorbell_wide),
+	ROW(outs),
+	ROW(cli),
+	ROW(sti),
+	ROW(mov_cr0),
+	ROW(mov_to_cr3),
+	ROW(mov_to_cr4),
+	ROW(mov_dr),
+	ROW(lgdt),
+	ROW(lidt),
+	ROW(lldt),
+	ROW(ltr),
+	ROW(lmsw),
+	ROW(clts),
+	ROW(wrmsr),
+	ROW(rdmsr),
+	ROW(invlpg),
+	ROW(invd),
+	ROW(wbinvd),
+	ROW(swapgs),
+	ROW(sysret),
+	ROW(sysexit),
+	ROW(iret_kernel),
+	ROW(xsetbv),
+	ROW(ud2),
+	ROW(int3),
+	ROW(int1),
+	ROW(int_13),
+	ROW(int_14),
+	ROW(int_8),
+	ROW(int_32),
+	ROW(int_255),
+	ROW(int_4),
+	ROW(div0),
+	ROW(div_overflow),
+	ROW(x87_fault),
+	ROW(sse_fault),
+	ROW(movaps_misaligned),
+	ROW(noncanonical_load),
+	ROW(kernel_load),
+	ROW(kernel_store),
+	ROW(gdt_load),
+	ROW(load_bad_ds),
+	ROW(load_kernel_ss),
+	ROW(load_tss_fs),
+	ROW(far_jump),
+	ROW(single_step),
+	ROW(popf_iopl),
 };
 
 static sigjmp_buf env;
@@ -111,8 +165,8 @@ static void handler(int sig, siginfo_t *si, void *uc)
 
 static void caught(void (*run)(void))
 {
-	const int sigs[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
-	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
+	const int sigs[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+	struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 
 	for (size_t i = 0; i < 5; i++)
 		sigaction(sigs[i], &sa, NULL);
@@ -131,7 +185,7 @@ int main(void)
 	busy = fork_ok();
 	if (busy == 0) {
 		CHECK_EQ(fcntl(stop[0], F_SETFL, O_NONBLOCK), 0);
-		while (read(stop[0], &(char){ 0 }, 1) < 0) {
+		while (read(stop[0], &(char){0}, 1) < 0) {
 			pid_t parent = getppid();
 
 			for (volatile int i = 0; i < 10000; i++)

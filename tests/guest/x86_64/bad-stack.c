@@ -9,7 +9,8 @@ static long with_rsp(unsigned long rsp, long nr)
 
 	__asm__ volatile("mov %%rsp, %%rbx\n\tmov %2, %%rsp\n\tsyscall\n\tmov %%rsp, %%r12\n\t"
 			 "mov %%rbx, %%rsp\n\tcmp %2, %%r12\n\tje 1f\n\tmov $-1, %%rax\n1:"
-			 : "=a"(ret) : "0"(nr), "r"(rsp)
+			 : "=a"(ret)
+			 : "0"(nr), "r"(rsp)
 			 : "rcx", "r11", "rbx", "r12", "memory");
 	return ret;
 }
@@ -81,15 +82,14 @@ static void sigreturn_zeros(void *arg)
 
 static void sigreturn_nowhere(void *arg)
 {
-	__asm__ volatile("mov %0, %%rsp\n\tsyscall\n\thlt" ::"r"(arg),
-			 "a"((long)SYS_rt_sigreturn)
+	__asm__ volatile("mov %0, %%rsp\n\tsyscall\n\thlt" ::"r"(arg), "a"((long)SYS_rt_sigreturn)
 			 : "memory");
 }
 
 int main(void)
 {
-	const unsigned long stacks[] = { 0, 8, 0x0000800000000000, 0x8000000000000000,
-					 0xffffffff80003000, ~0ul };
+	const unsigned long stacks[] = {
+		0, 8, 0x0000800000000000, 0x8000000000000000, 0xffffffff80003000, ~0ul};
 	unsigned char *page = map_pages(4096, PROT_READ | PROT_WRITE);
 	pid_t parent = getppid();
 

@@ -36,14 +36,16 @@ static long call(long nr, long a, long b, long c)
 {
 	long ret;
 
-	__asm__ volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c)
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c)
 			 : "rcx", "r11", "memory");
 	return ret;
 }
 
 static __attribute__((noinline)) int one_round(unsigned long seed, const int *ring)
 {
-	unsigned long set[4] = { seed, ~seed, seed * 3, seed ^ 0xff }, x[4], y[8];
+	unsigned long set[4] = {seed, ~seed, seed * 3, seed ^ 0xff}, x[4], y[8];
 	unsigned short cw = (unsigned short)(0x37f & ~((seed & 3) << 10)), got_cw;
 	char byte = 0;
 
@@ -71,7 +73,7 @@ static __attribute__((noinline)) int one_round(unsigned long seed, const int *ri
 
 int main(void)
 {
-	unsigned long set[4] = { 1, 2, 3, 4 }, x[4], y[8];
+	unsigned long set[4] = {1, 2, 3, 4}, x[4], y[8];
 	int ring[KIDS][2];
 	pid_t pid[KIDS];
 	long raw;
@@ -99,7 +101,7 @@ int main(void)
 	for (int i = 0; i < KIDS; i++) {
 		pid[i] = fork_ok();
 		if (pid[i] == 0) {
-			int mine[2] = { ring[i][0], ring[(i + 1) % KIDS][1] };
+			int mine[2] = {ring[i][0], ring[(i + 1) % KIDS][1]};
 
 			for (unsigned long n = 0; n < 100; n++)
 				CHECK_EQ(one_round(n * 1000003 + (unsigned long)i, mine), 0);

@@ -9,8 +9,8 @@ __attribute__((noinline)) static void ruin(void)
 {
 	__asm__ volatile("pcmpeqd %%xmm0, %%xmm0\n\tmovdqa %%xmm0, %%xmm1\n\t"
 			 "movdqa %%xmm0, %%xmm7\n\tmovdqa %%xmm0, %%xmm8\n\t"
-			 "movdqa %%xmm0, %%xmm15\n\tfninit\n\tfld1\n\tfldpi\n\tstd\n\tcld"
-			 ::: "xmm0", "xmm1", "xmm7", "xmm8", "xmm15", "memory");
+			 "movdqa %%xmm0, %%xmm15\n\tfninit\n\tfld1\n\tfldpi\n\tstd\n\tcld" ::
+				 : "xmm0", "xmm1", "xmm7", "xmm8", "xmm15", "memory");
 	unsigned mxcsr = 0x7f80;
 
 	__asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
@@ -42,20 +42,23 @@ static unsigned long around_syscall(long nr, long a, long b)
 		"mov $0, %%ecx\n\t"
 		"setnc %%cl\n\t"
 		"xor %%r11d, %%r11d\n\t"
-#define CMP(reg, value, bit)                     \
-	"mov $" #value ", %%rax\n\tcmp %%rax, %%" #reg "\n\tsetne %%r11b\n\t" \
+#define CMP(reg, value, bit)                                                                       \
+	"mov $" #value ", %%rax\n\tcmp %%rax, %%" #reg "\n\tsetne %%r11b\n\t"                      \
 	"shl $" #bit ", %%r11\n\tor %%r11, %%rcx\n\txor %%r11d, %%r11d\n\t"
-		CMP(rbx, 0x1111111111111111, 1) CMP(rbp, 0x2222222222222222, 2)
-		CMP(r8, 0x8888888888888888, 3) CMP(r9, 0x9999999999999999, 4)
-		CMP(r10, 0xaaaaaaaaaaaaaaaa, 5) CMP(r12, 0xcccccccccccccccc, 6)
-		CMP(r13, 0xdddddddddddddddd, 7) CMP(r14, 0xeeeeeeeeeeeeeeee, 8)
-		CMP(r15, 0x7777777777777777, 9) CMP(rdx, 0x5555555555555555, 10)
-		"movq %%xmm0, %%rbx\n\tmovq %%xmm7, %%rbp\n\tmovq %%xmm15, %%r8\n\t"
-		CMP(rbx, 0x1111111111111111, 11) CMP(rbp, 0x2222222222222222, 12)
-		CMP(r8, 0x8888888888888888, 13)
-		"fldpi\n\tfcomip %%st(2), %%st\n\tsetne %%r11b\n\tshl $14, %%r11\n\t"
-		"or %%r11, %%rcx\n\tfninit\n\t"
-		"pop %%rbp"
+		CMP(rbx, 0x1111111111111111, 1) CMP(rbp, 0x2222222222222222, 2) CMP(
+			r8, 0x8888888888888888, 3) CMP(r9, 0x9999999999999999, 4)
+			CMP(r10, 0xaaaaaaaaaaaaaaaa, 5) CMP(r12, 0xcccccccccccccccc, 6) CMP(
+				r13, 0xdddddddddddddddd, 7) CMP(r14, 0xeeeeeeeeeeeeeeee,
+								8) CMP(r15, 0x7777777777777777, 9)
+				CMP(rdx, 0x5555555555555555,
+				    10) "movq %%xmm0, %%rbx\n\tmovq %%xmm7, %%rbp\n\tmovq %%xmm15, "
+					"%%r8\n\t" CMP(rbx, 0x1111111111111111,
+						       11) CMP(rbp, 0x2222222222222222, 12)
+						CMP(r8, 0x8888888888888888,
+						    13) "fldpi\n\tfcomip %%st(2), %%st\n\tsetne "
+							"%%r11b\n\tshl $14, %%r11\n\t"
+							"or %%r11, %%rcx\n\tfninit\n\t"
+							"pop %%rbp"
 		: "=c"(bad), "+a"(nr), "+D"(a), "+S"(b)
 		:
 		: "rbx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",

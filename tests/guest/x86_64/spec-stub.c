@@ -29,8 +29,10 @@ static void ring(void *arg)
 
 static void ring_string(void *arg)
 {
-	__asm__ volatile("mov $4, %%ecx\n\tmov $0x22, %%edx\n\trep outsb" : "+S"(arg)
-			 : : "rcx", "rdx", "memory");
+	__asm__ volatile("mov $4, %%ecx\n\tmov $0x22, %%edx\n\trep outsb"
+			 : "+S"(arg)
+			 :
+			 : "rcx", "rdx", "memory");
 }
 
 static void ring_without_stack(void *arg)
@@ -48,7 +50,7 @@ int main(void)
 	busy = fork_ok();
 	if (busy == 0) {
 		CHECK_EQ(fcntl(stop[0], F_SETFL, O_NONBLOCK), 0);
-		for (long n = 0; read(stop[0], &(char){ 0 }, 1) < 0; n++) {
+		for (long n = 0; read(stop[0], &(char){0}, 1) < 0; n++) {
 			pid_t self = getpid();
 
 			CHECK_EQ(syscall(SYS_getpid), self);
