@@ -8,7 +8,8 @@
 #include <signal.h>
 
 static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
-/* protected by install_lock; the handler reads them, and they change only when it is not installed: */
+/* protected by install_lock; the handler reads them, and they change only when it is not installed:
+ */
 static struct sigaction old_segv, old_bus;
 
 static uintptr_t field_address(const int32_t *f)
@@ -27,7 +28,8 @@ static void handler(int sig, siginfo_t *si, void *context)
 			return;
 		}
 	}
-	/* Not ours: the old action, by doing it again. A signal that was sent does not come again by itself. */
+	/* Not ours: the old action, by doing it again. A signal that was sent does not come again
+	 * by itself. */
 	sigaction(sig, sig == SIGSEGV ? &old_segv : &old_bus, NULL);
 	if (si->si_code <= 0)
 		raise(sig);

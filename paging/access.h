@@ -3,7 +3,8 @@
  *
  * Internal to paging/. The raw functions are assembly (paging/ARCH/gmem_access.S), with a table
  * of instruction ranges and where to go on when one of them faults. The handler
- * only reads that table and changes the program counter: safe in any thread and in any signal context.
+ * only reads that table and changes the program counter: safe in any thread and in any signal
+ * context.
  */
 #ifndef VMBOX_PAGING_ACCESS_H
 #define VMBOX_PAGING_ACCESS_H

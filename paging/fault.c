@@ -67,16 +67,13 @@ static bool permitted(const struct vma *v, unsigned access)
 
 /* ---- how far ahead ---- */
 
-/*
- * Pages to map for a touch at va: one, or when the touches come in order twice as many
- * as last time. Records where the next would be.
- */
-static unsigned ahead(struct vma_node *n, uint64_t va, bool down)
+/* Pages to map for a touch at va: one, or when the touches come in order twice as many as last
+ * time. */
+static unsigned ahead(struct vma_node *n, uint64_t va)
 {
 	unsigned pages = va == n->next_touch ? n->ahead : 1;
 
 	n->ahead = pages * 2 < MM_FAULT_AHEAD ? pages * 2 : MM_FAULT_AHEAD;
-	n->next_touch = down ? va - (uint64_t)pages * PAGE_SIZE : va + (uint64_t)pages * PAGE_SIZE;
 	return pages;
 }
 
@@ -85,8 +82,7 @@ static pte_t *neighbour(const struct fault *f, int64_t i)
 {
 	uint64_t va = f->va + (uint64_t)i * PAGE_SIZE;
 
-	if (va < f->n->v.start || va >= f->n->v.end ||
-	    va / PGTABLE_SPAN != f->va / PGTABLE_SPAN)
+	if (va < f->n->v.start || va >= f->n->v.end || va / PGTABLE_SPAN != f->va / PGTABLE_SPAN)
 		return NULL;
 	return f->pte + i;
 }
@@ -99,15 +95,15 @@ static int fault_zero(struct fault *f)
 	unsigned flags = vma_pte_flags(&f->n->v, true);
 	bool down = f->n->v.flags & VMA_GROWSDOWN;
 	pfn_t pfn = frame_alloc_raw(mm->gm, true);
-	unsigned pages;
+	int64_t i, pages;
 
 	if (!pfn)
 		return -ENOMEM;
 	pgtable_set(mm, f->pte, pte_make(pfn, flags));
 	count(&mm->faults_minor, &mm->gm->faults_minor);
-	pages = ahead(f->n, f->va, down);
-	for (unsigned i = 1; i < pages; i++) {
-		pte_t *p = neighbour(f, down ? -(int64_t)i : (int64_t)i);
+	pages = ahead(f->n, f->va);
+	for (i = 1; i < pages; i++) {
+		pte_t *p = neighbour(f, down ? -i : i);
 
 		if (!p || pte_load(p))
 			break;
@@ -116,6 +112,7 @@ static int fault_zero(struct fault *f)
 			break;
 		pgtable_set(mm, p, pte_make(pfn, flags));
 	}
+	f->n->next_touch = f->va + (uint64_t)(down ? -i : i) * PAGE_SIZE;
 	return 0;
 }
 
@@ -199,7 +196,7 @@ static int fault_copy(struct fault *f)
 {
 	struct mm *mm = f->mm;
 	unsigned flags = vma_pte_flags(&f->n->v, true), n = 0;
-	unsigned pages = ahead(f->n, f->va, false);
+	unsigned pages = ahead(f->n, f->va);
 	pfn_t copy[MM_FAULT_AHEAD];
 	struct pgtable_batch b;
 
@@ -208,7 +205,8 @@ static int fault_copy(struct fault *f)
 		pte_t *p = neighbour(f, n);
 		uint64_t e = p ? pte_load(p) : 0;
 
-		if (n > 0 && (!(pte_flags(e) & PTE_PRESENT) || pte_flags(e) & PTE_WRITE || may_write(f, e)))
+		if (n > 0 &&
+		    (!(pte_flags(e) & PTE_PRESENT) || pte_flags(e) & PTE_WRITE || may_write(f, e)))
 			break;
 		copy[n] = copy_frame(mm->gm, pte_pfn(e));
 		if (!copy[n])
@@ -220,6 +218,7 @@ static int fault_copy(struct fault *f)
 		pgtable_set(mm, f->pte + i, pte_make(copy[i], flags));
 	if (!n)
 		return -ENOMEM;
+	f->n->next_touch = f->va + n * PAGE_SIZE;
 	count(&mm->faults_cow, &mm->gm->faults_cow);
 	return 0;
 }

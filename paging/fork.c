@@ -9,17 +9,16 @@
  * A copy of a page costs half a microsecond, a fault for it later tens of them on either side:
  * so a small program is copied whole, and of a large one what it will write at once.
  */
-#define EAGER_BUDGET	256 /* pages copied in one fork */
-#define EAGER_STACK	32 /* around the stack pointer */
-#define EAGER_DATA	64 /* of each private file mapping: data, relocations */
-#define EAGER_HEAP	64 /* at the end of the heap */
-#define EAGER_OTHER	8 /* of any other mapping, from its start */
+#define EAGER_STACK 32 /* around the stack pointer */
+#define EAGER_DATA  64 /* of each private file mapping: data, relocations */
+#define EAGER_HEAP  64 /* at the end of the heap */
+#define EAGER_OTHER 8  /* of any other mapping, from its start */
 
 struct fork {
 	struct mm *parent, *child;
 	struct pgtable_batch batch; /* the parent's entries that become read-only */
-	uint64_t hot; /* page */
-	bool all; /* the budget covers everything */
+	uint64_t hot;               /* page */
+	bool all;                   /* the budget covers everything */
 	unsigned left;
 	pte_t *table; /* the child's table that serves table_va */
 	uint64_t table_va;
@@ -70,7 +69,8 @@ static bool copy_now(struct fork *f, const struct vma *v, uint64_t va, uint64_t 
 	if (f->all)
 		return true;
 	/* The stack comes last in the address space: its share is kept for it. */
-	if (f->left <= EAGER_STACK && !(va < stack_end && va + EAGER_STACK / 2 * PAGE_SIZE >= f->hot))
+	if (f->left <= EAGER_STACK &&
+	    !(va < stack_end && va + EAGER_STACK / 2 * PAGE_SIZE >= f->hot))
 		return false;
 	return is_hot(f, v, va);
 }
@@ -181,7 +181,7 @@ static void copy_settings(struct mm *to, const struct mm *from)
 
 static int fork_once(struct mm *parent, uint64_t hot, struct mm **out)
 {
-	struct fork f = {.parent = parent, .hot = page_down(hot), .left = EAGER_BUDGET};
+	struct fork f = {.parent = parent, .hot = page_down(hot), .left = parent->gm->fork_eager};
 	int r;
 
 	mm_lock(parent);
@@ -193,7 +193,7 @@ static int fork_once(struct mm *parent, uint64_t hot, struct mm **out)
 	mm_lock(f.child); /* younger than its parent: the order */
 	copy_settings(f.child, parent);
 	pgtable_batch_init(&f.batch, parent);
-	f.all = count_writable(parent, EAGER_BUDGET) <= EAGER_BUDGET;
+	f.all = count_writable(parent, f.left) <= f.left;
 	r = copy_vmas(&f);
 	pgtable_batch_flush(&f.batch);
 	mm_unlock(parent);

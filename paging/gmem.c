@@ -29,6 +29,7 @@ static void set_layout(struct gmem *gm, uint64_t limit)
 	gm->quarantine_max = gm->total / 16;
 	if (gm->quarantine_max > 8192)
 		gm->quarantine_max = 8192;
+	gm->fork_eager = GMEM_FORK_EAGER;
 	gm->fresh = 1; /* frame 0 means "none" */
 }
 
@@ -280,7 +281,8 @@ pfn_t table_alloc(struct gmem *gm)
 {
 	pfn_t pfn = frame_alloc_raw(gm, false);
 
-	/* Even a fresh one is written here: if the host has no page for it, we learn it recoverably. */
+	/* Even a fresh one is written here: if the host has no page for it, we learn it
+	 * recoverably. */
 	if (pfn && gmem_zero(frame_hva(gm, pfn), PAGE_SIZE) < 0) {
 		frame_put(gm, pfn);
 		return 0;

@@ -7,12 +7,12 @@
  * memory with a reference count; frame 0 is never given out. Frames that hold page tables come
  * from the same memory but, once freed, wait in a quarantine (see pgtable.h).
  *
- * gmem->lock protects the free lists and the slot count; it is a leaf (nothing is taken under it but what
- * machine ops need). Reference counts are atomic.
+ * gmem->lock protects the free lists and the slot count; it is a leaf (nothing is taken under it
+ * but what machine ops need). Reference counts are atomic.
  *
  * Guest memory is untrusted and may vanish (SIGBUS when the host runs out of memory):
- * nothing dereferences a pointer into it directly except page tables code on table frames and zeroing
- * through these functions.
+ * nothing dereferences a pointer into it directly except page tables code on table frames and
+ * zeroing through these functions.
  */
 #ifndef VMBOX_PAGING_GMEM_H
 #define VMBOX_PAGING_GMEM_H
@@ -37,11 +37,12 @@ struct machine_mem_ops {
 	/* Adds memslot number `slot`. Negative errno. Called with gmem->lock held. */
 	int (*slot_add)(void *machine, unsigned slot, gpa_t start, size_t size, void *hva);
 	/*
-	 * Stops all vCPUs, deletes and adds again every memslot (so that KVM forgets every shadow page table), lets them go on. Negative errno. No
-	 * lock held but possibly an mm's.
+	 * Stops all vCPUs, deletes and adds again every memslot (so that KVM forgets every shadow
+	 * page table), lets them go on. Negative errno. No lock held but possibly an mm's.
 	 */
 	int (*slots_recycle)(void *machine);
-	/* Returns when no vCPU can use a translation of mm that was removed before the call. mm->lock held. */
+	/* Returns when no vCPU can use a translation of mm that was removed before the call.
+	 * mm->lock held. */
 	void (*flush)(void *machine, struct mm *mm);
 	/*
 	 * KVM shadows the page tables: a present entry that the host restricts stays in
@@ -52,17 +53,17 @@ struct machine_mem_ops {
 
 struct gmem_stats {
 	uint64_t frames_total; /* the limit */
-	uint64_t frames_used; /* allocated now, table frames included */
+	uint64_t frames_used;  /* allocated now, table frames included */
 	uint64_t frames_table;
 	uint64_t frames_quarantined;
-	uint64_t recycles; /* quarantine emptied by slots_recycle */
+	uint64_t recycles;      /* quarantine emptied by slots_recycle */
 	uint64_t invalidations; /* MADV_DONTNEED calls made for restricting changes */
 };
 
 /*
  * limit: bytes, rounded down to pages; at least 4 MiB. Maps both aliases; adds the first slot at
- * the first allocation. NULL and errno. Installs the process-wide SIGSEGV/SIGBUS handler that recovers gmem_* accesses
- * (idempotent; other faults go to the default action).
+ * the first allocation. NULL and errno. Installs the process-wide SIGSEGV/SIGBUS handler that
+ * recovers gmem_* accesses (idempotent; other faults go to the default action).
  */
 struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void *machine);
 void gmem_destroy(struct gmem *gm);
@@ -74,14 +75,16 @@ void gmem_get_stats(struct gmem *gm, struct gmem_stats *out);
  */
 void gmem_set_reclaim(struct gmem *gm, size_t (*reclaim)(void *arg, size_t want), void *arg);
 
-/* A frame with one reference; its contents are zero if zero, else stale bytes of anyone: the caller overwrites all. 0: no memory. */
+/* A frame with one reference; its contents are zero if zero, else stale bytes of anyone: the caller
+ * overwrites all. 0: no memory. */
 pfn_t frame_alloc(struct gmem *gm, bool zero);
 void frame_get(struct gmem *gm, pfn_t pfn);
 /* At the last reference the frame is free for anyone at once: no translation of it may be live. */
 void frame_put(struct gmem *gm, pfn_t pfn);
 unsigned frame_refs(struct gmem *gm, pfn_t pfn);
 
-/* The VMM's own address of a frame; valid for its PAGE_SIZE bytes. For frame_* and page-table code and gmem_*. */
+/* The VMM's own address of a frame; valid for its PAGE_SIZE bytes. For frame_* and page-table code
+ * and gmem_*. */
 void *frame_hva(struct gmem *gm, pfn_t pfn);
 /* KVM's alias. */
 void *frame_kvm_hva(struct gmem *gm, pfn_t pfn);

@@ -17,11 +17,13 @@
  * processor's fixed pages on one architecture, the doorbell on the other.
  */
 #define GMEM_HOLE_START 0xc0000000UL
-#define GMEM_HOLE_END	0x100000000UL
+#define GMEM_HOLE_END   0x100000000UL
 
-#define GMEM_CPUS      64
-#define GMEM_MM_HASH   1024
-#define GMEM_TRIM_PAGES ((64UL << 20) >> PAGE_SHIFT) /* more stale free frames than this: punch holes */
+#define GMEM_CPUS       64
+#define GMEM_MM_HASH    1024
+#define GMEM_FORK_EAGER 256
+#define GMEM_TRIM_PAGES                                                                            \
+	((64UL << 20) >> PAGE_SHIFT) /* more stale free frames than this: punch holes */
 
 struct frame {
 	_Atomic uint32_t refs;
@@ -40,10 +42,11 @@ struct gmem {
 	void *machine;
 	int fd;
 	uint8_t *kvm, *vmm; /* KVM's alias and ours */
-	size_t span; /* bytes of each, the hole included */
-	pfn_t end; /* one past the last frame */
-	uint64_t total; /* frames of the limit */
+	size_t span;        /* bytes of each, the hole included */
+	pfn_t end;          /* one past the last frame */
+	uint64_t total;     /* frames of the limit */
 	uint64_t quarantine_max;
+	unsigned fork_eager; /* pages that a fork copies at once, at most */
 	struct frame *frames;
 	size_t frames_bytes;
 
@@ -52,18 +55,19 @@ struct gmem {
 
 	pthread_mutex_t lock;
 	/* protected by lock: */
-	pfn_t fresh; /* first frame that was never used: zero, as all after it */
+	pfn_t fresh;    /* first frame that was never used: zero, as all after it */
 	pfn_t slot_end; /* first frame that no memslot covers */
 	unsigned slots;
-	struct frame_list dirty; /* free, stale contents */
-	struct frame_list clean; /* free, zero */
+	struct frame_list dirty;      /* free, stale contents */
+	struct frame_list clean;      /* free, zero */
 	struct frame_list quarantine; /* freed table frames that KVM may still know */
 	uint64_t used, tables, recycles;
 	size_t (*reclaim)(void *arg, size_t want);
 	void *reclaim_arg;
 
 	_Atomic uint64_t invalidations;
-	_Atomic uint64_t dirty_hint, quarantine_hint; /* the lists' lengths, read without the lock */
+	_Atomic uint64_t dirty_hint,
+		quarantine_hint; /* the lists' lengths, read without the lock */
 
 	/* setup only, then immutable: */
 	pfn_t kern_root; /* root table that holds the kernel half alone; 0: none yet */
@@ -81,7 +85,8 @@ static inline bool gmem_shadow(struct gmem *gm)
 	return gm->ops->shadow(gm->machine);
 }
 
-/* frame_alloc without the slow ways to find memory: callable under any lock but gmem->lock. 0: none free. */
+/* frame_alloc without the slow ways to find memory: callable under any lock but gmem->lock. 0: none
+ * free. */
 pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
 /*
  * Tries to free memory after an -ENOMEM: waits for a trim, empties the quarantine, asks the
@@ -101,10 +106,12 @@ void frame_list_splice(struct gmem *gm, struct frame_list *to, struct frame_list
 
 /* A zeroed frame for a page table, never mapped to a user: plain access to it is safe. 0: none. */
 pfn_t table_alloc(struct gmem *gm);
-/* Frees tables: into the quarantine if KVM shadows, at once if not. No vCPU can walk them any more. */
+/* Frees tables: into the quarantine if KVM shadows, at once if not. No vCPU can walk them any more.
+ */
 void table_free_list(struct gmem *gm, struct frame_list *list);
 
-/* Delayed work: recycles a full quarantine, punches holes. Called where no lock is held; cheap when there is nothing. */
+/* Delayed work: recycles a full quarantine, punches holes. Called where no lock is held; cheap when
+ * there is nothing. */
 void gmem_maintain(struct gmem *gm);
 
 #endif

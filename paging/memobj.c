@@ -50,7 +50,8 @@ struct memobj *memobj_get(struct memobj *o)
 	return o;
 }
 
-/* Takes the pages from `first` on out of the array. Their references go to list. obj->lock held (or nobody left). */
+/* Takes the pages from `first` on out of the array. Their references go to list. obj->lock held (or
+ * nobody left). */
 static void drop_pages(struct memobj *o, uint64_t first, struct frame_list *list)
 {
 	uint64_t i = first;
@@ -131,7 +132,8 @@ static int fill_locked(struct memobj *o, uint64_t pgoff, unsigned n)
 	return r;
 }
 
-/* The missing pages around pgoff that are read with it: an aligned block, cut at the end and at resident pages. */
+/* The missing pages around pgoff that are read with it: an aligned block, cut at the end and at
+ * resident pages. */
 static unsigned fill_window(struct memobj *o, uint64_t pgoff, uint64_t *first)
 {
 	uint64_t lo = pgoff & ~(uint64_t)(MEMOBJ_READAHEAD - 1), hi = lo + MEMOBJ_READAHEAD;

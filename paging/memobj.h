@@ -17,8 +17,9 @@ struct memobj;
 
 struct memobj_ops {
 	/*
-	 * Fills `n` consecutive pages from page index pgoff; pages[i] is the VMM's address of each (use gmem_copy or preadv into it;
-	 * what lies past the end of the data is zero already). Returns 0, or -EIO, -ENOMEM. NULL: zero pages.
+	 * Fills `n` consecutive pages from page index pgoff; pages[i] is the VMM's address of each
+	 * (use gmem_copy or preadv into it; what lies past the end of the data is zero already).
+	 * Returns 0, or -EIO, -ENOMEM. NULL: zero pages.
 	 */
 	int (*fill)(void *owner, uint64_t pgoff, unsigned n, void *const pages[]);
 	/* The last reference is gone. Called with no lock held. NULL: nothing to do. */
@@ -27,32 +28,36 @@ struct memobj_ops {
 
 #define MEMOBJ_READAHEAD 16 /* pages filled around a miss */
 
-/* One reference. id is unique for ever (futex keys). ops may be NULL (zero pages, nobody to tell). NULL: no memory. */
+/* One reference. id is unique for ever (futex keys). ops may be NULL (zero pages, nobody to tell).
+ * NULL: no memory. */
 struct memobj *memobj_create(struct gmem *gm, const struct memobj_ops *ops, void *owner);
 struct memobj *memobj_get(struct memobj *o);
 void memobj_put(struct memobj *o);
 uint64_t memobj_id(const struct memobj *o);
 
-/* Bytes; pages wholly past it are SIGBUS. Shrinking drops whole pages past the end and zeroes the tail of the last; mapped
- * pages are unmapped from every mm first (memobj keeps its mappings on a list under obj->lock; see mm.h). */
+/* Bytes; pages wholly past it are SIGBUS. Shrinking drops whole pages past the end and zeroes the
+ * tail of the last; mapped pages are unmapped from every mm first (memobj keeps its mappings on a
+ * list under obj->lock; see mm.h). */
 uint64_t memobj_size(struct memobj *o);
 int memobj_set_size(struct memobj *o, uint64_t size);
 
 /*
- * The frame of page pgoff with a reference for the caller, filling it (and up to MEMOBJ_READAHEAD neighbours) if needed.
- * 0; -ENXIO: past the end; -EIO; -ENOMEM.
+ * The frame of page pgoff with a reference for the caller, filling it (and up to MEMOBJ_READAHEAD
+ * neighbours) if needed. 0; -ENXIO: past the end; -EIO; -ENOMEM.
  */
 int memobj_get_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
 /* The same only if it is resident: 0 or -ENOENT. */
 int memobj_peek_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
 
 /*
- * Reads or writes the object's bytes from or to ordinary memory. Reading stops at the size; writing grows it. Bytes, or -EIO, -ENOMEM, -EFAULT (memory vanished).
+ * Reads or writes the object's bytes from or to ordinary memory. Reading stops at the size; writing
+ * grows it. Bytes, or -EIO, -ENOMEM, -EFAULT (memory vanished).
  */
 ssize_t memobj_read(struct memobj *o, uint64_t pos, void *buf, size_t len);
 ssize_t memobj_write(struct memobj *o, uint64_t pos, const void *buf, size_t len);
 
-/* Drops resident pages nobody else refers to, if they can be filled again (a fill op) ; returns how many. For reclaim. */
+/* Drops resident pages nobody else refers to, if they can be filled again (a fill op) ; returns how
+ * many. For reclaim. */
 size_t memobj_shrink(struct memobj *o);
 size_t memobj_resident(struct memobj *o);
 

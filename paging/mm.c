@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define DEFAULT_MMAP_BASE (ABI_USER_END - (256UL << 20)) /* until exec sets it */
-#define DEFAULT_STACK	  (8UL << 20)
+#define DEFAULT_STACK     (8UL << 20)
 
 static _Atomic uint64_t next_id = 1; /* over all gmems: an id is never reused */
 
@@ -175,7 +175,8 @@ void mm_activate(struct gmem *gm, unsigned cpu, struct mm *mm)
 		return;
 	if (mm) {
 		mm_get(mm);
-		/* Before the caller reads tlb_gen: either it sees a change, or the changer sees the bit. */
+		/* Before the caller reads tlb_gen: either it sees a change, or the changer sees the
+		 * bit. */
 		atomic_fetch_or(&mm->active, 1UL << cpu);
 	}
 	atomic_store_explicit(&gm->active[cpu], mm, memory_order_relaxed);

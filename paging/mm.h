@@ -17,28 +17,30 @@
 #include "gmem.h"
 #include "memobj.h"
 
-/* Protection and kind of a VMA. Not mmap(2)'s values on purpose: POSIX policy is decoded elsewhere. */
-#define VMA_READ      0x01
-#define VMA_WRITE     0x02
-#define VMA_EXEC      0x04
-#define VMA_PROT      0x07
-#define VMA_SHARED    0x08 /* writes go to the object; else private, copy on write */
-#define VMA_GROWSDOWN 0x10 /* a stack: extends down on a touch just below it */
-#define VMA_DONTFORK  0x20
+/* Protection and kind of a VMA. Not mmap(2)'s values on purpose: POSIX policy is decoded elsewhere.
+ */
+#define VMA_READ       0x01
+#define VMA_WRITE      0x02
+#define VMA_EXEC       0x04
+#define VMA_PROT       0x07
+#define VMA_SHARED     0x08 /* writes go to the object; else private, copy on write */
+#define VMA_GROWSDOWN  0x10 /* a stack: extends down on a touch just below it */
+#define VMA_DONTFORK   0x20
 #define VMA_WIPEONFORK 0x40
-#define VMA_NORESERVE 0x80
-#define VMA_SPECIAL   0x100 /* vDSO and clock page: may be unmapped, not resized */
+#define VMA_NORESERVE  0x80
+#define VMA_SPECIAL    0x100 /* vDSO and clock page: may be unmapped, not resized */
 
 struct vma {
 	uint64_t start, end; /* page aligned, [start, end) */
 	unsigned flags;
 	struct memobj *obj; /* NULL: private anonymous */
-	uint64_t pgoff; /* obj page of start */
-	char name[32]; /* for maps: "[heap]", "[stack]", "" ... */
+	uint64_t pgoff;     /* obj page of start */
+	char name[32];      /* for maps: "[heap]", "[stack]", "" ... */
 	void *file; /* opaque to paging: what /proc/PID/maps names; kept alive by file_ops */
 };
 
-/* How a VMA keeps its opaque file alive. NULL members: nothing to do. Set once, before the first mm. */
+/* How a VMA keeps its opaque file alive. NULL members: nothing to do. Set once, before the first
+ * mm. */
 struct vma_file_ops {
 	void (*get)(void *file);
 	void (*put)(void *file); /* called with no lock held */
@@ -46,13 +48,16 @@ struct vma_file_ops {
 void mm_set_file_ops(const struct vma_file_ops *ops);
 
 struct mm_stats {
-	uint64_t faults_minor, faults_file, faults_cow, faults_denied; /* counted over the mm's life */
+	uint64_t faults_minor, faults_file, faults_cow,
+		faults_denied; /* counted over the mm's life */
 };
 
-/* A new, empty address space with one reference: 0 and *out; -ENOMEM (NoSpace). The kernel half is mapped. */
+/* A new, empty address space with one reference: 0 and *out; -ENOMEM (NoSpace). The kernel half is
+ * mapped. */
 int mm_create(struct gmem *gm, struct mm **out);
 struct mm *mm_get(struct mm *mm);
-/* At the last reference everything is unmapped and freed. mm may be NULL. It may be active on no vCPU. */
+/* At the last reference everything is unmapped and freed. mm may be NULL. It may be active on no
+ * vCPU. */
 void mm_put(struct mm *mm);
 uint64_t mm_id(const struct mm *mm);
 /* A reference to the mm with that id or NULL (InvalidId). */
@@ -64,21 +69,23 @@ gpa_t mm_root(const struct mm *mm);
 void mm_range(const struct mm *mm, uint64_t *start, uint64_t *end);
 
 /*
- * Makes mm the active one of activator `cpu` (a vCPU thread; 0..63) and the previous one inactive. NULL: none. The
- * activator holds a reference of its own. Called by that thread only.
+ * Makes mm the active one of activator `cpu` (a vCPU thread; 0..63) and the previous one inactive.
+ * NULL: none. The activator holds a reference of its own. Called by that thread only.
  */
 void mm_activate(struct gmem *gm, unsigned cpu, struct mm *mm);
-/* Runs f(arg) with mm active on cpu, then restores the previous one on every path; returns f's result. */
+/* Runs f(arg) with mm active on cpu, then restores the previous one on every path; returns f's
+ * result. */
 int mm_with(struct gmem *gm, unsigned cpu, struct mm *mm, int (*f)(void *arg), void *arg);
 struct mm *mm_active(struct gmem *gm, unsigned cpu); /* borrowed */
 /* Bit mask of the activators that have mm active. */
 uint64_t mm_active_mask(const struct mm *mm);
-/* Raised by every restricting change; a vCPU that last ran this mm at an older value flushes before it runs it again. */
+/* Raised by every restricting change; a vCPU that last ran this mm at an older value flushes before
+ * it runs it again. */
 uint64_t mm_tlb_gen(const struct mm *mm);
 
 /*
- * The kernel half: maps a frame at a kernel address in all address spaces. Setup only, before the first mm_create. prot:
- * VMA_* ; user: ring 3 may use it too. 0, -ENOMEM, -EEXIST.
+ * The kernel half: maps a frame at a kernel address in all address spaces. Setup only, before the
+ * first mm_create. prot: VMA_* ; user: ring 3 may use it too. 0, -ENOMEM, -EEXIST.
  */
 int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool user);
 /*
@@ -87,39 +94,46 @@ int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool
  */
 gpa_t gmem_kernel_root(struct gmem *gm);
 
-/* ---- mapping; addresses and lengths page aligned and inside mm_range unless said otherwise ---- */
+/* ---- mapping; addresses and lengths page aligned and inside mm_range unless said otherwise ----
+ */
 
 struct mm_map {
 	uint64_t addr; /* hint, or the address if fixed */
 	uint64_t len;
 	unsigned flags; /* VMA_* */
-	bool fixed; /* replaces what is there */
+	bool fixed;     /* replaces what is there */
 	bool noreplace; /* with fixed: -EEXIST if something is there */
-	bool low32; /* place it below 2 GiB (MAP_32BIT) */
+	bool low32;     /* place it below 2 GiB (MAP_32BIT) */
 	bool populate;
 	struct memobj *obj; /* a reference is taken */
 	uint64_t pgoff;
 	void *file;
 	const char *name;
 };
-/* Without fixed: the hint if free, else top-down below mm's mmap base. 0 and *out; -ENOMEM (no room, too many VMAs, over the limit), -EEXIST, -EINVAL. */
+/* Without fixed: the hint if free, else top-down below mm's mmap base. 0 and *out; -ENOMEM (no
+ * room, too many VMAs, over the limit), -EEXIST, -EINVAL. */
 int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out);
 int mm_munmap(struct mm *mm, uint64_t addr, uint64_t len); /* 0, -ENOMEM, -EINVAL */
-/* 0; -ENOMEM: a hole in the range (what precedes it is changed, as on Linux); -EACCES: shared object not writable is the caller's check. */
+/* 0; -ENOMEM: a hole in the range (what precedes it is changed, as on Linux); -EACCES: shared
+ * object not writable is the caller's check. */
 int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot);
-/* Linux's mremap; fixed: new_addr is where. 0 and *out; -EFAULT (old range not one mapping), -ENOMEM, -EINVAL. old_len 0 on a shared mapping duplicates it. */
-int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, bool maymove, bool fixed,
-	      bool dontunmap, uint64_t new_addr, uint64_t *out);
-/* Drops pages: private ones read as zero or as the object's again. 0; -ENOMEM: a hole (the rest is done). */
+/* Linux's mremap; fixed: new_addr is where. 0 and *out; -EFAULT (old range not one mapping),
+ * -ENOMEM, -EINVAL. old_len 0 on a shared mapping duplicates it. */
+int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, bool maymove,
+	      bool fixed, bool dontunmap, uint64_t new_addr, uint64_t *out);
+/* Drops pages: private ones read as zero or as the object's again. 0; -ENOMEM: a hole (the rest is
+ * done). */
 int mm_dontneed(struct mm *mm, uint64_t addr, uint64_t len);
 /* Sets or clears VMA_DONTFORK / VMA_WIPEONFORK on a range. 0, -ENOMEM. */
 int mm_advise_fork(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear);
-/* Faults the range in (MAP_POPULATE, MADV_POPULATE_*, mlock). write: as a write would. 0, -ENOMEM (hole), -EFAULT. */
+/* Faults the range in (MAP_POPULATE, MADV_POPULATE_*, mlock). write: as a write would. 0, -ENOMEM
+ * (hole), -EFAULT. */
 int mm_populate(struct mm *mm, uint64_t addr, uint64_t len, bool write);
 /* vec[i] = 1 if page i is resident. 0, -ENOMEM. */
 int mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec);
 
-/* The heap: the range is set by exec; brk moves its end. Returns the new (or unchanged, on failure) break as Linux does. */
+/* The heap: the range is set by exec; brk moves its end. Returns the new (or unchanged, on failure)
+ * break as Linux does. */
 void mm_set_brk(struct mm *mm, uint64_t start);
 uint64_t mm_brk(struct mm *mm, uint64_t brk, uint64_t rlimit_data);
 void mm_set_mmap_base(struct mm *mm, uint64_t base);
@@ -129,10 +143,12 @@ uint64_t mm_resident_pages(struct mm *mm);
 /* Over this many mapped bytes, mapping is -ENOMEM. UINT64_MAX: none. */
 void mm_set_limit_as(struct mm *mm, uint64_t bytes);
 
-/* The first VMA that ends after addr: copied to *out (borrowed pointers valid while the caller holds the mm alive and nothing unmaps). False: none. */
+/* The first VMA that ends after addr: copied to *out (borrowed pointers valid while the caller
+ * holds the mm alive and nothing unmaps). False: none. */
 bool mm_find_vma(struct mm *mm, uint64_t addr, struct vma *out);
 /* Calls f for each VMA in order under mm->lock. */
-void mm_for_each_vma(struct mm *mm, void (*f)(const struct vma *v, uint64_t resident_pages, void *arg), void *arg);
+void mm_for_each_vma(struct mm *mm,
+		     void (*f)(const struct vma *v, uint64_t resident_pages, void *arg), void *arg);
 
 /* ---- faults and fork ---- */
 
@@ -140,8 +156,9 @@ void mm_for_each_vma(struct mm *mm, void (*f)(const struct vma *v, uint64_t resi
 #define FAULT_EXEC  2
 
 /*
- * A touch of addr that the page tables refused. 0: mapped, run on. -EFAULT: no mapping; -EACCES: the mapping forbids it; -ENXIO: past the object's end, or I/O error
- * (SIGBUS); -ENOMEM: out of memory. Maps neighbours that are cheap to map: resident pages of the object, fresh zero pages
+ * A touch of addr that the page tables refused. 0: mapped, run on. -EFAULT: no mapping; -EACCES:
+ * the mapping forbids it; -ENXIO: past the object's end, or I/O error (SIGBUS); -ENOMEM: out of
+ * memory. Maps neighbours that are cheap to map: resident pages of the object, fresh zero pages
  * next to a sequential touch.
  */
 int mm_fault(struct mm *mm, uint64_t addr, unsigned access);
@@ -151,8 +168,8 @@ void mm_set_stack_limit(struct mm *mm, uint64_t bytes);
 
 /*
  * fork: a new mm that shares the objects and has copies of the private pages: the pages that
- * both will write at once are copied now, the rest is copy-on-write. hot: an address (the stack pointer) whose
- * neighbourhood is copied eagerly. 0, -ENOMEM (nothing left behind).
+ * both will write at once are copied now, the rest is copy-on-write. hot: an address (the stack
+ * pointer) whose neighbourhood is copied eagerly. 0, -ENOMEM (nothing left behind).
  */
 int mm_fork(struct mm *parent, uint64_t hot, struct mm **out);
 
@@ -160,7 +177,8 @@ void mm_get_stats(struct mm *mm, struct mm_stats *out);
 /* Sum over all mms of this gmem, the dead ones too. */
 void gmem_get_mm_stats(struct gmem *gm, struct mm_stats *out);
 
-/* ---- guest memory access by guest-virtual address: permission as ring 3 has, faults handled, never blocks ---- */
+/* ---- guest memory access by guest-virtual address: permission as ring 3 has, faults handled,
+ * never blocks ---- */
 
 /* 0 or -EFAULT. len 0 is 0 whatever the address; any address and length are allowed and checked. */
 int copy_from_guest(struct mm *mm, void *dst, gva_t src, size_t len);
@@ -169,17 +187,19 @@ int copy_to_guest(struct mm *mm, gva_t dst, const void *src, size_t len);
 ssize_t copy_from_guest_partial(struct mm *mm, void *dst, gva_t src, size_t len);
 ssize_t copy_to_guest_partial(struct mm *mm, gva_t dst, const void *src, size_t len);
 int clear_guest(struct mm *mm, gva_t dst, size_t len);
-/* A NUL-terminated string into buf of size bytes: its length; -EFAULT; -ENAMETOOLONG: no NUL in size bytes. */
+/* A NUL-terminated string into buf of size bytes: its length; -EFAULT; -ENAMETOOLONG: no NUL in
+ * size bytes. */
 ssize_t strncpy_from_guest(struct mm *mm, char *buf, gva_t src, size_t size);
 /* 32-bit atomics; 0; -EFAULT; -EINVAL: misaligned. */
 int guest_load32(struct mm *mm, gva_t a, uint32_t *out);
 int guest_store32(struct mm *mm, gva_t a, uint32_t v);
 int guest_cmpxchg32(struct mm *mm, gva_t a, uint32_t expected, uint32_t desired, uint32_t *out);
-/* Writes without regard to write permission (a debugger's write, the loader's): breaks copy-on-write. 0 or -EFAULT. */
+/* Writes without regard to write permission (a debugger's write, the loader's): breaks
+ * copy-on-write. 0 or -EFAULT. */
 int guest_poke(struct mm *mm, gva_t dst, const void *src, size_t len);
 /*
- * The identity of the word at a: for futexes. Private mapping: *obj_id = 0. Shared: the object's id and byte
- * offset. 0 or -EFAULT. write: fault it in for write.
+ * The identity of the word at a: for futexes. Private mapping: *obj_id = 0. Shared: the object's id
+ * and byte offset. 0 or -EFAULT. write: fault it in for write.
  */
 int mm_futex_key(struct mm *mm, gva_t a, bool write, uint64_t *obj_id, uint64_t *offset);
 

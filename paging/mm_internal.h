@@ -13,22 +13,22 @@
 #include <bsd/sys/tree.h>
 #include <sys/queue.h>
 
-#define MM_MAX_VMAS    65530 /* Linux's default vm.max_map_count */
-#define MM_STACK_GAP   (256 * PAGE_SIZE) /* Linux's default stack_guard_gap */
-#define MM_FAULT_AHEAD 16 /* pages mapped by one sequential touch, at most */
+#define MM_MAX_VMAS     65530             /* Linux's default vm.max_map_count */
+#define MM_STACK_GAP    (256 * PAGE_SIZE) /* Linux's default stack_guard_gap */
+#define MM_FAULT_AHEAD  16                /* pages mapped by one sequential touch, at most */
 #define MM_FAULT_AROUND 16 /* resident object pages mapped around a touch: an aligned block */
 /* A private writable mapping of more pages is refused unless it is VMA_NORESERVE. */
 #define OVERCOMMIT_PAGES(mm) ((mm)->gm->total * 16)
-#define MM_PGOFF_MAX   (1UL << 51) /* object pages; 2^63 bytes */
+#define MM_PGOFF_MAX         (1UL << 51) /* object pages; 2^63 bytes */
 
 struct vma_node {
 	struct vma v;
 	struct mm *mm;
 	RB_ENTRY(vma_node) rb;
 	LIST_ENTRY(vma_node) obj_link; /* protected by v.obj's map_lock */
-	struct vma_node *dead; /* next on mm->dead */
-	uint64_t next_touch; /* where a sequential reader or writer would fault next */
-	unsigned ahead; /* pages to map then */
+	struct vma_node *dead;         /* next on mm->dead */
+	uint64_t next_touch;           /* where a sequential reader or writer would fault next */
+	unsigned ahead;                /* pages to map then */
 };
 RB_HEAD(vma_tree, vma_node);
 
@@ -50,12 +50,13 @@ struct mm {
 	unsigned nvma;
 	struct vma_node *last; /* the VMA found last, or NULL */
 	struct vma_node *dead; /* to be released by mm_unlock */
-	uint64_t mapped; /* bytes */
-	uint64_t resident; /* entries that are not 0 */
-	uint64_t tables; /* below the root */
+	uint64_t mapped;       /* bytes */
+	uint64_t resident;     /* entries that are not 0 */
+	uint64_t tables;       /* below the root */
 	uint64_t brk_start, brk;
 	uint64_t mmap_base;
-	uint64_t gap_from, gap_largest; /* top-down search: start here for more than gap_largest bytes */
+	uint64_t gap_from,
+		gap_largest; /* top-down search: start here for more than gap_largest bytes */
 	uint64_t limit_as, stack_limit;
 
 	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;

@@ -93,7 +93,8 @@ pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
 			*va = at;
 			return &t[pgtable_index(at, 0)];
 		}
-		/* Nothing below this entry: go to the next of its level. User addresses do not wrap. */
+		/* Nothing below this entry: go to the next of its level. User addresses do not
+		 * wrap. */
 		uint64_t span = PAGE_SIZE << (PGTABLE_SHIFT * level);
 
 		at = (at & ~(span - 1)) + span;
@@ -226,7 +227,8 @@ void pgtable_batch_flush(struct pgtable_batch *b)
 			qsort(b->e, b->n, sizeof(b->e[0]), compare_entry);
 			drop_frames(b);
 		}
-		/* Before flush looks who is active: whoever becomes so later compares the generation. */
+		/* Before flush looks who is active: whoever becomes so later compares the
+		 * generation. */
 		atomic_fetch_add(&mm->tlb_gen, 1);
 		if (mm->gm->ops->flush)
 			mm->gm->ops->flush(mm->gm->machine, mm);

@@ -28,16 +28,17 @@
 
 #include "gmem_internal.h"
 
-/* Software view of a leaf entry; the architecture's pte.h converts. Accessed and dirty are always set. */
+/* Software view of a leaf entry; the architecture's pte.h converts. Accessed and dirty are always
+ * set. */
 #define PTE_PRESENT 0x01
 #define PTE_WRITE   0x02
 #define PTE_EXEC    0x04
 #define PTE_USER    0x08
 
-#define PGTABLE_SHIFT	9
+#define PGTABLE_SHIFT   9
 #define PGTABLE_ENTRIES (1u << PGTABLE_SHIFT)
-#define PGTABLE_LEVELS	4
-#define PGTABLE_SPAN	(PAGE_SIZE << PGTABLE_SHIFT) /* what one leaf table maps */
+#define PGTABLE_LEVELS  4
+#define PGTABLE_SPAN    (PAGE_SIZE << PGTABLE_SHIFT) /* what one leaf table maps */
 
 typedef _Atomic uint64_t pte_t; /* an entry where it lies */
 
@@ -66,8 +67,8 @@ pte_t *pgtable_find(struct mm *mm, uint64_t va);
 pte_t *pgtable_make(struct mm *mm, uint64_t va);
 /*
  * Finds the next leaf table at or above *va and below end: sets *va to the first address in it (not
- * below the old *va) and returns its entry; the entries that follow up to the table's end are adjacent.
- * NULL: there is none.
+ * below the old *va) and returns its entry; the entries that follow up to the table's end are
+ * adjacent. NULL: there is none.
  */
 pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end);
 /* Permissive change; takes over the caller's frame reference if the entry was 0. */
@@ -82,13 +83,13 @@ void pgtable_destroy(struct mm *mm);
 
 struct pgtable_batch {
 	struct mm *mm;
-	unsigned n; /* of e */
-	bool flush; /* something that was usable is not any more */
+	unsigned n;               /* of e */
+	bool flush;               /* something that was usable is not any more */
 	struct frame_list tables; /* to free after the flush */
 	struct pgtable_batch_entry {
 		pfn_t pfn;
 		bool drop; /* drop it from KVM's alias */
-		bool put; /* drop a reference after the flush */
+		bool put;  /* drop a reference after the flush */
 	} e[PGTABLE_BATCH];
 };
 
@@ -98,7 +99,8 @@ void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm);
  * with the entry, or has become the caller's). Flushes by itself when the batch is full.
  */
 void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put);
-/* Frees, after the flush, the tables that serve only addresses in [lo, hi): all their entries must be 0. */
+/* Frees, after the flush, the tables that serve only addresses in [lo, hi): all their entries must
+ * be 0. */
 void pgtable_prune(struct pgtable_batch *b, uint64_t lo, uint64_t hi);
 void pgtable_batch_flush(struct pgtable_batch *b);
 

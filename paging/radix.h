@@ -13,7 +13,7 @@ struct radix_node;
 struct radix {
 	struct radix_node *root;
 	unsigned height; /* levels; 0: empty */
-	size_t count; /* entries that are not 0 */
+	size_t count;    /* entries that are not 0 */
 };
 
 /* 0: nothing there. */

@@ -214,8 +214,8 @@ static int remap_locked(struct remap *r)
 	return err < 0 ? err : move_mapping(r, n, to);
 }
 
-int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, bool maymove, bool fixed,
-	      bool dontunmap, uint64_t new_addr, uint64_t *out)
+int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, bool maymove,
+	      bool fixed, bool dontunmap, uint64_t new_addr, uint64_t *out)
 {
 	struct remap r = {
 		.mm = mm,

@@ -11,7 +11,7 @@
 struct access {
 	struct mm *mm;
 	unsigned fault; /* FAULT_* */
-	unsigned need; /* PTE_* that an entry must have to be used without a fault */
+	unsigned need;  /* PTE_* that an entry must have to be used without a fault */
 };
 
 static struct access access_of(struct mm *mm, unsigned fault)
@@ -23,7 +23,8 @@ static struct access access_of(struct mm *mm, unsigned fault)
 	return a;
 }
 
-/* A forced write may use a page of its own that the mapping keeps read-only, or keeps from the user altogether. */
+/* A forced write may use a page of its own that the mapping keeps read-only, or keeps from the user
+ * altogether. */
 static bool force_ok(struct mm *mm, uint64_t va, uint64_t e)
 {
 	struct vma_node *n = vma_find(mm, va);
@@ -32,7 +33,8 @@ static bool force_ok(struct mm *mm, uint64_t va, uint64_t e)
 	       frame_refs(mm->gm, pte_pfn(e)) == 1;
 }
 
-/* Our address of guest address va, faulted in as needed. mm->lock held. NULL: *err is -EFAULT or -ENOMEM. */
+/* Our address of guest address va, faulted in as needed. mm->lock held. NULL: *err is -EFAULT or
+ * -ENOMEM. */
 static void *resolve(const struct access *a, uint64_t va, int *err)
 {
 	struct mm *mm = a->mm;
@@ -91,7 +93,8 @@ static size_t move_some(const struct access *a, enum move how, uint64_t va, void
 	return done;
 }
 
-static size_t move_all(struct mm *mm, unsigned fault, enum move how, uint64_t va, void *buf, size_t len)
+static size_t move_all(struct mm *mm, unsigned fault, enum move how, uint64_t va, void *buf,
+		       size_t len)
 {
 	struct access a = access_of(mm, fault);
 	size_t done = 0;
@@ -99,8 +102,8 @@ static size_t move_all(struct mm *mm, unsigned fault, enum move how, uint64_t va
 
 	while (done < len) {
 		/* An address that wraps meets the end of the user's range first. */
-		size_t n = move_some(&a, how, va + done, buf ? (char *)buf + done : NULL, len - done,
-				     &err);
+		size_t n = move_some(&a, how, va + done, buf ? (char *)buf + done : NULL,
+				     len - done, &err);
 
 		done += n;
 		if (n)

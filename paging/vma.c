@@ -49,7 +49,8 @@ void vma_insert(struct mm *mm, struct vma_node *n)
 		memobj_map_add(n->v.obj, n);
 }
 
-/* Something below end became free: if the top-down search starts below it, look again from the top. */
+/* Something below end became free: if the top-down search starts below it, look again from the top.
+ */
 static void gap_freed(struct mm *mm, uint64_t end)
 {
 	if (end <= mm->gap_from)

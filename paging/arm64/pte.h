@@ -10,18 +10,18 @@
 
 #include "../pgtable.h"
 
-#define PGTABLE_USER_ENTRIES 512 /* TTBR0 has a root of its own */
+#define PGTABLE_USER_ENTRIES 512  /* TTBR0 has a root of its own */
 #define PGTABLE_KERN_ENTRY   (-1) /* the kernel half is TTBR1's */
 
 #define ARM_VALID (1UL << 0)
 #define ARM_PAGE  (1UL << 1) /* level 3: a page; above: a table */
-#define ARM_EL0	  (1UL << 6)
-#define ARM_RO	  (1UL << 7)
+#define ARM_EL0   (1UL << 6)
+#define ARM_RO    (1UL << 7)
 #define ARM_INNER (3UL << 8)
-#define ARM_AF	  (1UL << 10)
-#define ARM_NG	  (1UL << 11)
-#define ARM_PXN	  (1UL << 53)
-#define ARM_UXN	  (1UL << 54)
+#define ARM_AF    (1UL << 10)
+#define ARM_NG    (1UL << 11)
+#define ARM_PXN   (1UL << 53)
+#define ARM_UXN   (1UL << 54)
 #define ARM_FRAME 0x0000fffffffff000UL
 
 static inline uint64_t pte_make(pfn_t pfn, unsigned flags)

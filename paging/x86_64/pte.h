@@ -10,15 +10,15 @@
 
 #include "../pgtable.h"
 
-#define PGTABLE_USER_ENTRIES 256 /* of the root: the user's half */
+#define PGTABLE_USER_ENTRIES 256              /* of the root: the user's half */
 #define PGTABLE_KERN_ENTRY   ABI_KERN_PML4_IX /* of the root: shared by all address spaces */
 
-#define X86_P  0x001UL
-#define X86_W  0x002UL
-#define X86_U  0x004UL
-#define X86_A  0x020UL
-#define X86_D  0x040UL
-#define X86_NX (1UL << 63)
+#define X86_P     0x001UL
+#define X86_W     0x002UL
+#define X86_U     0x004UL
+#define X86_A     0x020UL
+#define X86_D     0x040UL
+#define X86_NX    (1UL << 63)
 #define X86_FRAME 0x000ffffffffff000UL
 
 static inline uint64_t pte_make(pfn_t pfn, unsigned flags)

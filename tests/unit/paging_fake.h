@@ -2,10 +2,11 @@
  * A machine for the paging tests: memslots, flushes, and a processor whose MMU
  * behaves like a KVM with shadow page tables.
  *
- * The shadow: one page of translations per guest table frame and level, filled from the guest's tables at a miss and
- * then believed whatever the host stores there. A leaf is dropped only when its data page has left KVM's alias
- * (seen in /proc/self/pagemap), everything by slots_recycle. So a restricting change that bypasses its function, or a
- * table frame that is used again too soon, shows as it would in a real guest.
+ * The shadow: one page of translations per guest table frame and level, filled from the guest's
+ * tables at a miss and then believed whatever the host stores there. A leaf is dropped only when
+ * its data page has left KVM's alias (seen in /proc/self/pagemap at a flush), everything by
+ * slots_recycle. So a restricting change that bypasses its function, or a table frame that is used
+ * again too soon, shows as it would in a real guest.
  */
 #ifndef VMBOX_TESTS_PAGING_FAKE_H
 #define VMBOX_TESTS_PAGING_FAKE_H
@@ -32,7 +33,7 @@
 struct fake_shadow {
 	pfn_t table;
 	int level;
-	uint64_t leaf[PGTABLE_ENTRIES]; /* level 0 */
+	uint64_t leaf[PGTABLE_ENTRIES];             /* level 0 */
 	struct fake_shadow *child[PGTABLE_ENTRIES]; /* above */
 	struct fake_shadow *next;
 };
@@ -89,9 +90,38 @@ static inline int fake_slots_recycle(void *machine)
 	return 0;
 }
 
+/* The page is still in KVM's alias. */
+static inline bool fake_in_alias(struct fake_machine *m, pfn_t pfn)
+{
+	uintptr_t at = (uintptr_t)frame_kvm_hva(m->gm, pfn);
+	uint64_t e = 0;
+
+	if (m->pagemap < 0 ||
+	    pread(m->pagemap, &e, sizeof(e), (off_t)(at >> PAGE_SHIFT << 3)) != sizeof(e))
+		return false;
+	return e >> 63;
+}
+
+/* KVM is told at once when a page leaves its alias; the fake looks when it is asked to flush, which
+ * is always after. */
+static inline void fake_drop_invalidated(struct fake_machine *m)
+{
+	for (unsigned h = 0; h < FAKE_HASH; h++) {
+		for (struct fake_shadow *s = m->hash[h]; s; s = s->next) {
+			for (unsigned i = 0; !s->level && i < PGTABLE_ENTRIES; i++) {
+				if (s->leaf[i] && !fake_in_alias(m, pte_pfn(s->leaf[i])))
+					s->leaf[i] = 0;
+			}
+		}
+	}
+}
+
 static inline void fake_flush(void *machine, struct mm *mm)
 {
 	struct fake_machine *m = machine;
+
+	if (m->shadow)
+		fake_drop_invalidated(m);
 
 	atomic_fetch_add(&m->flushes, 1);
 	m->flushed = mm;
@@ -166,18 +196,6 @@ static inline struct fake_shadow *fake_shadow_of(struct fake_machine *m, pfn_t t
 	return s;
 }
 
-/* The page is still in KVM's alias. */
-static inline bool fake_in_alias(struct fake_machine *m, pfn_t pfn)
-{
-	uintptr_t at = (uintptr_t)frame_kvm_hva(m->gm, pfn);
-	uint64_t e = 0;
-
-	if (m->pagemap < 0 ||
-	    pread(m->pagemap, &e, sizeof(e), (off_t)(at >> PAGE_SHIFT << 3)) != sizeof(e))
-		return false;
-	return e >> 63;
-}
-
 /* KVM takes the page into its alias by a write fault, which maps no neighbours. */
 static inline void fake_take(struct fake_machine *m, pfn_t pfn)
 {
@@ -218,7 +236,7 @@ static inline pfn_t fake_touch(struct fake_machine *m, gpa_t root, uint64_t va, 
 	}
 	uint64_t *leaf = &s->leaf[pgtable_index(va, 0)];
 
-	if (m->shadow && *leaf && fake_in_alias(m, pte_pfn(*leaf)) && (pte_flags(*leaf) & need) == need)
+	if (m->shadow && *leaf && (pte_flags(*leaf) & need) == need)
 		return pte_pfn(*leaf);
 	*leaf = table ? fake_guest_entry(m, table, va, 0) : 0;
 	if ((pte_flags(*leaf) & need) != need) {
@@ -270,14 +288,18 @@ static inline int fake_load(struct fake_machine *m, struct mm *mm, uint64_t va)
 
 /* ---- short forms ---- */
 
-#define RW (VMA_READ | VMA_WRITE)
-#define PAGES(n) ((uint64_t)(n) * PAGE_SIZE)
+#define RW       (VMA_READ | VMA_WRITE)
+#define PAGES(n) ((uint64_t)(n)*PAGE_SIZE)
 
-static inline int fake_map(struct mm *mm, uint64_t addr, uint64_t pages, unsigned flags, struct memobj *o,
-			   uint64_t pgoff)
+static inline int fake_map(struct mm *mm, uint64_t addr, uint64_t pages, unsigned flags,
+			   struct memobj *o, uint64_t pgoff)
 {
-	struct mm_map map = {
-		.addr = addr, .len = PAGES(pages), .flags = flags, .fixed = true, .obj = o, .pgoff = pgoff};
+	struct mm_map map = {.addr = addr,
+			     .len = PAGES(pages),
+			     .flags = flags,
+			     .fixed = true,
+			     .obj = o,
+			     .pgoff = pgoff};
 	uint64_t out = 0;
 	int r = mm_mmap(mm, &map, &out);
 

@@ -237,7 +237,8 @@ static void test_quarantine(void **state)
 /* Three pages, the middle one without access. */
 static uint8_t *holey(void)
 {
-	uint8_t *p = mmap(NULL, PAGES(3), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p =
+		mmap(NULL, PAGES(3), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(p, MAP_FAILED);
 	assert_int_equal(mprotect(p + PAGE_SIZE, PAGE_SIZE, PROT_NONE), 0);
@@ -372,12 +373,12 @@ static void test_other_faults_kill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_refuses),	  cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_exhaustion),	  cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_hole),		  cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_quarantine),	  cmocka_unit_test(test_access_segv),
-		cmocka_unit_test(test_access_words),	  cmocka_unit_test(test_access_bus),
-		cmocka_unit_test(test_access_threads),	  cmocka_unit_test(test_other_faults_kill),
+		cmocka_unit_test(test_create_refuses), cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_hole),           cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_quarantine),     cmocka_unit_test(test_access_segv),
+		cmocka_unit_test(test_access_words),   cmocka_unit_test(test_access_bus),
+		cmocka_unit_test(test_access_threads), cmocka_unit_test(test_other_faults_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
