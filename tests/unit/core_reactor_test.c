@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What callbacks report, and the test waits for. */
@@ -193,6 +194,24 @@ static void a_descriptor_may_have_two_watches(void **state)
 	watch_destroy(second);
 }
 
+/* Wants add up; the one that was not met yet stays. */
+static void one_event_leaves_the_other_wanted(void **state)
+{
+	struct scene *s = *state;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(watch_create(s->r, pair[0], ready, s, &s->watch), 0);
+	watch_want(s->watch, EPOLLIN | EPOLLOUT);
+	wait_for_calls(s, 1);
+	assert_int_equal(s->events, EPOLLOUT);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	wait_for_calls(s, 2);
+	assert_int_equal(s->events, EPOLLIN);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void what_cannot_be_watched_is_refused(void **state)
 {
 	struct scene *s = *state;
@@ -287,6 +306,7 @@ int main(void)
 		T(a_callback_may_want_again),
 		T(a_hang_up_is_told_when_something_is_wanted),
 		T(a_descriptor_may_have_two_watches),
+		T(one_event_leaves_the_other_wanted),
 		T(what_cannot_be_watched_is_refused),
 		T(a_callback_may_destroy_its_watch),
 		T(destroy_waits_for_the_callback),

@@ -496,6 +496,27 @@ static void a_steal_respects_affinity(void **state)
 	end(1);
 }
 
+/* Movable, but not to every vCPU: the thief passes it over for a shorter queue's task. */
+static void a_steal_respects_a_mask_of_some_vcpus(void **state)
+{
+	struct world w3;
+
+	world_open(&w3, 3);
+	for (int i = 0; i < 3; i++) {
+		sched_task_init(&t[i], w3.sched);
+		sched_set_affinity(&t[i], i < 2 ? 1 : 2);
+		sched_start(&t[i]);
+		sched_set_affinity(&t[i], i < 2 ? 3 : 7);
+	}
+	assert_ptr_equal(world_next(&w3, 2), &t[2]);
+	assert_null(world_next(&w3, 2));
+	assert_ptr_equal(world_next(&w3, 1), &t[0]);
+	assert_ptr_equal(world_next(&w3, 0), &t[1]);
+	for (int i = 0; i < 3; i++)
+		end(i);
+	world_close(&w3);
+}
+
 /* ---- affinity ---- */
 
 static void affinity_needs_a_vcpu_that_exists(void **state)
@@ -649,6 +670,7 @@ int main(void)
 		TWO(a_woken_task_goes_back_to_its_vcpu),
 		ONE(a_vcpu_without_work_steals_from_the_longest_queue),
 		TWO(a_steal_respects_affinity),
+		ONE(a_steal_respects_a_mask_of_some_vcpus),
 		TWO(affinity_needs_a_vcpu_that_exists),
 		TWO(a_queued_task_moves_with_its_affinity),
 		TWO(a_running_task_is_evicted_by_its_affinity),

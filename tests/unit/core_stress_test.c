@@ -7,6 +7,8 @@
 #include "../../vmm/core/reactor.h"
 #include "../../vmm/core/registry.h"
 
+#include <sched.h>
+
 #define CPUS 3
 
 struct machine;
@@ -236,6 +238,53 @@ static void nor_without_memory_to_spare(void **state)
 	many_writers_many_readers(0);
 }
 
+/* ---- the last writer goes while a reader looks ---- */
+
+static void *put_writers(void *arg)
+{
+	struct pipe *_Atomic *slot = arg;
+	struct pipe *p;
+
+	for (int i = 0; i < 300; i++) {
+		while (!(p = atomic_exchange(slot, NULL)))
+			sched_yield();
+		pipe_writer_put(p);
+	}
+	return NULL;
+}
+
+static void end_of_file_races_a_read(void **state)
+{
+	struct pipe *_Atomic slot = NULL;
+	struct sched_task t;
+	struct world w;
+	pthread_t thread;
+	char c;
+
+	world_open(&w, 1);
+	world_run(&w, &t);
+	pthread_create(&thread, NULL, put_writers, &slot);
+	for (int i = 0; i < 300; i++) {
+		struct pipe *p = pipe_create();
+
+		slot = p;
+		for (int spin = i % 50; spin; spin--)
+			atomic_load(&slot);
+		/* Blocked or not: the end must be seen, or a wake must come. */
+		while (read_some(p, &c, 1, &t) == -EBLOCKED) {
+			if (sched_block(&t)) {
+				while (!world_next(&w, 0))
+					sched_yield();
+			}
+			sched_prepare(&t);
+		}
+		pipe_reader_put(p);
+	}
+	pthread_join(thread, NULL);
+	world_end(&t);
+	world_close(&w);
+}
+
 /* ---- wakes against timeouts ---- */
 
 static struct waitq bell;
@@ -418,6 +467,7 @@ int main(void)
 		cmocka_unit_test(tokens_go_round_a_ring),
 		cmocka_unit_test(messages_are_not_torn_and_none_is_lost),
 		cmocka_unit_test(nor_without_memory_to_spare),
+		cmocka_unit_test(end_of_file_races_a_read),
 		cmocka_unit_test(wakes_race_timeouts),
 		cmocka_unit_test(interrupts_and_affinity_from_a_foreign_thread),
 		cmocka_unit_test(tables_are_cloned_and_closed_at_once),

@@ -1,6 +1,8 @@
 /* Wait queues: who is woken, in what order, and that no wake is lost. */
 #include "core_test.h"
 
+#include <sched.h>
+
 struct scene {
 	struct world w;
 	struct waitq wq;
@@ -148,6 +150,20 @@ static void a_task_that_ends_passes_its_wake_on(void **state)
 	assert_int_equal(end_runnable(s), 2);
 }
 
+/* Woken after it had queued, but its call ends otherwise (with what it has already, say). */
+static void a_call_that_ends_passes_its_wake_on(void **state)
+{
+	struct scene *s = *state;
+
+	world_run(&s->w, &s->t[0]);
+	waitq_add(&s->wq, &s->t[0], true);
+	sleep_on(s, 1, true);
+	waitq_wake(&s->wq, 1);
+	waitq_remove_all(&s->t[0]);
+	assert_int_equal(end_runnable(s), 2);
+	world_end(&s->t[0]);
+}
+
 static void a_task_that_ends_unwoken_passes_nothing_on(void **state)
 {
 	struct scene *s = *state;
@@ -241,7 +257,7 @@ static void leaving_races_with_the_end_of_the_queue(void **state)
 			core_now();
 		sched_prepare(t);
 		while (r.wq)
-			;
+			sched_yield();
 	}
 	r.stop = true;
 	pthread_join(thread, NULL);
@@ -259,6 +275,7 @@ int main(void)
 		T(a_task_may_wait_on_many_queues),
 		T(hand_wakes_no_second_while_the_first_has_not_run),
 		T(a_task_that_ends_passes_its_wake_on),
+		T(a_call_that_ends_passes_its_wake_on),
 		T(a_task_that_ends_unwoken_passes_nothing_on),
 		T(a_task_whose_handler_runs_passes_nothing_on),
 		T(a_queue_may_end_before_its_waiters_leave),

@@ -318,7 +318,7 @@ void sched_task_init(struct sched_task *t, struct sched *s)
 
 void sched_task_fini(struct sched_task *t)
 {
-	waitq_abandon_all(t);
+	waitq_remove_all(t);
 	sched_deadline(t, TIME_NEVER);
 	pthread_mutex_destroy(&t->wait_lock);
 }
@@ -398,7 +398,7 @@ static void sched_leave_locked(struct sched *s, struct sched_task *t)
 
 void sched_prepare(struct sched_task *t)
 {
-	waitq_remove_all(t);
+	waitq_collect_all(t);
 	t->woken = false;
 }
 
@@ -439,7 +439,7 @@ void sched_exit(struct sched_task *t)
 	struct sched *s = t->sched;
 	struct sched_cpu *c;
 
-	waitq_abandon_all(t);
+	waitq_remove_all(t);
 	sched_deadline(t, TIME_NEVER);
 	pthread_mutex_lock(&s->lock);
 	c = &s->cpu[t->cpu];

@@ -178,12 +178,12 @@ static void waitq_leave_all(struct sched_task *task, bool pass_on)
 
 void waitq_remove_all(struct sched_task *task)
 {
-	waitq_leave_all(task, false);
+	waitq_leave_all(task, true);
 }
 
-void waitq_abandon_all(struct sched_task *task)
+void waitq_collect_all(struct sched_task *task)
 {
-	waitq_leave_all(task, true);
+	waitq_leave_all(task, false);
 }
 
 void waitq_destroy(struct waitq *wq)

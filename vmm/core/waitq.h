@@ -13,7 +13,7 @@
  *
  * An exclusive wake is a baton: who got it must look at the object, and hand
  * the rest on. Until its handler runs again (sched_prepare) the waiter stays on
- * wq->woken; a task that ends before that passes the baton on by itself.
+ * wq->woken; if its call or the task ends before that, the baton goes to the next.
  */
 #ifndef VMBOX_CORE_WAITQ_H
 #define VMBOX_CORE_WAITQ_H
@@ -81,13 +81,16 @@ int waitq_hand(struct waitq *wq);
 /* Nobody waits to be woken. */
 bool waitq_empty(struct waitq *wq);
 
-/* Takes all of the task's waiters off their queues and frees them. Same caller as waitq_add. */
+/*
+ * The call is over: takes all of the task's waiters off their queues and frees them. An
+ * exclusive wake that the task had and did not use goes to the next in that queue. Same
+ * caller as waitq_add.
+ */
 void waitq_remove_all(struct sched_task *task);
 
 /*
- * The same for a task whose handler will not run again: an exclusive wake that it
- * had and did not use goes to the next in that queue.
+ * The same for a task whose handler runs next, and uses the wakes that it had (sched_prepare).
  */
-void waitq_abandon_all(struct sched_task *task);
+void waitq_collect_all(struct sched_task *task);
 
 #endif
