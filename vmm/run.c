@@ -233,6 +233,7 @@ static int make_kernel(struct run *r)
 		.fpu_size = r->vm.fpu_size,
 		.fpu_init = r->vm.fpu_init,
 		.sigframe_fpu_size = r->vm.sigframe_fpu_size,
+		.fpu_features = r->vm.xcr0,
 		.vdso = vdso_image_start,
 		.vdso_size = (size_t)(vdso_image_end - vdso_image_start),
 		.clock_pfn = r->clock_pfn,

@@ -83,6 +83,9 @@ void kernel_destroy(struct kernel *k)
 	if (!k)
 		return;
 	processes_destroy(k);
+	/* What a vCPU ran last it still holds, and with it files. */
+	for (unsigned cpu = 0; cpu < k->cfg.cpus; cpu++)
+		mm_activate(k->gm, cpu, NULL);
 	if (k->vfs)
 		vfs_destroy(k);
 	if (k->vdso_obj)

@@ -49,6 +49,9 @@ int sigqueue_take(struct sigqueue_set *s, uint64_t mask, struct siginfo_k *info)
 
 /* ---- signal.c ---- */
 
+/* The task that this thread is in task_step() with, or NULL: it looks for signals by itself. */
+extern _Thread_local struct task *task_current;
+
 #define SIGMASK_KERNEL_ONLY (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
 #define SIGMASK_STOP	    (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
 #define SIGMASK_IGNORE	    (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))

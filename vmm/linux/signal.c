@@ -26,6 +26,8 @@
 /* sigaltstack: not in every libc's headers. */
 #define SS_AUTODISARM_K (1u << 31)
 
+_Thread_local struct task *task_current;
+
 /* ---- actions ---- */
 
 struct sighand *sighand_create(void)
@@ -107,7 +109,11 @@ void signal_recalc_locked(struct task *t)
 static void task_notify_locked(struct task *t)
 {
 	atomic_store(&t->notify, true);
-	sched_interrupt(&t->st);
+	/* Who is in its own handler needs no kick. */
+	if (t == task_current)
+		sched_wake(&t->st);
+	else
+		sched_interrupt(&t->st);
 }
 
 void signal_kill_locked(struct process *p, int wait_status)

@@ -202,7 +202,7 @@ static enum step deliver(struct task *t)
 	}
 }
 
-enum task_next task_step(struct task *t)
+static enum step step_loop(struct task *t)
 {
 	enum step s = STEP_AGAIN;
 
@@ -232,5 +232,15 @@ enum task_next task_step(struct task *t)
 			s = STEP_AGAIN;
 		}
 	}
+	return s;
+}
+
+enum task_next task_step(struct task *t)
+{
+	enum step s;
+
+	task_current = t;
+	s = step_loop(t);
+	task_current = NULL;
 	return s == STEP_ON ? TASK_RUN : TASK_GONE;
 }
