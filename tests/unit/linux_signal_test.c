@@ -163,6 +163,7 @@ static void smashed_frames_are_harmless(void **state)
 		rnd += i;
 		arch_start_thread(&w.init->cpu, TEST_CODE, TEST_STACK_TOP - 256);
 		w.init->blocked = 0;
+		memset(&w.init->altstack, 0, sizeof(w.init->altstack)); /* the last one's may be anywhere */
 		kill_self(w.init, SIGUSR1);
 		sp = arch_sp(&w.init->cpu.regs);
 		at = sp + ((next_byte() << 8 | next_byte()) % 1400);

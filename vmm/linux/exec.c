@@ -168,9 +168,11 @@ static void commit_cpu(struct exec *e)
 {
 	struct cpu *cpu = &e->t->cpu;
 
+	/* A vCPU that holds the old state must not write it back. */
+	if (e->k->ops && e->k->ops->fpu_forget)
+		e->k->ops->fpu_forget(e->k->machine, cpu);
 	if (cpu->fpu && e->k->cfg.fpu_init)
 		memcpy(cpu->fpu, e->k->cfg.fpu_init, e->k->cfg.fpu_size);
-	atomic_store(&cpu->fpu_home, NULL);
 	arch_start_thread(cpu, e->entry, e->sp);
 	cpu->regs_modified = true;
 	/* execve's result is the new program's registers. */
