@@ -121,7 +121,7 @@ check: all unit-tests guest-tests
 	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)"
 
 check-nested: all guest-tests
-	tests/check-nested --vmbox $(O)/vmbox --build $(O)
+	tests/check-nested --vmbox $(O)/vmbox --build $(O) $(CHECK_ARGS)
 
 check-full:
 	tests/check-full

@@ -111,55 +111,80 @@ void vcpu_kick(struct vcpu *v)
  * runs there, or somebody needs it.
  *
  * If c->fpu_home is v, v has run no other task since, so it is not in KVM_RUN with other
- * state: the ioctl cannot wait for a running guest. fpu_lock keeps it so while we read.
+ * state: the ioctl cannot wait for a running guest. v->fpu_lock keeps it so while we look; it protects
+ * fpu_owner and the owner's fpu_home and fpu_synced.
  */
-void vcpu_fpu_save(struct vm *vm, struct cpu *c)
+
+/* v with its fpu_lock held, if it is c's home; NULL: c->fpu[] is all there is. */
+static struct vcpu *lock_home(struct cpu *c)
 {
 	struct vcpu *v;
 
-	(void)vm;
 	while ((v = atomic_load(&c->fpu_home))) {
 		pthread_mutex_lock(&v->fpu_lock);
-		if (atomic_load(&c->fpu_home) == v) {
-			vcpu_arch_get_fpu(v, c->fpu);
-			v->fpu_owner = NULL;
-			atomic_store(&c->fpu_home, NULL);
-		}
+		if (atomic_load(&c->fpu_home) == v)
+			break;
 		pthread_mutex_unlock(&v->fpu_lock);
 	}
+	return v;
+}
+
+static void sync_locked(struct vcpu *v, struct cpu *c)
+{
+	if (!c->fpu_synced)
+		vcpu_arch_get_fpu(v, c->fpu);
+	c->fpu_synced = true;
+}
+
+static void forget_locked(struct vcpu *v, struct cpu *c)
+{
+	v->fpu_owner = NULL;
+	atomic_store(&c->fpu_home, NULL);
+}
+
+void vcpu_fpu_save(struct vm *vm, struct cpu *c)
+{
+	struct vcpu *v = lock_home(c);
+
+	(void)vm;
+	if (!v)
+		return;
+	sync_locked(v, c);
+	pthread_mutex_unlock(&v->fpu_lock);
 }
 
 void vcpu_fpu_forget(struct vm *vm, struct cpu *c)
 {
-	struct vcpu *v;
+	struct vcpu *v = lock_home(c);
 
 	(void)vm;
-	while ((v = atomic_load(&c->fpu_home))) {
-		pthread_mutex_lock(&v->fpu_lock);
-		if (atomic_load(&c->fpu_home) == v) {
-			v->fpu_owner = NULL;
-			atomic_store(&c->fpu_home, NULL);
-		}
-		pthread_mutex_unlock(&v->fpu_lock);
-	}
+	if (!v)
+		return;
+	forget_locked(v, c);
+	pthread_mutex_unlock(&v->fpu_lock);
 }
 
 static int fpu_load(struct vcpu *v, struct cpu *c)
 {
 	int r;
 
-	if (atomic_load(&c->fpu_home) == v)
+	if (atomic_load(&c->fpu_home) == v) {
+		c->fpu_synced = false; /* we own c: nobody else looks */
 		return 0;
+	}
 	vcpu_fpu_save(v->vm, c);
+	vcpu_fpu_forget(v->vm, c);
 	pthread_mutex_lock(&v->fpu_lock);
 	if (v->fpu_owner) {
-		vcpu_arch_get_fpu(v, v->fpu_owner->fpu);
-		atomic_store(&v->fpu_owner->fpu_home, NULL);
+		sync_locked(v, v->fpu_owner);
+		forget_locked(v, v->fpu_owner);
 	}
 	r = vcpu_arch_set_fpu(v, c->fpu);
-	v->fpu_owner = r < 0 ? NULL : c;
-	if (r == 0)
+	if (r == 0) {
+		v->fpu_owner = c;
+		c->fpu_synced = false;
 		atomic_store(&c->fpu_home, v);
+	}
 	pthread_mutex_unlock(&v->fpu_lock);
 	return r;
 }

@@ -2,8 +2,8 @@
  * A task's user-visible CPU state.
  *
  * Whoever owns the task (the thread that runs its handler, or the vCPU loop) owns this. fpu_home is the vCPU
- * whose registers hold newer FP state than fpu[], or NULL; only the VMM changes it, and others clear it after
- * machine_ops.fpu_save by cpu_fpu_modified().
+ * whose registers hold the task's FP state, or NULL; fpu[] is as new only after machine_ops.fpu_save. Before fpu[] is
+ * written, and before the memory goes, machine_ops.fpu_forget.
  */
 #ifndef VMBOX_LINUX_CPU_H
 #define VMBOX_LINUX_CPU_H
@@ -21,7 +21,9 @@ struct cpu {
 	 */
 	bool regs_modified;
 	uint8_t *fpu; /* the architecture's FP image (x86: XSAVE, uncompacted), kernel_config.fpu_size bytes, 64-byte aligned */
+	/* the VMM's: */
 	_Atomic(void *) fpu_home; /* opaque vCPU */
+	bool fpu_synced; /* fpu[] is what fpu_home's registers hold */
 };
 
 enum trap_kind {

@@ -168,9 +168,7 @@ static void commit_cpu(struct exec *e)
 {
 	struct cpu *cpu = &e->t->cpu;
 
-	/* A vCPU that holds the old state must not write it back. */
-	if (e->k->ops && e->k->ops->fpu_forget)
-		e->k->ops->fpu_forget(e->k->machine, cpu);
+	task_fpu_forget(e->t);
 	if (cpu->fpu && e->k->cfg.fpu_init)
 		memcpy(cpu->fpu, e->k->cfg.fpu_init, e->k->cfg.fpu_size);
 	arch_start_thread(cpu, e->entry, e->sp);

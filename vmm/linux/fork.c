@@ -117,8 +117,7 @@ static void copy_task(struct task *t, struct task *n, const struct clone_args_k 
 {
 	struct kernel *k = t->k;
 
-	if (k->ops && k->ops->fpu_save)
-		k->ops->fpu_save(k->machine, &t->cpu);
+	task_fpu_sync(t);
 	memcpy(n->cpu.fpu, t->cpu.fpu, k->cfg.fpu_size);
 	n->cpu.regs = t->cpu.regs;
 	arch_fork_regs(&n->cpu, a->stack, (a->flags & CLONE_SETTLS) != 0, a->tls);

@@ -35,7 +35,7 @@ struct machine_ops {
 	 * NULL: the host's own.
 	 */
 	int64_t (*clock_ns)(void *machine, int clock);
-	/* c is about to be freed: no vCPU may remember it. Any thread. */
+	/* c->fpu[] is about to be written, or freed: no vCPU may hold or remember it. Any thread. */
 	void (*fpu_forget)(void *machine, struct cpu *c);
 };
 

@@ -48,14 +48,11 @@ struct task *task_create(struct process *p, uint32_t tid)
 
 void task_free(struct task *t)
 {
-	struct kernel *k = t->k;
-
 	call_finish(t, &t->call);
 	free(t->restart_call);
 	process_put(t->vfork_child);
 	sigqueue_flush(&t->pending);
-	if (k->ops && k->ops->fpu_forget)
-		k->ops->fpu_forget(k->machine, &t->cpu);
+	task_fpu_forget(t);
 	sched_task_fini(&t->st);
 	process_put(t->p);
 	free(t->cpu.fpu);

@@ -209,6 +209,13 @@ void process_vfork_release(struct process *p);
 /* Its own times, tasks that run now included, and those of the children it has waited for. Takes tree_lock. */
 void process_get_times(struct process *p, struct rusage_times *out);
 
+/* ---- cpu.c: the owner only ---- */
+
+/* t->cpu.fpu[] becomes current; a vCPU may go on holding the same. */
+void task_fpu_sync(struct task *t);
+/* No vCPU holds t's FP state any more: before fpu[] is written or freed. What it had and fpu[] had not is lost. */
+void task_fpu_forget(struct task *t);
+
 /* ---- fork.c, exec.c ---- */
 
 /* What clone, fork and vfork share. Flags: CLONE_*. */

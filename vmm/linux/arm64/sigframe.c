@@ -79,14 +79,6 @@ struct records {
 	struct record_head end;
 };
 
-static void fpu_save(struct task *t)
-{
-	const struct kernel *k = t->k;
-
-	if (k->ops && k->ops->fpu_save)
-		k->ops->fpu_save(k->machine, &t->cpu);
-}
-
 static void fill_records(const struct task *t, struct records *r)
 {
 	r->fpsimd.head.magic = FPSIMD_RECORD;
@@ -162,7 +154,7 @@ int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, con
 	sp = frame_place(t, act, &record);
 	if (!sp || !back)
 		return -EFAULT;
-	fpu_save(t);
+	task_fpu_sync(t);
 	if (frame_write(t, sp, record, info, mask_to_restore) < 0)
 		return -EFAULT;
 	r->x[0] = (uint64_t)sig;
@@ -202,7 +194,7 @@ static int find_fpsimd(struct task *t, uint64_t at, struct fpsimd_record *out)
 
 static void take_fpsimd(struct task *t, const struct fpsimd_record *f)
 {
-	fpu_save(t); /* so that no vCPU still holds what is replaced now */
+	task_fpu_forget(t);
 	if (t->k->cfg.fpu_size < FPU_SIZE)
 		return;
 	memcpy(t->cpu.fpu, f->vregs, VREGS_SIZE);

@@ -115,18 +115,11 @@ static size_t frame_fpu_bytes(const struct kernel *k)
 	return size ? size + sizeof(uint32_t) : FX_SIZE;
 }
 
-static void fpu_save(struct task *t)
-{
-	const struct kernel *k = t->k;
-
-	if (k->ops && k->ops->fpu_save)
-		k->ops->fpu_save(k->machine, &t->cpu);
-}
-
 static void fpu_reset(struct task *t)
 {
 	const struct kernel_config *cfg = &t->k->cfg;
 
+	task_fpu_forget(t);
 	if (cfg->fpu_init)
 		memcpy(t->cpu.fpu, cfg->fpu_init, cfg->fpu_size);
 	else
@@ -281,7 +274,7 @@ int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, con
 	sp = frame_place(t, act, &fpu);
 	if (!sp || sp >= ABI_USER_END)
 		return -EFAULT;
-	fpu_save(t);
+	task_fpu_sync(t);
 	if (frame_put_fpu(t, fpu) < 0)
 		return -EFAULT;
 	f.pretcode = act->restorer;
@@ -340,7 +333,7 @@ static int restore_fpu(struct task *t, uint64_t at)
 		return -EFAULT;
 	r = frame_get_fpu(t, at, image);
 	if (r == 0) {
-		fpu_save(t); /* so that no vCPU still holds what is replaced now */
+		task_fpu_forget(t);
 		memcpy(t->cpu.fpu, image, size);
 	}
 	free(image);
@@ -364,7 +357,6 @@ int arch_signal_return(struct task *t)
 		if (restore_fpu(t, uc.mc.fpstate) < 0)
 			return -EFAULT;
 	} else {
-		fpu_save(t);
 		fpu_reset(t);
 	}
 	take_sigcontext(&t->cpu.regs, &uc.mc);

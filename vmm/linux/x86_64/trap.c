@@ -49,12 +49,10 @@ static int fpe_code(uint32_t err)
 /* 0: spurious. */
 static int fp_signal(struct task *t, bool simd, struct siginfo_k *info)
 {
-	struct kernel *k = t->k;
 	uint16_t fcw, fsw;
 	uint32_t mxcsr, err;
 
-	if (k->ops && k->ops->fpu_save)
-		k->ops->fpu_save(k->machine, &t->cpu);
+	task_fpu_sync(t);
 	if (simd) {
 		memcpy(&mxcsr, t->cpu.fpu + FX_MXCSR, sizeof(mxcsr));
 		err = ~(mxcsr >> 7) & mxcsr;
