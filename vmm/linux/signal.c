@@ -393,6 +393,8 @@ static void restart_resolve(struct task *t, const struct sigaction_k *act)
 		if (result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK ||
 		    (result == -ERESTARTSYS && !(act->flags & SA_RESTART))) {
 			arch_syscall_result(r, -EINTR);
+			free(t->restart_call);
+			t->restart_call = NULL;
 			return;
 		}
 	}

@@ -146,7 +146,8 @@ static int wait_scan_locked(struct process *p, const struct wait_for *w, struct 
 	int ret = -ECHILD;
 
 	TAILQ_FOREACH (child, &p->children, sibling) {
-		if (!eligible(child, w))
+		/* A zombie is nothing that could still stop or continue. */
+		if (!eligible(child, w) || (child->life == LIFE_ZOMBIE && !(w->options & WEXITED)))
 			continue;
 		ret = 0;
 		if (wait_zombie_locked(p, child, w, r) || wait_stopped_locked(child, w, r) ||
