@@ -60,7 +60,7 @@ static void measure(struct elf_image *img)
 		const Elf64_Phdr *ph = &img->ph[i];
 		uint64_t end;
 
-		if (ph->p_type != PT_LOAD)
+		if (ph->p_type != PT_LOAD || ph->p_memsz == 0)
 			continue;
 		if (ph->p_align > img->align && (ph->p_align & (ph->p_align - 1)) == 0)
 			img->align = ph->p_align;

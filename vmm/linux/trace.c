@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define RESULT_COLUMN 40 /* of the "=" */
+#define RESULT_ROOM   512 /* kept for it in a long line */
 
 struct trace {
 	int fd;
@@ -198,7 +199,7 @@ static void add_success(struct text *x, struct task *t, struct call *c, long r)
 	}
 	if (is_fcntl(c, F_GETFL)) {
 		text_add(x, "%#lx (flags ", (unsigned long)r);
-		text_open_flags(x, (unsigned)r);
+		text_open_flags(x, (unsigned)r, false);
 		text_add(x, ")");
 	} else if (is_fcntl(c, F_GETFD) && r == FD_CLOEXEC) {
 		text_add(x, "0x1 (flags FD_CLOEXEC)");
@@ -234,6 +235,11 @@ static void add_call(struct text *x, struct task *t, struct call *c, long r)
 	else
 		text_add(x, "%s(", syscall_desc(c->row)->name);
 	add_args(x, t, c, c->trace, r);
+	/* The result is always seen. */
+	if (x->len > sizeof(x->buf) - RESULT_ROOM) {
+		x->len = sizeof(x->buf) - RESULT_ROOM;
+		text_add(x, "...");
+	}
 	text_add(x, ")");
 	if (x->len < RESULT_COLUMN)
 		text_add(x, "%*s", (int)(RESULT_COLUMN - x->len), "");

@@ -482,7 +482,8 @@ static void add_in(struct text *x, struct task *t, const struct call *c, unsigne
 		add_rlimit(x, t, v);
 		break;
 	case W_OFLAGS:
-		text_open_flags(x, (unsigned)v);
+		/* pipe2 and dup3 have no access mode. */
+		text_open_flags(x, (unsigned)v, c->row == ROW_pipe2 || c->row == ROW_dup3);
 		break;
 	default:
 		add_ptr(x, v);

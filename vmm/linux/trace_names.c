@@ -195,7 +195,7 @@ void text_siginfo(struct text *x, int sig, const struct siginfo_k *info)
 
 /* ---- words ---- */
 
-void text_open_flags(struct text *x, unsigned flags)
+void text_open_flags(struct text *x, unsigned flags, bool no_mode)
 {
 	static const struct trace_name names[] = {
 		N(O_CREAT), N(O_EXCL), N(O_NOCTTY), N(O_TRUNC), N(O_APPEND), N(O_NONBLOCK), N(O_SYNC), N(O_DSYNC),
@@ -204,6 +204,10 @@ void text_open_flags(struct text *x, unsigned flags)
 	};
 	static const char *const mode[] = {"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
 
+	if (no_mode) {
+		text_flags(x, names, ARRAY_SIZE(names), flags, "0");
+		return;
+	}
 	text_add(x, "%s", mode[flags & O_ACCMODE]);
 	if (flags & ~(unsigned)O_ACCMODE) {
 		text_add(x, "|");

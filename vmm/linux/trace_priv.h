@@ -35,7 +35,8 @@ void text_wait_status(struct text *x, int status);
 void text_siginfo(struct text *x, int sig, const struct siginfo_k *info);
 /* len bytes in quotes, escaped as strace does; cut: ... follows. */
 void text_bytes(struct text *x, const void *bytes, size_t len, bool cut);
-void text_open_flags(struct text *x, unsigned flags);
+/* no_mode: only the flags, not O_RDONLY and so on. */
+void text_open_flags(struct text *x, unsigned flags, bool no_mode);
 
 /* Argument i and those after it mean nothing in this call, and are not shown. */
 bool trace_word_skipped(const struct call *c, unsigned i, const char *word, size_t len);
