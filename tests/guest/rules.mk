@@ -15,6 +15,7 @@
 #	native: no				run in vmbox alone (spec-*), against expect-status
 #	expect-stdout: TEXT			and these lines of output
 #	stderr: compare				compare stderr too
+#	nested: no				not in an emulated machine; say why in the test
 #	timeout: SECONDS			default 20, in either mode
 #
 # Values are split at white space; there is no quoting.

@@ -46,9 +46,6 @@ INSN(wbinvd, "wbinvd")
 INSN(swapgs, "swapgs")
 INSN(sysret, "sysretq" ::: "rcx", "r11")
 INSN(sysexit, "sysexitl")
-INSN(iret_kernel, "mov %%rsp, %%rax\n\tpush $0x18\n\tpush %%rax\n\tpushfq\n\tpush $0x10\n\t"
-		  "lea 1f(%%rip), %%rax\n\tpush %%rax\n\tiretq\n1:" ::
-	     : "rax", "memory")
 INSN(xsetbv, "xor %%ecx, %%ecx\n\txor %%eax, %%eax\n\txor %%edx, %%edx\n\txsetbv" ::
 	     : "rax", "rcx", "rdx")
 INSN(ud2, "ud2")
@@ -77,7 +74,6 @@ INSN(gdt_load, "mov $0xffffffff80100000, %%rax\n\tmov (%%rax), %%rax" ::: "rax")
 INSN(load_bad_ds, "mov $0x1234, %%eax\n\tmov %%eax, %%ds" ::: "rax")
 INSN(load_kernel_ss, "mov $0x18, %%eax\n\tmov %%eax, %%ss" ::: "rax")
 INSN(load_tss_fs, "mov $0x40, %%eax\n\tmov %%eax, %%fs" ::: "rax")
-INSN(far_jump, "push $0x10\n\tlea 1f(%%rip), %%rax\n\tpush %%rax\n\tlretq\n1:" ::: "rax", "memory")
 INSN(single_step, "pushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\tnop\n\tnop" ::: "memory", "cc")
 INSN(popf_iopl, "pushfq\n\torl $0x3000, (%%rsp)\n\tpopfq\n\tcli" ::: "memory", "cc")
 
@@ -124,7 +120,6 @@ static const struct {
 	ROW(swapgs),
 	ROW(sysret),
 	ROW(sysexit),
-	ROW(iret_kernel),
 	ROW(xsetbv),
 	ROW(ud2),
 	ROW(int3),
@@ -147,7 +142,6 @@ static const struct {
 	ROW(load_bad_ds),
 	ROW(load_kernel_ss),
 	ROW(load_tss_fs),
-	ROW(far_jump),
 	ROW(single_step),
 	ROW(popf_iopl),
 };
