@@ -1,5 +1,6 @@
 /*
- * The call table, dispatch, blocked calls and their restart, and a few handlers that need nothing but a task.
+ * The call table, dispatch, blocked calls and their restart, and a few handlers that need nothing
+ * but a task.
  */
 #include "linux_fake.h"
 
@@ -36,8 +37,9 @@ static void test_table(void **state)
 /* Each word of the table is one that the trace knows: none falls through to a bare number. */
 static void test_words(void **state)
 {
-	static const char plain[] = ",fd,int,uint,long,size,hex,ptr,mode,str,buf,strv,envp,iovec,pollfds,sig,sigact,"
-				    "sigset,timespec,timeval,rlim,oflags,atfd,clone,";
+	static const char plain[] =
+		",fd,int,uint,long,size,hex,ptr,mode,str,buf,strv,envp,iovec,pollfds,sig,sigact,"
+		"sigset,timespec,timeval,rlim,oflags,atfd,clone,";
 	static struct text x;
 
 	(void)state;
@@ -50,7 +52,8 @@ static void test_words(void **state)
 
 			snprintf(key, sizeof(key), ",%.*s,", (int)len, w);
 			x.len = 0;
-			if (!trace_word_is_out(w, len) && !strstr(plain, key) && !trace_named_word(&x, w, len, 0))
+			if (!trace_word_is_out(w, len) && !strstr(plain, key) &&
+			    !trace_named_word(&x, w, len, 0))
 				fail_msg("%s: word %.*s", syscall_desc(row)->name, (int)len, w);
 			w += len + (w[len] == ',');
 		}
@@ -223,7 +226,8 @@ static void test_limits(void **state)
 	assert_int_equal(fake_run(&f, ROW_setrlimit, RLIMIT_CPU, FAKE_BASE + 16), 0);
 	assert_int_equal(fake_run(&f, ROW_setrlimit, RLIM_NLIMITS, FAKE_BASE + 16), -EINVAL);
 	assert_int_equal(fake_run(&f, ROW_setrlimit, RLIMIT_CPU, 8), -EFAULT);
-	assert_int_equal(fake_run(&f, ROW_prlimit64, 0, RLIMIT_CPU, 0, FAKE_BASE + PAGE_SIZE), -EFAULT);
+	assert_int_equal(fake_run(&f, ROW_prlimit64, 0, RLIMIT_CPU, 0, FAKE_BASE + PAGE_SIZE),
+			 -EFAULT);
 	assert_int_equal(fake_run(&f, ROW_prlimit64, 99, RLIMIT_CPU, 0, 0), -ESRCH);
 	/* the hard limit only goes down */
 	fake_put(&f, FAKE_BASE, (const uint64_t[2]){5, 11}, 16);
@@ -244,11 +248,19 @@ static void test_mmap_errors(void **state)
 	assert_int_equal(fake_run(&f, ROW_mmap, 0, 1UL << 63, rw, anon, UINT64_MAX, 0), -ENOMEM);
 	assert_int_equal(fake_run(&f, ROW_mmap, 0, 4096, rw, 0x20, UINT64_MAX, 0), -EINVAL);
 	assert_int_equal(fake_run(&f, ROW_mmap, 0, 4096, rw, 2, 7, 0), -EBADF);
-	assert_int_equal(fake_run(&f, ROW_mmap, 4096, 4096, rw, anon | 0x10, UINT64_MAX, 0), -EPERM);
-	assert_int_equal(fake_run(&f, ROW_mmap, FAKE_BASE + 1, 4096, rw, anon | 0x10, UINT64_MAX, 0), -EINVAL);
-	assert_int_equal(fake_run(&f, ROW_mmap, UINT64_MAX - 4095, 4096, rw, anon | 0x10, UINT64_MAX, 0), -ENOMEM);
-	assert_int_equal(fake_run(&f, ROW_mmap, FAKE_BASE, 4096, rw, anon | 0x100000, UINT64_MAX, 0), -EEXIST);
-	assert_int_equal(fake_run(&f, ROW_mmap, 0, 8192, rw, anon, UINT64_MAX, UINT64_MAX - 4095), -EOVERFLOW);
+	assert_int_equal(fake_run(&f, ROW_mmap, 4096, 4096, rw, anon | 0x10, UINT64_MAX, 0),
+			 -EPERM);
+	assert_int_equal(
+		fake_run(&f, ROW_mmap, FAKE_BASE + 1, 4096, rw, anon | 0x10, UINT64_MAX, 0),
+		-EINVAL);
+	assert_int_equal(
+		fake_run(&f, ROW_mmap, UINT64_MAX - 4095, 4096, rw, anon | 0x10, UINT64_MAX, 0),
+		-ENOMEM);
+	assert_int_equal(
+		fake_run(&f, ROW_mmap, FAKE_BASE, 4096, rw, anon | 0x100000, UINT64_MAX, 0),
+		-EEXIST);
+	assert_int_equal(fake_run(&f, ROW_mmap, 0, 8192, rw, anon, UINT64_MAX, UINT64_MAX - 4095),
+			 -EOVERFLOW);
 	assert_int_equal(fake_run(&f, ROW_munmap, 1, 4096), -EINVAL);
 	assert_int_equal(fake_run(&f, ROW_munmap, FAKE_BASE, 0), -EINVAL);
 	assert_int_equal(fake_run(&f, ROW_munmap, FAKE_BASE, UINT64_MAX), -EINVAL);
@@ -309,16 +321,11 @@ static void test_sched_and_prctl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_blocked),
-		cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_foreign_thread),
-		cmocka_unit_test(test_credentials),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_mmap_errors),
-		cmocka_unit_test(test_sched_and_prctl),
+		cmocka_unit_test(test_table),       cmocka_unit_test(test_words),
+		cmocka_unit_test(test_unknown),     cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_restart),     cmocka_unit_test(test_foreign_thread),
+		cmocka_unit_test(test_credentials), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_mmap_errors), cmocka_unit_test(test_sched_and_prctl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

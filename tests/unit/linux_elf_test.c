@@ -1,5 +1,6 @@
 /*
- * ELF images, good and bad: what the parser refuses and with which errno, what is mapped, and the first stack.
+ * ELF images, good and bad: what the parser refuses and with which errno, what is mapped, and the
+ * first stack.
  */
 #include "linux_fake.h"
 
@@ -41,10 +42,19 @@ static void good_image(struct image *im)
 	eh->e_phoff = sizeof(Elf64_Ehdr);
 	eh->e_phnum = 3;
 	eh->e_entry = 0x400800;
-	*phdr(im, 0) = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = 0x400000,
-				    .p_filesz = 0x2000, .p_memsz = 0x2000, .p_align = 4096};
-	*phdr(im, 1) = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = 0x402010,
-				    .p_offset = 0x2010, .p_filesz = 0x1000, .p_memsz = 0x3000, .p_align = 4096};
+	*phdr(im, 0) = (Elf64_Phdr){.p_type = PT_LOAD,
+				    .p_flags = PF_R | PF_X,
+				    .p_vaddr = 0x400000,
+				    .p_filesz = 0x2000,
+				    .p_memsz = 0x2000,
+				    .p_align = 4096};
+	*phdr(im, 1) = (Elf64_Phdr){.p_type = PT_LOAD,
+				    .p_flags = PF_R | PF_W,
+				    .p_vaddr = 0x402010,
+				    .p_offset = 0x2010,
+				    .p_filesz = 0x1000,
+				    .p_memsz = 0x3000,
+				    .p_align = 4096};
 	*phdr(im, 2) = (Elf64_Phdr){.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W};
 }
 
@@ -99,10 +109,10 @@ struct bad {
 	void (*spoil)(struct image *im);
 };
 
-#define SPOIL(name, stmt)                         \
-	static void spoil_##name(struct image *im) \
-	{                                         \
-		stmt;                             \
+#define SPOIL(name, stmt)                                                                          \
+	static void spoil_##name(struct image *im)                                                 \
+	{                                                                                          \
+		stmt;                                                                              \
 	}
 SPOIL(magic, im->bytes[1] = 'X')
 SPOIL(class, header(im)->e_ident[EI_CLASS] = ELFCLASS32)
@@ -118,7 +128,8 @@ SPOIL(phnum_max, header(im)->e_phnum = 0xffff)
 SPOIL(phoff_end, header(im)->e_phoff = im->size - 10)
 SPOIL(phoff_huge, header(im)->e_phoff = UINT64_MAX - 8)
 SPOIL(no_load, phdr(im, 0)->p_type = phdr(im, 1)->p_type = PT_NOTE)
-SPOIL(only_empty, phdr(im, 0)->p_memsz = phdr(im, 0)->p_filesz = phdr(im, 1)->p_memsz = phdr(im, 1)->p_filesz = 0)
+SPOIL(only_empty, phdr(im, 0)->p_memsz = phdr(im, 0)->p_filesz = phdr(im, 1)->p_memsz =
+			  phdr(im, 1)->p_filesz = 0)
 SPOIL(filesz, phdr(im, 1)->p_filesz = 0x4000)
 SPOIL(memsz_wraps, phdr(im, 1)->p_memsz = UINT64_MAX)
 SPOIL(vaddr_wraps, phdr(im, 1)->p_vaddr = UINT64_MAX - 0xfef)
@@ -141,16 +152,26 @@ SPOIL(interp_no_nul, spoil_interp(im, 4096, 20))
 SPOIL(interp_past_end, spoil_interp(im, 3 * 4096 + 90, 20))
 SPOIL(interp_offset, spoil_interp(im, UINT64_MAX - 5, 20))
 
-#define BAD(name, err) {#name, err, spoil_##name}
+#define BAD(name, err)                                                                             \
+	{                                                                                          \
+#name, err, spoil_##name                                                           \
+	}
 static const struct bad bads[] = {
-	BAD(magic, -ENOEXEC), BAD(class, -ENOEXEC), BAD(order, -ENOEXEC), BAD(type, -ENOEXEC), BAD(core, -ENOEXEC),
-	BAD(machine, -ENOEXEC), BAD(empty, -ENOEXEC), BAD(short_header, -ENOEXEC), BAD(phentsize, -ENOEXEC),
-	BAD(phnum_0, -ENOEXEC), BAD(phnum_max, -ENOEXEC), BAD(phoff_end, -ENOEXEC), BAD(phoff_huge, -ENOEXEC),
-	BAD(no_load, -ENOEXEC), BAD(only_empty, -ENOEXEC), BAD(filesz, -EINVAL), BAD(memsz_wraps, -EINVAL),
-	BAD(vaddr_wraps, -EINVAL), BAD(vaddr_kernel, -EINVAL), BAD(vaddr_noncanonical, -EINVAL),
-	BAD(vaddr_null, -EINVAL), BAD(end, -EINVAL), BAD(misaligned, -EINVAL), BAD(truncated, -ENOEXEC),
-	BAD(offset_huge, -EINVAL), BAD(offset_negative, -EINVAL), BAD(interp_short, -ENOEXEC),
-	BAD(interp_long, -ENOEXEC), BAD(interp_no_nul, -ENOEXEC), BAD(interp_past_end, -EIO),
+	BAD(magic, -ENOEXEC),         BAD(class, -ENOEXEC),
+	BAD(order, -ENOEXEC),         BAD(type, -ENOEXEC),
+	BAD(core, -ENOEXEC),          BAD(machine, -ENOEXEC),
+	BAD(empty, -ENOEXEC),         BAD(short_header, -ENOEXEC),
+	BAD(phentsize, -ENOEXEC),     BAD(phnum_0, -ENOEXEC),
+	BAD(phnum_max, -ENOEXEC),     BAD(phoff_end, -ENOEXEC),
+	BAD(phoff_huge, -ENOEXEC),    BAD(no_load, -ENOEXEC),
+	BAD(only_empty, -ENOEXEC),    BAD(filesz, -EINVAL),
+	BAD(memsz_wraps, -EINVAL),    BAD(vaddr_wraps, -EINVAL),
+	BAD(vaddr_kernel, -EINVAL),   BAD(vaddr_noncanonical, -EINVAL),
+	BAD(vaddr_null, -EINVAL),     BAD(end, -EINVAL),
+	BAD(misaligned, -EINVAL),     BAD(truncated, -ENOEXEC),
+	BAD(offset_huge, -EINVAL),    BAD(offset_negative, -EINVAL),
+	BAD(interp_short, -ENOEXEC),  BAD(interp_long, -ENOEXEC),
+	BAD(interp_no_nul, -ENOEXEC), BAD(interp_past_end, -EIO),
 	BAD(interp_offset, -EIO),
 };
 
@@ -247,7 +268,8 @@ static void test_map_bss_only(void **state)
 	uint64_t end;
 
 	good_image(&im);
-	*phdr(&im, 1) = (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = 0x402010, .p_memsz = 16};
+	*phdr(&im, 1) = (Elf64_Phdr){
+		.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_vaddr = 0x402010, .p_memsz = 16};
 	fake_init(&m, 32UL << 20, true);
 	assert_int_equal(elf_parse(&img, read_image, &im, arch_exec.elf_machine), 0);
 	assert_int_equal(elf_check_segments(&img, im.size, ABI_USER_MIN, ABI_USER_END), 0);
@@ -361,12 +383,9 @@ static void test_stack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_map),
-		cmocka_unit_test(test_map_bss_only),
-		cmocka_unit_test(test_map_no_memory),
+		cmocka_unit_test(test_good),         cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_mutations),    cmocka_unit_test(test_map),
+		cmocka_unit_test(test_map_bss_only), cmocka_unit_test(test_map_no_memory),
 		cmocka_unit_test(test_stack),
 	};
 

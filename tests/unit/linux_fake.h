@@ -1,5 +1,6 @@
 /*
- * A kernel with one process and one task, without VFS or vCPU: for tests that call handlers themselves.
+ * A kernel with one process and one task, without VFS or vCPU: for tests that call handlers
+ * themselves.
  */
 #ifndef VMBOX_TESTS_LINUX_FAKE_H
 #define VMBOX_TESTS_LINUX_FAKE_H
@@ -11,7 +12,9 @@
 #include "../../vmm/linux/task.h"
 #include "../../vmm/linux/trace.h"
 
-#define FAKE_BASE 0x10000000UL /* a page that the guest may read and write, then one it may only read, then none */
+#define FAKE_BASE                                                                                  \
+	0x10000000UL /* a page that the guest may read and write, then one it may only read, then  \
+			none */
 
 struct fake_kernel {
 	struct fake_machine m;

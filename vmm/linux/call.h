@@ -1,12 +1,14 @@
 /*
  * A system call in progress: what its handler keeps between runs.
  *
- * A handler returns its result (>= 0 or a negative errno or -ERESTART*), or -EBLOCKED after it has queued the task; then
- * the same handler runs again when the task is woken. Rules:
- *  - What it reads from the guest (args in registers, memory, descriptor look-ups) it reads on its first run
+ * A handler returns its result (>= 0 or a negative errno or -ERESTART*), or -EBLOCKED after it has
+ * queued the task; then the same handler runs again when the task is woken. Rules:
+ *  - What it reads from the guest (args in registers, memory, descriptor look-ups) it reads on its
+ * first run
  *    (!c->rerun) and keeps in c->state, c->file[] and c->args.
  *  - Deadlines are absolute and made on the first run.
- *  - With c->interrupted it finishes now: the partial count, the wake it already consumed, or -ERESTART*.
+ *  - With c->interrupted it finishes now: the partial count, the wake it already consumed, or
+ * -ERESTART*.
  *  - It never sleeps, and touches no vCPU. Any host thread may run it.
  *
  * The owner of the task owns its call.
@@ -21,40 +23,43 @@ struct file;
 struct trace_line;
 
 /* Linux's internal results: seen by the signal code, never by a guest. */
-#define ERESTARTSYS	      512
-#define ERESTARTNOINTR	      513
-#define ERESTARTNOHAND	      514
+#define ERESTARTSYS           512
+#define ERESTARTNOINTR        513
+#define ERESTARTNOHAND        514
 #define ERESTART_RESTARTBLOCK 516
 
 struct call {
 	unsigned nr; /* the architecture's number; index of syscalls.def's row in `row` */
-	int row; /* -1: unknown */
+	int row;     /* -1: unknown */
 	uint64_t args[6];
-	bool rerun; /* the handler has run and returned -EBLOCKED */
-	bool interrupted; /* a signal is deliverable or the task must die */
-	int64_t deadline; /* TIME_NEVER: none */
+	bool rerun;           /* the handler has run and returned -EBLOCKED */
+	bool interrupted;     /* a signal is deliverable or the task must die */
+	int64_t deadline;     /* TIME_NEVER: none */
 	struct file *file[2]; /* references kept until the call ends */
-	void *state; /* see call_state */
+	void *state;          /* see call_state */
 	void (*state_free)(void *state);
-	uint64_t progress; /* bytes done so far */
-	int64_t started; /* for strace -T and stats, core_now() */
+	uint64_t progress;        /* bytes done so far */
+	int64_t started;          /* for strace -T and stats, core_now() */
 	struct trace_line *trace; /* --strace: what is known of the line; freed by call_finish */
-	bool restarted; /* restart_syscall runs this call again: the deadline stays */
-	int restart_row; /* of which row, if restarted */
+	bool restarted;           /* restart_syscall runs this call again: the deadline stays */
+	int restart_row;          /* of which row, if restarted */
 };
 
 typedef long syscall_fn(struct task *t, struct call *c);
 
-/* The call's private memory: size zeroed bytes at the first use, the same afterwards; freed when it ends, after state_free. NULL: no memory. */
+/* The call's private memory: size zeroed bytes at the first use, the same afterwards; freed when it
+ * ends, after state_free. NULL: no memory. */
 void *call_state(struct call *c, size_t size);
 
 /*
- * The open file of descriptor fd, looked up once and kept in c->file[slot]: NULL and EBADF to be returned if there is none. Borrowed.
+ * The open file of descriptor fd, looked up once and kept in c->file[slot]: NULL and EBADF to be
+ * returned if there is none. Borrowed.
  */
 struct file *call_file(struct task *t, struct call *c, unsigned slot, int fd);
 
 /*
- * For waiters: the sched_task to queue, or NULL if the call must not block now (interrupted). nonblock: the caller's O_NONBLOCK.
+ * For waiters: the sched_task to queue, or NULL if the call must not block now (interrupted).
+ * nonblock: the caller's O_NONBLOCK.
  */
 struct sched_task *call_waiter(struct task *t, struct call *c, bool nonblock);
 
@@ -64,12 +69,13 @@ void call_set_deadline(struct task *t, struct call *c, int64_t deadline);
 bool call_timed_out(struct task *t, struct call *c);
 
 /*
- * An interrupted sleep goes on by restart_syscall(2) with the same arguments and deadline: saves them in
- * t->restart_call. Returns -ERESTART_RESTARTBLOCK, or -EINTR without memory.
+ * An interrupted sleep goes on by restart_syscall(2) with the same arguments and deadline: saves
+ * them in t->restart_call. Returns -ERESTART_RESTARTBLOCK, or -EINTR without memory.
  */
 long call_restart_block(struct task *t, struct call *c);
 
-/* Releases files and state, cancels the deadline, leaves the wait queues; the call is then blank. */
+/* Releases files and state, cancels the deadline, leaves the wait queues; the call is then blank.
+ */
 void call_finish(struct task *t, struct call *c);
 
 #endif

@@ -11,7 +11,7 @@
 
 static const struct syscall_desc table[SYSCALL_ROWS] = {
 #define SYSCALL(name, x86_64, arm64, args, trace) {#name, sys_##name, args, trace},
-#define NOSYS(name, x86_64, arm64)		  {#name, NULL, 0, ""},
+#define NOSYS(name, x86_64, arm64)                {#name, NULL, 0, ""},
 #include "syscalls.def"
 #undef SYSCALL
 #undef NOSYS
@@ -54,7 +54,8 @@ static long run(struct task *t, struct call *c)
 }
 
 /*
- * Goes on with a sleep that a signal interrupted, after it was handled without a handler (stop and continue).
+ * Goes on with a sleep that a signal interrupted, after it was handled without a handler (stop and
+ * continue).
  */
 long sys_restart_syscall(struct task *t, struct call *c)
 {

@@ -145,7 +145,8 @@ static int check_segment(const Elf64_Phdr *ph, uint64_t file_size, uint64_t span
 	return 0;
 }
 
-int elf_check_segments(const struct elf_image *img, uint64_t file_size, uint64_t user_min, uint64_t user_end)
+int elf_check_segments(const struct elf_image *img, uint64_t file_size, uint64_t user_min,
+		       uint64_t user_end)
 {
 	bool any = false;
 
@@ -164,7 +165,8 @@ int elf_check_segments(const struct elf_image *img, uint64_t file_size, uint64_t
 	}
 	if (!any || img->low >= img->high)
 		return -ENOEXEC;
-	if (img->align > user_end - user_min || img->high - img->low > user_end - user_min - img->align)
+	if (img->align > user_end - user_min ||
+	    img->high - img->low > user_end - user_min - img->align)
 		return -ENOMEM;
 	return 0;
 }

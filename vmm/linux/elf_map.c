@@ -9,7 +9,7 @@
 /* Pages brought in for each segment: at most the whole of a small static program. */
 #define EAGER_FILE_PAGES 256
 #define EAGER_DATA_PAGES 32
-#define EAGER_BSS_PAGES	 16
+#define EAGER_BSS_PAGES  16
 
 static unsigned segment_prot(const Elf64_Phdr *ph)
 {
@@ -37,7 +37,8 @@ static void bring_in(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, 
 }
 
 /*
- * The rest of the file's last page: zeroes, as a part of the bss. Linux does so only where the segment can be written.
+ * The rest of the file's last page: zeroes, as a part of the bss. Linux does so only where the
+ * segment can be written.
  */
 static int zero_tail(struct mm *mm, uint64_t from)
 {

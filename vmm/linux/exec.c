@@ -1,9 +1,10 @@
 /*
  * execve: finding the program, and the point where the old one ends.
  *
- * Everything that can fail is done on the side, in struct exec; exec_commit() only exchanges. So a failed
- * execve leaves the caller as it was. Linux finds some errors only after the old program is gone, and kills it
- * then: e->committed tells which these are, and the caller dies here too, unless it never ran.
+ * Everything that can fail is done on the side, in struct exec; exec_commit() only exchanges. So a
+ * failed execve leaves the caller as it was. Linux finds some errors only after the old program is
+ * gone, and kills it then: e->committed tells which these are, and the caller dies here too, unless
+ * it never ran.
  */
 #include "exec.h"
 #include "vfs.h"
@@ -41,18 +42,20 @@ static int name_program(struct exec *e, int dirfd, const char *path)
 	if (dirfd == AT_FDCWD || path[0] == '/') {
 		n = snprintf(e->filename, sizeof(e->filename), "%s", path);
 	} else {
-		n = snprintf(e->filename, sizeof(e->filename), path[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd,
-			     path);
+		n = snprintf(e->filename, sizeof(e->filename),
+			     path[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, path);
 		e->path_inaccessible = fdtable_get_cloexec(e->t->p->files, dirfd) == 1;
 	}
 	return n < 0 || (size_t)n >= sizeof(e->filename) ? -ENAMETOOLONG : 0;
 }
 
-/* fs/exec.c, bprm_stack_limits(): a quarter of the stack's limit, at most 6 MiB, at least 128 KiB. */
+/* fs/exec.c, bprm_stack_limits(): a quarter of the stack's limit, at most 6 MiB, at least 128 KiB.
+ */
 static int check_sizes(const struct exec *e)
 {
 	uint64_t limit = EXEC_STK_LIM / 4 * 3, quarter = e->t->p->rlim[RLIMIT_STACK].rlim_cur / 4;
-	uint64_t pointers = ((e->a->argc ? e->a->argc : 1) + (uint64_t)e->a->envc) * sizeof(uint64_t);
+	uint64_t pointers =
+		((e->a->argc ? e->a->argc : 1) + (uint64_t)e->a->envc) * sizeof(uint64_t);
 
 	if (limit > quarter)
 		limit = quarter;
@@ -184,7 +187,8 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	struct process *p = t->p;
 	struct mm *old = p->mm;
 
-	/* The vCPU that runs t finds another mm here and activates it; it holds its own reference to the old one. */
+	/* The vCPU that runs t finds another mm here and activates it; it holds its own reference
+	 * to the old one. */
 	pthread_mutex_lock(&p->lock);
 	p->mm = e->mm;
 	e->mm = NULL;
@@ -246,8 +250,8 @@ static void report(const struct exec *e, const char *path, const char **what)
 	*what = name;
 }
 
-long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a, unsigned at_flags,
-	       const char **what)
+long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a,
+	       unsigned at_flags, const char **what)
 {
 	static char *const no_args[] = {(char *)(uintptr_t) ""};
 	struct exec *e = calloc(1, sizeof(*e));
@@ -272,7 +276,8 @@ long do_execve(struct task *t, int dirfd, const char *path, const struct exec_ar
 		strv[0] = no_args[0];
 		if (a->envc)
 			memcpy(strv + 1, a->strv, a->envc * sizeof(*strv));
-		one = (struct exec_args){.strv = strv, .argc = 1, .envc = a->envc, .bytes = a->bytes + 1};
+		one = (struct exec_args){
+			.strv = strv, .argc = 1, .envc = a->envc, .bytes = a->bytes + 1};
 		e->a = &one;
 	}
 	if (r == 0)

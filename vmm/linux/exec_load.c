@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define BRK_RANDOM  (1UL << 30)
-#define GAP_MIN	    (128UL << 20)
+#define GAP_MIN     (128UL << 20)
 #define STACK_GUARD (256 * PAGE_SIZE)
 
 /* What is random in one program's layout. All zero with ADDR_NO_RANDOMIZE. */
@@ -81,7 +81,8 @@ static int claim_fixed(struct exec *e, const struct elf_image *img, uint64_t bia
 	return r < 0 ? r : mm_munmap(e->mm, map.addr, map.len);
 }
 
-static int load_image(struct exec *e, struct file *f, const struct elf_image *img, uint64_t bias, uint64_t *end)
+static int load_image(struct exec *e, struct file *f, const struct elf_image *img, uint64_t bias,
+		      uint64_t *end)
 {
 	struct elf_map m = {.mm = e->mm, .img = img, .bias = bias, .file = f};
 	uint64_t user_min, user_end;
@@ -154,7 +155,8 @@ static int load_interp(struct exec *e)
 	return e->entry < user_end ? 0 : -EINVAL;
 }
 
-static int map_special(struct exec *e, uint64_t addr, struct memobj *obj, uint64_t len, unsigned prot, const char *name)
+static int map_special(struct exec *e, uint64_t addr, struct memobj *obj, uint64_t len,
+		       unsigned prot, const char *name)
 {
 	struct mm_map map = {
 		.addr = addr,

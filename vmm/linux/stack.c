@@ -1,5 +1,6 @@
 /*
- * A new program's first stack: strings, auxiliary vector, environment, arguments, as Linux lays them out.
+ * A new program's first stack: strings, auxiliary vector, environment, arguments, as Linux lays
+ *them out.
  *
  *	stack top	8 zero bytes, file name, environment strings, argument strings
  *			(a random gap) platform string, 16 random bytes
@@ -50,7 +51,8 @@ static void aux(struct auxv *v, uint64_t type, uint64_t value)
 }
 
 /* Linux's order: programs that print it (LD_SHOW_AUXV) show the same list. */
-static void fill_auxv(struct exec *e, struct auxv *v, uint64_t random, uint64_t execfn, uint64_t platform)
+static void fill_auxv(struct exec *e, struct auxv *v, uint64_t random, uint64_t execfn,
+		      uint64_t platform)
 {
 	const struct kernel_config *cfg = &e->k->cfg;
 	const struct cred *cr = &e->t->p->cred;
@@ -150,13 +152,15 @@ int exec_map_stack(struct exec *e)
 	uint64_t at;
 
 	if (!(e->t->p->attr.personality & ADDR_NO_RANDOMIZE)) {
-		if (getrandom(&e->stack_gap, sizeof(e->stack_gap), 0) != (ssize_t)sizeof(e->stack_gap))
+		if (getrandom(&e->stack_gap, sizeof(e->stack_gap), 0) !=
+		    (ssize_t)sizeof(e->stack_gap))
 			e->stack_gap = 0;
 		e->stack_gap %= STACK_GAP_MAX;
 	}
 	/* Strings, gap, platform and random bytes, the vector, and the alignments in between. */
 	e->stack_used = strings_size(e) + e->stack_gap + 512 +
-			(exec_argc(e) + e->a->envc + 3UL) * sizeof(uint64_t) + AUXV_MAX * sizeof(Elf64_auxv_t);
+			(exec_argc(e) + e->a->envc + 3UL) * sizeof(uint64_t) +
+			AUXV_MAX * sizeof(Elf64_auxv_t);
 	if (e->k->cfg.platform)
 		e->stack_used += strlen(e->k->cfg.platform);
 	e->stack_used = page_up(e->stack_used);
@@ -171,7 +175,8 @@ int exec_map_stack(struct exec *e)
 
 int exec_build_stack(struct exec *e)
 {
-	struct builder b = {.size = e->stack_used, .base = e->stack_top - e->stack_used, .p = e->stack_top};
+	struct builder b = {
+		.size = e->stack_used, .base = e->stack_top - e->stack_used, .p = e->stack_top};
 	uint64_t low;
 	int r;
 

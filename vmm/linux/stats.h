@@ -1,7 +1,8 @@
 /*
  * --stats: what the personality counts.
  *
- * Exists only when asked for (kernel->stats is NULL otherwise). All counters are relaxed atomics; no lock.
+ * Exists only when asked for (kernel->stats is NULL otherwise). All counters are relaxed atomics;
+ * no lock.
  */
 #ifndef VMBOX_LINUX_STATS_H
 #define VMBOX_LINUX_STATS_H
@@ -16,11 +17,11 @@ struct stats {
 	struct stats_row {
 		_Atomic uint64_t calls; /* ended; a run that blocked is not a call */
 		_Atomic uint64_t errors;
-		_Atomic uint64_t ns; /* in the handler, all its runs */
+		_Atomic uint64_t ns;      /* in the handler, all its runs */
 		_Atomic uint64_t blocked; /* runs that ended in -EBLOCKED */
-	} rows[SYSCALL_ROWS + 1]; /* the last: numbers that no call has */
-	_Atomic uint64_t processes; /* created, ever */
-	_Atomic uint64_t mm_switches; /* a vCPU changed its address space */
+	} rows[SYSCALL_ROWS + 1];         /* the last: numbers that no call has */
+	_Atomic uint64_t processes;       /* created, ever */
+	_Atomic uint64_t mm_switches;     /* a vCPU changed its address space */
 };
 
 /* NULL: no memory. */
@@ -42,8 +43,8 @@ static inline void stats_count_mm_switch(struct stats *s)
 }
 
 /*
- * The members "syscalls", "faults", "switches", "processes" of a JSON object, without its braces and without a comma before or after
- * them; names are call names, times ns. k->stats is not NULL.
+ * The members "syscalls", "faults", "switches", "processes" of a JSON object, without its braces
+ * and without a comma before or after them; names are call names, times ns. k->stats is not NULL.
  */
 void stats_print_json(struct kernel *k, FILE *f);
 /* The same for people: calls by time spent, then the totals. */

@@ -21,11 +21,13 @@ struct timeval_k {
 /* The guest's clock in ns: CLOCK_MONOTONIC, CLOCK_REALTIME or CLOCK_BOOTTIME. Any thread. */
 int64_t kernel_clock(struct kernel *k, int clock);
 
-/* A timespec at a: *ns, saturated at TIME_NEVER. 0, -EFAULT, -EINVAL (negative, or nsec out of range). */
+/* A timespec at a: *ns, saturated at TIME_NEVER. 0, -EFAULT, -EINVAL (negative, or nsec out of
+ * range). */
 int timespec_from_guest(struct mm *mm, gva_t a, int64_t *ns);
 int timespec_to_guest(struct mm *mm, gva_t a, int64_t ns);
 
-/* CPU time of a task so far, ns; of a process with its ended threads. The caller may hold tree_lock or not for the task; process_cpu_time takes it. */
+/* CPU time of a task so far, ns; of a process with its ended threads. The caller may hold tree_lock
+ * or not for the task; process_cpu_time takes it. */
 int64_t task_cpu_time(struct task *t, struct task *self);
 int64_t process_cpu_time(struct process *p, struct task *self);
 
@@ -34,7 +36,8 @@ int64_t process_cpu_time(struct process *p, struct task *self);
  */
 struct process *process_by_arg(struct task *t, int pid);
 
-/* uid 0 in the guest: everything that capable() would allow there is allowed, bounded by what the VMM itself may. */
+/* uid 0 in the guest: everything that capable() would allow there is allowed, bounded by what the
+ * VMM itself may. */
 bool task_capable(struct task *t);
 
 /* Capabilities of the guest's uid 0: what an ordinary container's root has. */
@@ -48,7 +51,8 @@ void kernel_hostname(struct kernel *k, char *buf);
 void kernel_domainname(struct kernel *k, char *buf);
 
 /*
- * From now on a VMA's opaque file is a struct file, and the VMA holds a reference. Idempotent; before the first mm.
+ * From now on a VMA's opaque file is a struct file, and the VMA holds a reference. Idempotent;
+ * before the first mm.
  */
 void vma_file_init(void);
 

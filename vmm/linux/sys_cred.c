@@ -1,9 +1,9 @@
 /*
  * Credentials: credentials(7), capabilities(7).
  *
- * A guest's ids are the guest's own affair: uid 0 inside may change them at will, and has towards the guest's objects what a
- * container's root has; none of it reaches the host, where vmbox stays its invoker.
- * Identities change only by the owner, under process->lock.
+ * A guest's ids are the guest's own affair: uid 0 inside may change them at will, and has towards
+ * the guest's objects what a container's root has; none of it reaches the host, where vmbox stays
+ * its invoker. Identities change only by the owner, under process->lock.
  */
 #include "sys.h"
 #include "syscalls.h"
@@ -14,11 +14,11 @@
 #define KEEP UINT32_MAX /* -1: leave this one */
 
 /* What root has in an ordinary container: no administration of the machine. */
-const uint64_t caps_of_root =
-	1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER | 1ULL << CAP_FSETID |
-	 1ULL << CAP_KILL | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP |
-	 1ULL << CAP_SYS_CHROOT | 1ULL << CAP_MKNOD | 1ULL << CAP_SETFCAP | 1ULL << CAP_IPC_LOCK |
-	 1ULL << CAP_SYS_NICE | 1ULL << CAP_SYS_RESOURCE;
+const uint64_t caps_of_root = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER |
+			      1ULL << CAP_FSETID | 1ULL << CAP_KILL | 1ULL << CAP_SETGID |
+			      1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP | 1ULL << CAP_SYS_CHROOT |
+			      1ULL << CAP_MKNOD | 1ULL << CAP_SETFCAP | 1ULL << CAP_IPC_LOCK |
+			      1ULL << CAP_SYS_NICE | 1ULL << CAP_SYS_RESOURCE;
 
 bool task_capable(struct task *t)
 {
@@ -32,11 +32,11 @@ struct process *process_by_arg(struct task *t, int pid)
 	return pid < 0 ? NULL : process_find(t->k, (uint32_t)pid);
 }
 
-#define GETTER(name, field)                           \
-	long sys_##name(struct task *t, struct call *c) \
-	{                                             \
-		(void)c;                              \
-		return (long)t->p->cred.field;        \
+#define GETTER(name, field)                                                                        \
+	long sys_##name(struct task *t, struct call *c)                                            \
+	{                                                                                          \
+		(void)c;                                                                           \
+		return (long)t->p->cred.field;                                                     \
 	}
 GETTER(getuid, uid)
 GETTER(geteuid, euid)
@@ -152,7 +152,8 @@ static long get_res(struct task *t, struct call *c, struct ids i)
 {
 	struct mm *mm = task_mm(t);
 
-	if (copy_to_guest(mm, gva(c->args[0]), &i.r, 4) < 0 || copy_to_guest(mm, gva(c->args[1]), &i.e, 4) < 0 ||
+	if (copy_to_guest(mm, gva(c->args[0]), &i.r, 4) < 0 ||
+	    copy_to_guest(mm, gva(c->args[1]), &i.e, 4) < 0 ||
 	    copy_to_guest(mm, gva(c->args[2]), &i.s, 4) < 0)
 		return -EFAULT;
 	return 0;
@@ -221,7 +222,8 @@ long sys_getgroups(struct task *t, struct call *c)
 		return cr->ngroups;
 	if ((unsigned)size < cr->ngroups)
 		return -EINVAL;
-	if (copy_to_guest(task_mm(t), gva(c->args[1]), cr->groups, cr->ngroups * sizeof(cr->groups[0])) < 0)
+	if (copy_to_guest(task_mm(t), gva(c->args[1]), cr->groups,
+			  cr->ngroups * sizeof(cr->groups[0])) < 0)
 		return -EFAULT;
 	return cr->ngroups;
 }
@@ -256,7 +258,8 @@ static uint64_t process_caps(struct process *p)
 	return caps;
 }
 
-/* Reads the header and tells how many 32-bit sets follow. An unknown version: the kernel's is written back. */
+/* Reads the header and tells how many 32-bit sets follow. An unknown version: the kernel's is
+ * written back. */
 static int cap_header(struct task *t, uint64_t addr, struct __user_cap_header_struct *h)
 {
 	if (copy_from_guest(task_mm(t), h, gva(addr), sizeof(*h)) < 0)
@@ -302,8 +305,8 @@ long sys_capget(struct task *t, struct call *c)
 }
 
 /*
- * Capabilities follow the effective uid here and cannot be given up one by one: what changes nothing is granted,
- * what would raise them is EPERM as on Linux, and so is what would lower them.
+ * Capabilities follow the effective uid here and cannot be given up one by one: what changes
+ * nothing is granted, what would raise them is EPERM as on Linux, and so is what would lower them.
  */
 long sys_capset(struct task *t, struct call *c)
 {

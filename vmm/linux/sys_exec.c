@@ -77,7 +77,8 @@ static int copy_string(struct strings *s, struct mm *mm, uint64_t addr)
 	return s->used + s->n * sizeof(uint64_t) > s->limit ? -E2BIG : 0;
 }
 
-/* The NULL-terminated vector at `addr` and its strings. NULL itself is an empty one. How many, or a negative errno. */
+/* The NULL-terminated vector at `addr` and its strings. NULL itself is an empty one. How many, or a
+ * negative errno. */
 static long copy_vector(struct strings *s, struct mm *mm, uint64_t addr)
 {
 	uint64_t ptr[64];
@@ -90,7 +91,8 @@ static long copy_vector(struct strings *s, struct mm *mm, uint64_t addr)
 
 		if (i == have) {
 			/* The vector may end close to unmapped memory: take what there is. */
-			ssize_t bytes = copy_from_guest_partial(mm, ptr, gva(addr + n * 8UL), sizeof(ptr));
+			ssize_t bytes =
+				copy_from_guest_partial(mm, ptr, gva(addr + n * 8UL), sizeof(ptr));
 
 			if (bytes < (ssize_t)sizeof(ptr[0]))
 				return -EFAULT;
@@ -144,7 +146,8 @@ static int copy_args(struct task *t, uint64_t argv, uint64_t envp, struct exec_a
 	return r;
 }
 
-static long execve_common(struct task *t, int dirfd, uint64_t name, uint64_t argv, uint64_t envp, unsigned flags)
+static long execve_common(struct task *t, int dirfd, uint64_t name, uint64_t argv, uint64_t envp,
+			  unsigned flags)
 {
 	struct exec_args a = {.strv = NULL};
 	char *path;
@@ -184,5 +187,6 @@ long sys_execve(struct task *t, struct call *c)
 
 long sys_execveat(struct task *t, struct call *c)
 {
-	return execve_common(t, (int)c->args[0], c->args[1], c->args[2], c->args[3], (unsigned)c->args[4]);
+	return execve_common(t, (int)c->args[0], c->args[1], c->args[2], c->args[3],
+			     (unsigned)c->args[4]);
 }

@@ -1,8 +1,8 @@
 /*
  * madvise(2), mincore, msync, mlock and its family.
  *
- * Guest memory is never swapped out, so locking means only that the pages are there; RLIMIT_MEMLOCK bounds a single
- * request, since no account of what is locked is kept.
+ * Guest memory is never swapped out, so locking means only that the pages are there; RLIMIT_MEMLOCK
+ * bounds a single request, since no account of what is locked is kept.
  */
 #include "sys.h"
 #include "syscalls.h"
@@ -19,7 +19,8 @@
 #define MADV_PAGEOUT 21
 #endif
 
-/* 0 if every page of the range is mapped, else -ENOMEM. want: some of these VMA_* must be set in all, or `missing`. */
+/* 0 if every page of the range is mapped, else -ENOMEM. want: some of these VMA_* must be set in
+ * all, or `missing`. */
 static int check_mapped(struct mm *mm, uint64_t addr, uint64_t end, unsigned want, int missing)
 {
 	struct vma v;
@@ -161,7 +162,8 @@ long sys_msync(struct task *t, struct call *c)
 	r = check_mapped(task_mm(t), addr, end, 0, 0);
 	if (!(flags & MS_SYNC))
 		return r;
-	for (uint64_t at = addr; at < end && mm_find_vma(task_mm(t), at, &v) && v.start < end; at = v.end) {
+	for (uint64_t at = addr; at < end && mm_find_vma(task_mm(t), at, &v) && v.start < end;
+	     at = v.end) {
 		struct file *f = v.file;
 		int err;
 
@@ -183,7 +185,8 @@ static uint64_t lock_limit(struct task *t)
 
 long sys_mlock(struct task *t, struct call *c)
 {
-	uint64_t addr = c->args[0], len = c->args[1], start = page_down(addr), limit = lock_limit(t);
+	uint64_t addr = c->args[0], len = c->args[1], start = page_down(addr),
+		 limit = lock_limit(t);
 	int r;
 
 	if (limit == 0)
@@ -205,7 +208,8 @@ long sys_mlock(struct task *t, struct call *c)
 
 long sys_munlock(struct task *t, struct call *c)
 {
-	uint64_t addr = c->args[0], start = page_down(addr), len = page_up(c->args[1] + (addr - start));
+	uint64_t addr = c->args[0], start = page_down(addr),
+		 len = page_up(c->args[1] + (addr - start));
 
 	if (start + len < start)
 		return -EINVAL;

@@ -124,8 +124,8 @@ long sys_getrandom(struct task *t, struct call *c)
 /* struct rusage on 64-bit machines. */
 struct rusage_k {
 	struct timeval_k utime, stime;
-	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals,
-		nvcsw, nivcsw;
+	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd,
+		msgrcv, nsignals, nvcsw, nivcsw;
 };
 
 static struct timeval_k to_timeval(int64_t ns)
@@ -150,7 +150,8 @@ long sys_getrusage(struct task *t, struct call *c)
 		ru.minflt = (int64_t)times.cminflt;
 		ru.majflt = (int64_t)times.cmajflt;
 	} else {
-		int64_t cpu = who == RUSAGE_THREAD ? task_cpu_time(t, t) : process_cpu_time(t->p, t);
+		int64_t cpu =
+			who == RUSAGE_THREAD ? task_cpu_time(t, t) : process_cpu_time(t->p, t);
 
 		if (who == RUSAGE_THREAD)
 			times.stime = 0;
@@ -233,7 +234,8 @@ long sys_prlimit64(struct task *t, struct call *c)
 	p = process_by_arg(t, (int)c->args[0]);
 	if (!p)
 		return -ESRCH;
-	r = may_limit(t, p) ? do_prlimit(t, p, (unsigned)c->args[1], c->args[2] ? &set : NULL, &old) : -EPERM;
+	r = may_limit(t, p) ? do_prlimit(t, p, (unsigned)c->args[1], c->args[2] ? &set : NULL, &old)
+			    : -EPERM;
 	process_put(p);
 	if (r == 0 && c->args[3])
 		r = copy_to_guest(mm, gva(c->args[3]), &old, sizeof(old));

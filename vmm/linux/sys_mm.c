@@ -23,9 +23,9 @@
 #define PROT_SEM_K    8
 
 /* What MAP_SHARED_VALIDATE accepts: LEGACY_MAP_MASK. */
-#define MAP_KNOWN                                                                                       \
-	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |         \
-	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |         \
+#define MAP_KNOWN                                                                                  \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |   \
+	 MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK |    \
 	 MAP_HUGETLB | MAP_32BIT | MAP_HUGE_BITS | MAP_FIXED_NOREPLACE)
 
 static unsigned prot_flags(unsigned prot)
@@ -51,7 +51,8 @@ static int check_file_access(struct file *f, unsigned prot, bool shared)
 	return shared && (prot & PROT_WRITE) && mode != O_RDWR ? -EACCES : 0;
 }
 
-static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struct mm_map *m, struct file **hold)
+static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struct mm_map *m,
+		    struct file **hold)
 {
 	struct file *f = fdtable_lookup(t->p->files, fd);
 	bool shared = (flags & MAP_TYPE_MASK) != MAP_PRIVATE;
@@ -184,7 +185,8 @@ long sys_mmap(struct task *t, struct call *c)
 		r = map_anonymous(t, flags, &m);
 	else
 		r = map_file(t, (int)c->args[4], prot, flags, &m, &hold);
-	m.populate = prot != PROT_NONE && ((flags & MAP_LOCKED) || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE);
+	m.populate = prot != PROT_NONE && ((flags & MAP_LOCKED) ||
+					   (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE);
 	if (r == 0)
 		r = mm_mmap(task_mm(t), &m, &at);
 	if (m.obj)
@@ -204,14 +206,15 @@ long sys_munmap(struct task *t, struct call *c)
 	return len == 0 ? -EINVAL : mm_munmap(task_mm(t), addr, len);
 }
 
-
-/* A shared mapping of a file that was not opened for writing cannot become writable: how far mprotect may go. */
+/* A shared mapping of a file that was not opened for writing cannot become writable: how far
+ * mprotect may go. */
 static uint64_t writable_end(struct mm *mm, uint64_t addr, uint64_t end)
 {
 	struct vma v;
 
 	for (uint64_t at = addr; at < end && mm_find_vma(mm, at, &v) && v.start < end; at = v.end)
-		if ((v.flags & VMA_SHARED) && v.file && check_file_access(v.file, PROT_WRITE, true) < 0)
+		if ((v.flags & VMA_SHARED) && v.file &&
+		    check_file_access(v.file, PROT_WRITE, true) < 0)
 			return v.start > addr ? v.start : addr;
 	return end;
 }
@@ -219,7 +222,8 @@ static uint64_t writable_end(struct mm *mm, uint64_t addr, uint64_t end)
 long sys_mprotect(struct task *t, struct call *c)
 {
 	uint64_t addr = c->args[0], len = c->args[1], end, stop;
-	unsigned prot = (unsigned)c->args[2], grows = prot & (unsigned)(PROT_GROWSDOWN | PROT_GROWSUP);
+	unsigned prot = (unsigned)c->args[2],
+		 grows = prot & (unsigned)(PROT_GROWSDOWN | PROT_GROWSUP);
 	struct mm *mm = task_mm(t);
 	struct vma v;
 	int r;
@@ -287,8 +291,8 @@ long sys_mremap(struct task *t, struct call *c)
 		return -EFAULT;
 	if (new_len > hi)
 		return -ENOMEM;
-	r = mm_mremap(mm, addr, old_len, new_len, (flags & MREMAP_MAYMOVE) != 0, (flags & MREMAP_FIXED) != 0,
-		      (flags & MREMAP_DONTUNMAP) != 0, new_addr, &at);
+	r = mm_mremap(mm, addr, old_len, new_len, (flags & MREMAP_MAYMOVE) != 0,
+		      (flags & MREMAP_FIXED) != 0, (flags & MREMAP_DONTUNMAP) != 0, new_addr, &at);
 	return r < 0 ? r : (long)at;
 }
 

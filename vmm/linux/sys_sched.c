@@ -1,6 +1,6 @@
 /*
- * sched(7)'s calls, for one honest class: SCHED_OTHER and its quieter variants. Real-time policies are EPERM, as
- * without CAP_SYS_NICE.
+ * sched(7)'s calls, for one honest class: SCHED_OTHER and its quieter variants. Real-time policies
+ * are EPERM, as without CAP_SYS_NICE.
  */
 #include "sys.h"
 #include "syscalls.h"
@@ -8,12 +8,14 @@
 #include <sched.h>
 #include <string.h>
 
-#define POLICY_DEADLINE	    6
+#define POLICY_DEADLINE      6
 #define POLICY_RESET_ON_FORK 0x40000000
-#define RT_PRIO_MAX	    99
+#define RT_PRIO_MAX          99
 
-/* Calls f on the task that a tid argument names (0: the caller), other processes' ones with tree_lock held. -ESRCH, -EINVAL (negative), or f's result. */
-static long on_task(struct task *t, int tid, long (*f)(struct task *self, struct task *other, void *arg), void *arg)
+/* Calls f on the task that a tid argument names (0: the caller), other processes' ones with
+ * tree_lock held. -ESRCH, -EINVAL (negative), or f's result. */
+static long on_task(struct task *t, int tid,
+		    long (*f)(struct task *self, struct task *other, void *arg), void *arg)
 {
 	struct process *p;
 	struct task *other;
@@ -105,7 +107,8 @@ long sys_getcpu(struct task *t, struct call *c)
 	uint32_t v[2] = {t->st.cpu < 0 ? 0 : (uint32_t)t->st.cpu, 0};
 
 	for (int i = 0; i < 2; i++)
-		if (c->args[i] && copy_to_guest(task_mm(t), gva(c->args[i]), &v[i], sizeof(v[i])) < 0)
+		if (c->args[i] &&
+		    copy_to_guest(task_mm(t), gva(c->args[i]), &v[i], sizeof(v[i])) < 0)
 			return -EFAULT;
 	return 0;
 }
@@ -264,7 +267,9 @@ static void for_chosen(struct nice *n, void (*f)(struct nice *n, struct process 
 
 	pthread_mutex_lock(&n->t->k->tree_lock);
 	if (n->who == 0)
-		n->who = n->which == PRIO_PROCESS ? me->pid : n->which == PRIO_PGRP ? me->pgid : me->cred.uid;
+		n->who = n->which == PRIO_PROCESS ? me->pid
+			 : n->which == PRIO_PGRP  ? me->pgid
+						  : me->cred.uid;
 	TAILQ_FOREACH (p, &n->t->k->processes, all)
 		if (chosen(n, p))
 			f(n, p);
@@ -281,7 +286,8 @@ static void get_nice(struct nice *n, struct process *p)
 
 long sys_getpriority(struct task *t, struct call *c)
 {
-	struct nice n = {.t = t, .which = (int)c->args[0], .who = (uint32_t)c->args[1], .result = -ESRCH};
+	struct nice n = {
+		.t = t, .which = (int)c->args[0], .who = (uint32_t)c->args[1], .result = -ESRCH};
 
 	if (n.which < PRIO_PROCESS || n.which > PRIO_USER)
 		return -EINVAL;
@@ -299,7 +305,8 @@ static void set_nice(struct nice *n, struct process *p)
 		/* RLIMIT_NICE: 20 - the lowest nice value that may be asked for. */
 		if (p->cred.uid != me->euid && p->cred.euid != me->euid)
 			r = -EPERM;
-		else if (n->value < p->attr.nice && 20 - n->value > (int64_t)p->rlim[RLIMIT_NICE].rlim_cur)
+		else if (n->value < p->attr.nice &&
+			 20 - n->value > (int64_t)p->rlim[RLIMIT_NICE].rlim_cur)
 			r = -EACCES;
 	}
 	if (r == 0)
@@ -311,7 +318,8 @@ static void set_nice(struct nice *n, struct process *p)
 
 long sys_setpriority(struct task *t, struct call *c)
 {
-	struct nice n = {.t = t, .which = (int)c->args[0], .who = (uint32_t)c->args[1], .result = -ESRCH};
+	struct nice n = {
+		.t = t, .which = (int)c->args[0], .who = (uint32_t)c->args[1], .result = -ESRCH};
 
 	if (n.which < PRIO_PROCESS || n.which > PRIO_USER)
 		return -EINVAL;

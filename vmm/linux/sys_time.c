@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC	1000000000LL
+#define NSEC    1000000000LL
 #define USER_HZ 100
 #define TICK_NS ((int64_t)ABI_TICK_NS) /* CLOCK_*_COARSE of a kernel with HZ=250 */
 
@@ -70,7 +70,8 @@ int64_t process_cpu_time(struct process *p, struct task *self)
 	return times.utime + times.stime;
 }
 
-/* A negative clock id names a process's or a thread's CPU clock: 3 bits of kind, the inverted pid above (clock_getcpuclockid(3)). */
+/* A negative clock id names a process's or a thread's CPU clock: 3 bits of kind, the inverted pid
+ * above (clock_getcpuclockid(3)). */
 static int dynamic_cpu_clock(struct task *t, int id, int64_t *ns)
 {
 	int pid = ~(id >> 3), kind = id & 3;
@@ -86,7 +87,8 @@ static int dynamic_cpu_clock(struct task *t, int id, int64_t *ns)
 	p = process_by_arg(t, pid);
 	if (!p)
 		return -EINVAL;
-	/* Of other threads only those of one's own process are visible; a process's first thread bears its number. */
+	/* Of other threads only those of one's own process are visible; a process's first thread
+	 * bears its number. */
 	if (thread && p != t->p) {
 		process_put(p);
 		return -EINVAL;
@@ -221,7 +223,6 @@ long sys_times(struct task *t, struct call *c)
 
 /* ---- sleeping ---- */
 
-
 /* The wait itself, in the first run and the later ones; the deadline is set. */
 static long sleep_run(struct task *t, struct call *c, bool absolute, uint64_t rem)
 {
@@ -260,7 +261,8 @@ long sys_nanosleep(struct task *t, struct call *c)
 	return sleep_run(t, c, false, c->args[1]);
 }
 
-/* The host's monotonic time at which a clock will show `ns`. Steps of the wall clock during the sleep do not move it. */
+/* The host's monotonic time at which a clock will show `ns`. Steps of the wall clock during the
+ * sleep do not move it. */
 static int64_t clock_to_deadline(struct task *t, int id, int64_t ns)
 {
 	int64_t now = 0;
@@ -295,7 +297,8 @@ long sys_clock_nanosleep(struct task *t, struct call *c)
 			r = timespec_from_guest(task_mm(t), gva(c->args[2]), &ns);
 		if (r < 0)
 			return r;
-		call_set_deadline(t, c, absolute ? clock_to_deadline(t, id, ns) : add_time(core_now(), ns));
+		call_set_deadline(
+			t, c, absolute ? clock_to_deadline(t, id, ns) : add_time(core_now(), ns));
 	}
 	return sleep_run(t, c, absolute, c->args[3]);
 }

@@ -14,7 +14,7 @@ struct task;
 /* ROW_read, ROW_write, ...: indices of the table. */
 enum syscall_rows {
 #define SYSCALL(name, x86_64, arm64, args, trace) ROW_##name,
-#define NOSYS(name, x86_64, arm64)		  ROW_##name,
+#define NOSYS(name, x86_64, arm64)                ROW_##name,
 #include "syscalls.def"
 #undef SYSCALL
 #undef NOSYS
@@ -47,9 +47,10 @@ int syscall_row(unsigned nr);
 const struct syscall_desc *syscall_desc(int row);
 
 /*
- * Runs the call's handler for the first time or again; counts it and prints its trace line when it ends.
- * The owner of t only, after sched_prepare(). Returns the result (>= 0, a negative errno, -ERESTART*), then the caller must
- * call_finish(); or -EBLOCKED: the call goes on when the task is woken. Unknown numbers: -ENOSYS.
+ * Runs the call's handler for the first time or again; counts it and prints its trace line when it
+ * ends. The owner of t only, after sched_prepare(). Returns the result (>= 0, a negative errno,
+ * -ERESTART*), then the caller must call_finish(); or -EBLOCKED: the call goes on when the task is
+ * woken. Unknown numbers: -ENOSYS.
  */
 long syscall_dispatch(struct task *t, struct call *c);
 

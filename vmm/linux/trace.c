@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RESULT_COLUMN 40 /* of the "=" */
+#define RESULT_COLUMN 40  /* of the "=" */
 #define RESULT_ROOM   512 /* kept for it in a long line */
 
 struct trace {
@@ -23,7 +23,7 @@ struct trace {
 /* A call whose in-arguments are known. */
 struct trace_line {
 	unsigned nargs;
-	bool decoded; /* word by word; else the text is all */
+	bool decoded;  /* word by word; else the text is all */
 	size_t end[6]; /* argument i's text ends here and begins at the previous one's end */
 	struct text in;
 };
@@ -147,7 +147,8 @@ void trace_call_drop(struct call *c)
 	c->trace = NULL;
 }
 
-static void add_args(struct text *x, struct task *t, struct call *c, const struct trace_line *l, long r)
+static void add_args(struct text *x, struct task *t, struct call *c, const struct trace_line *l,
+		     long r)
 {
 	size_t from = 0;
 

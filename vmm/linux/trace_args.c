@@ -1,9 +1,10 @@
 /*
  * --strace: values.
  *
- * Words (syscalls.def): fd int uint long size hex ptr mode, str buf strv envp iovec pollfds sigact sigset timespec timeval rlim
- * of what goes in; obuf ostr stat ofds osigact osigset otimespec otimeval owstatus outsname orlim of what comes
- * out; the rest names numbers (trace_names.c). What cannot be read from the guest prints as its address.
+ * Words (syscalls.def): fd int uint long size hex ptr mode, str buf strv envp iovec pollfds sigact
+ * sigset timespec timeval rlim of what goes in; obuf ostr stat ofds osigact osigset otimespec
+ * otimeval owstatus outsname orlim of what comes out; the rest names numbers (trace_names.c). What
+ * cannot be read from the guest prints as its address.
  */
 #include "sys.h"
 #include "syscalls.h"
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define LIST_MAX 32 /* elements shown */
+#define LIST_MAX 32    /* elements shown */
 #define ENVP_MAX 10000 /* variables counted */
 
 static void add_ptr(struct text *x, uint64_t v)
@@ -121,7 +122,8 @@ static void add_envp(struct text *x, struct task *t, uint64_t addr)
 	unsigned n = 0;
 
 	add_ptr(x, addr);
-	while (addr && n < ENVP_MAX && copy_from_guest(task_mm(t), &p, gva(addr + n * 8UL), sizeof(p)) == 0 && p)
+	while (addr && n < ENVP_MAX &&
+	       copy_from_guest(task_mm(t), &p, gva(addr + n * 8UL), sizeof(p)) == 0 && p)
 		n++;
 	if (addr)
 		text_add(x, " /* %u vars */", n);
@@ -148,8 +150,8 @@ static void add_iovec(struct text *x, struct task *t, uint64_t addr, uint64_t co
 static void add_poll_events(struct text *x, short events)
 {
 	static const struct trace_name names[] = {
-		{POLLIN, "POLLIN"},	    {POLLPRI, "POLLPRI"},   {POLLOUT, "POLLOUT"},
-		{POLLERR, "POLLERR"},	    {POLLHUP, "POLLHUP"},   {POLLNVAL, "POLLNVAL"},
+		{POLLIN, "POLLIN"},         {POLLPRI, "POLLPRI"},     {POLLOUT, "POLLOUT"},
+		{POLLERR, "POLLERR"},       {POLLHUP, "POLLHUP"},     {POLLNVAL, "POLLNVAL"},
 		{POLLRDNORM, "POLLRDNORM"}, {POLLRDHUP, "POLLRDHUP"}, {POLLWRNORM, "POLLWRNORM"},
 	};
 
@@ -198,9 +200,10 @@ void trace_poll_result(struct text *x, struct task *t, const struct call *c)
 static void add_sigaction(struct text *x, struct task *t, uint64_t addr)
 {
 	static const struct trace_name flags[] = {
-		{0x04000000, "SA_RESTORER"}, {0x08000000, "SA_ONSTACK"},  {0x10000000, "SA_RESTART"},
-		{0x40000000, "SA_NODEFER"},  {0x80000000, "SA_RESETHAND"}, {1, "SA_NOCLDSTOP"},
-		{2, "SA_NOCLDWAIT"},	     {4, "SA_SIGINFO"},
+		{0x04000000, "SA_RESTORER"},  {0x08000000, "SA_ONSTACK"},
+		{0x10000000, "SA_RESTART"},   {0x40000000, "SA_NODEFER"},
+		{0x80000000, "SA_RESETHAND"}, {1, "SA_NOCLDSTOP"},
+		{2, "SA_NOCLDWAIT"},          {4, "SA_SIGINFO"},
 	};
 	struct sigaction_k sa;
 
@@ -209,7 +212,8 @@ static void add_sigaction(struct text *x, struct task *t, uint64_t addr)
 	if (sa.handler < 2)
 		text_add(x, "{sa_handler=%s", sa.handler ? "SIG_IGN" : "SIG_DFL");
 	else
-		text_add(x, "{%s=%#" PRIx64, sa.flags & 4 ? "sa_sigaction" : "sa_handler", sa.handler);
+		text_add(x, "{%s=%#" PRIx64, sa.flags & 4 ? "sa_sigaction" : "sa_handler",
+			 sa.handler);
 	text_add(x, ", sa_mask=");
 	text_sigset(x, sa.mask);
 	text_add(x, ", sa_flags=");
@@ -254,8 +258,9 @@ static void add_rlimit(struct text *x, struct task *t, uint64_t addr)
 static void add_stat(struct text *x, struct task *t, uint64_t addr)
 {
 	static const struct trace_name types[] = {
-		{S_IFREG, "S_IFREG"}, {S_IFDIR, "S_IFDIR"},   {S_IFCHR, "S_IFCHR"}, {S_IFBLK, "S_IFBLK"},
-		{S_IFIFO, "S_IFIFO"}, {S_IFLNK, "S_IFLNK"}, {S_IFSOCK, "S_IFSOCK"},
+		{S_IFREG, "S_IFREG"},   {S_IFDIR, "S_IFDIR"}, {S_IFCHR, "S_IFCHR"},
+		{S_IFBLK, "S_IFBLK"},   {S_IFIFO, "S_IFIFO"}, {S_IFLNK, "S_IFLNK"},
+		{S_IFSOCK, "S_IFSOCK"},
 	};
 	struct stat st;
 
@@ -265,7 +270,8 @@ static void add_stat(struct text *x, struct task *t, uint64_t addr)
 	text_name(x, types, ARRAY_SIZE(types), st.st_mode & S_IFMT);
 	text_add(x, "|%#03o, ", st.st_mode & 07777U);
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
-		text_add(x, "st_rdev=makedev(%#x, %#x), ...}", major(st.st_rdev), minor(st.st_rdev));
+		text_add(x, "st_rdev=makedev(%#x, %#x), ...}", major(st.st_rdev),
+			 minor(st.st_rdev));
 	else
 		text_add(x, "st_size=%lld, ...}", (long long)st.st_size);
 }
@@ -318,23 +324,77 @@ void trace_clone_args(struct text *x, const struct call *c)
 /* ---- words ---- */
 
 enum word {
-	W_FD, W_INT, W_UINT, W_LONG, W_SIZE, W_HEX, W_PTR, W_MODE, W_STR, W_BUF, W_STRV, W_ENVP, W_IOVEC, W_POLLFDS,
-	W_SIG, W_SIGACT, W_SIGSET, W_TIMESPEC, W_TIMEVAL, W_RLIM, W_OFLAGS, W_ATFD,
+	W_FD,
+	W_INT,
+	W_UINT,
+	W_LONG,
+	W_SIZE,
+	W_HEX,
+	W_PTR,
+	W_MODE,
+	W_STR,
+	W_BUF,
+	W_STRV,
+	W_ENVP,
+	W_IOVEC,
+	W_POLLFDS,
+	W_SIG,
+	W_SIGACT,
+	W_SIGSET,
+	W_TIMESPEC,
+	W_TIMEVAL,
+	W_RLIM,
+	W_OFLAGS,
+	W_ATFD,
 	/* out: */
-	W_OBUF, W_OSTR, W_STAT, W_OFDS, W_OSIGACT, W_OSIGSET, W_OTIMESPEC, W_OTIMEVAL, W_OWSTATUS, W_OUTSNAME,
+	W_OBUF,
+	W_OSTR,
+	W_STAT,
+	W_OFDS,
+	W_OSIGACT,
+	W_OSIGSET,
+	W_OTIMESPEC,
+	W_OTIMEVAL,
+	W_OWSTATUS,
+	W_OUTSNAME,
 	W_ORLIM,
 	W_OTHER
 };
 
 static const char *const words[] = {
-	[W_FD] = "fd", [W_INT] = "int", [W_UINT] = "uint", [W_LONG] = "long", [W_SIZE] = "size",
-	[W_HEX] = "hex", [W_PTR] = "ptr", [W_MODE] = "mode", [W_STR] = "str", [W_BUF] = "buf",
-	[W_STRV] = "strv", [W_ENVP] = "envp", [W_IOVEC] = "iovec", [W_POLLFDS] = "pollfds", [W_SIG] = "sig",
-	[W_SIGACT] = "sigact", [W_SIGSET] = "sigset", [W_TIMESPEC] = "timespec", [W_TIMEVAL] = "timeval",
-	[W_RLIM] = "rlim", [W_OFLAGS] = "oflags", [W_ATFD] = "atfd", [W_OBUF] = "obuf", [W_OSTR] = "ostr",
-	[W_STAT] = "stat", [W_OFDS] = "ofds", [W_OSIGACT] = "osigact", [W_OSIGSET] = "osigset",
-	[W_OTIMESPEC] = "otimespec", [W_OTIMEVAL] = "otimeval", [W_OWSTATUS] = "owstatus",
-	[W_OUTSNAME] = "outsname", [W_ORLIM] = "orlim",
+	[W_FD] = "fd",
+	[W_INT] = "int",
+	[W_UINT] = "uint",
+	[W_LONG] = "long",
+	[W_SIZE] = "size",
+	[W_HEX] = "hex",
+	[W_PTR] = "ptr",
+	[W_MODE] = "mode",
+	[W_STR] = "str",
+	[W_BUF] = "buf",
+	[W_STRV] = "strv",
+	[W_ENVP] = "envp",
+	[W_IOVEC] = "iovec",
+	[W_POLLFDS] = "pollfds",
+	[W_SIG] = "sig",
+	[W_SIGACT] = "sigact",
+	[W_SIGSET] = "sigset",
+	[W_TIMESPEC] = "timespec",
+	[W_TIMEVAL] = "timeval",
+	[W_RLIM] = "rlim",
+	[W_OFLAGS] = "oflags",
+	[W_ATFD] = "atfd",
+	[W_OBUF] = "obuf",
+	[W_OSTR] = "ostr",
+	[W_STAT] = "stat",
+	[W_OFDS] = "ofds",
+	[W_OSIGACT] = "osigact",
+	[W_OSIGSET] = "osigset",
+	[W_OTIMESPEC] = "otimespec",
+	[W_OTIMEVAL] = "otimeval",
+	[W_OWSTATUS] = "owstatus",
+	[W_OUTSNAME] = "outsname",
+	[W_ORLIM] = "orlim",
 };
 
 static enum word find_word(const char *word, size_t len)
@@ -352,7 +412,8 @@ bool trace_word_is_out(const char *word, size_t len)
 	return w >= W_OBUF && w < W_OTHER;
 }
 
-/* The call has left something there. A sleep does so only when it is interrupted, a wait only when it reports somebody. */
+/* The call has left something there. A sleep does so only when it is interrupted, a wait only when
+ * it reports somebody. */
 static bool out_valid(const struct call *c, enum word w, long r)
 {
 	if (c->row == ROW_nanosleep || c->row == ROW_clock_nanosleep)
@@ -360,7 +421,8 @@ static bool out_valid(const struct call *c, enum word w, long r)
 	return w == W_OWSTATUS ? r > 0 : r >= 0;
 }
 
-static void add_out(struct text *x, struct task *t, const struct call *c, unsigned i, enum word w, long r)
+static void add_out(struct text *x, struct task *t, const struct call *c, unsigned i, enum word w,
+		    long r)
 {
 	uint64_t v = c->args[i], set;
 	int32_t n[2];
@@ -493,12 +555,13 @@ static void add_in(struct text *x, struct task *t, const struct call *c, unsigne
 bool trace_word_skipped(const struct call *c, unsigned i, const char *word, size_t len)
 {
 	/* open's mode counts only where a file may be made. */
-	return i > 0 && find_word(word, len) == W_MODE && (c->row == ROW_open || c->row == ROW_openat) &&
+	return i > 0 && find_word(word, len) == W_MODE &&
+	       (c->row == ROW_open || c->row == ROW_openat) &&
 	       !(c->args[i - 1] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)));
 }
 
-void trace_arg(struct text *x, struct task *t, const struct call *c, unsigned i, const char *word, size_t len,
-	       long r)
+void trace_arg(struct text *x, struct task *t, const struct call *c, unsigned i, const char *word,
+	       size_t len, long r)
 {
 	enum word w = find_word(word, len);
 

@@ -25,7 +25,8 @@ void text_name(struct text *x, const struct trace_name *names, size_t n, uint64_
 	text_add(x, "%#" PRIx64, value);
 }
 
-void text_flags(struct text *x, const struct trace_name *names, size_t n, uint64_t value, const char *none)
+void text_flags(struct text *x, const struct trace_name *names, size_t n, uint64_t value,
+		const char *none)
 {
 	const char *sep = "";
 
@@ -43,7 +44,10 @@ void text_flags(struct text *x, const struct trace_name *names, size_t n, uint64
 		text_add(x, "%s%#" PRIx64, sep, value);
 }
 
-#define N(name) {(uint64_t)(name), #name}
+#define N(name)                                                                                    \
+	{                                                                                          \
+		(uint64_t)(name), #name                                                            \
+	}
 
 /* ---- signals, errors, states ---- */
 
@@ -120,10 +124,12 @@ void text_wait_status(struct text *x, int status)
 static void add_si_code(struct text *x, int sig, int code)
 {
 	static const struct trace_name common[] = {
-		N(SI_USER), N(SI_QUEUE), N(SI_TIMER), N(SI_MESGQ), N(SI_ASYNCIO), N(SI_SIGIO), N(SI_TKILL), N(SI_KERNEL),
+		N(SI_USER),    N(SI_QUEUE), N(SI_TIMER), N(SI_MESGQ),
+		N(SI_ASYNCIO), N(SI_SIGIO), N(SI_TKILL), N(SI_KERNEL),
 	};
 	static const struct trace_name chld[] = {
-		N(CLD_EXITED), N(CLD_KILLED), N(CLD_DUMPED), N(CLD_TRAPPED), N(CLD_STOPPED), N(CLD_CONTINUED),
+		N(CLD_EXITED),  N(CLD_KILLED),  N(CLD_DUMPED),
+		N(CLD_TRAPPED), N(CLD_STOPPED), N(CLD_CONTINUED),
 	};
 	static const struct trace_name segv[] = {N(SEGV_MAPERR), N(SEGV_ACCERR)};
 	static const struct trace_name bus[] = {N(BUS_ADRALN), N(BUS_ADRERR), N(BUS_OBJERR)};
@@ -177,18 +183,22 @@ void text_siginfo(struct text *x, int sig, const struct siginfo_k *info)
 	if (info->si_code > 0 && sig == SIGCHLD) {
 		bool exited = info->si_code == CLD_EXITED;
 
-		text_add(x, ", si_pid=%d, si_uid=%u, si_status=", info->u.chld.pid, info->u.chld.uid);
+		text_add(x, ", si_pid=%d, si_uid=%u, si_status=", info->u.chld.pid,
+			 info->u.chld.uid);
 		if (exited)
 			text_add(x, "%d", info->u.chld.status);
 		else
 			text_signal(x, info->u.chld.status);
-		text_add(x, ", si_utime=%" PRId64 ", si_stime=%" PRId64, info->u.chld.utime, info->u.chld.stime);
+		text_add(x, ", si_utime=%" PRId64 ", si_stime=%" PRId64, info->u.chld.utime,
+			 info->u.chld.stime);
 	} else if (info->si_code > 0 && info->si_code != SI_KERNEL && is_fault(sig)) {
-		text_add(x, info->u.fault.addr ? ", si_addr=%#" PRIx64 : ", si_addr=NULL", info->u.fault.addr);
+		text_add(x, info->u.fault.addr ? ", si_addr=%#" PRIx64 : ", si_addr=NULL",
+			 info->u.fault.addr);
 	} else if (info->si_code <= 0) {
 		text_add(x, ", si_pid=%d, si_uid=%u", info->u.rt.pid, info->u.rt.uid);
 		if (info->si_code == SI_QUEUE)
-			text_add(x, ", si_value={int=%d, ptr=%#" PRIx64 "}", (int)info->u.rt.value, info->u.rt.value);
+			text_add(x, ", si_value={int=%d, ptr=%#" PRIx64 "}", (int)info->u.rt.value,
+				 info->u.rt.value);
 	}
 	text_add(x, "}");
 }
@@ -198,9 +208,14 @@ void text_siginfo(struct text *x, int sig, const struct siginfo_k *info)
 void text_open_flags(struct text *x, unsigned flags, bool no_mode)
 {
 	static const struct trace_name names[] = {
-		N(O_CREAT), N(O_EXCL), N(O_NOCTTY), N(O_TRUNC), N(O_APPEND), N(O_NONBLOCK), N(O_SYNC), N(O_DSYNC),
-		N(O_DIRECT), {O_TMPFILE & ~O_DIRECTORY, "__O_TMPFILE"}, N(O_DIRECTORY), N(O_NOFOLLOW), N(O_NOATIME),
-		N(O_CLOEXEC), N(O_PATH), {0100000, "O_LARGEFILE"},
+		N(O_CREAT),     N(O_EXCL),
+		N(O_NOCTTY),    N(O_TRUNC),
+		N(O_APPEND),    N(O_NONBLOCK),
+		N(O_SYNC),      N(O_DSYNC),
+		N(O_DIRECT),    {O_TMPFILE & ~O_DIRECTORY, "__O_TMPFILE"},
+		N(O_DIRECTORY), N(O_NOFOLLOW),
+		N(O_NOATIME),   N(O_CLOEXEC),
+		N(O_PATH),      {0100000, "O_LARGEFILE"},
 	};
 	static const char *const mode[] = {"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
 
@@ -215,7 +230,8 @@ void text_open_flags(struct text *x, unsigned flags, bool no_mode)
 	}
 }
 
-static const struct trace_name whence[] = {N(SEEK_SET), N(SEEK_CUR), N(SEEK_END), N(SEEK_DATA), N(SEEK_HOLE)};
+static const struct trace_name whence[] = {N(SEEK_SET), N(SEEK_CUR), N(SEEK_END), N(SEEK_DATA),
+					   N(SEEK_HOLE)};
 static const struct trace_name prot[] = {
 	N(PROT_READ), N(PROT_WRITE), N(PROT_EXEC), N(PROT_GROWSDOWN), N(PROT_GROWSUP),
 };
@@ -240,58 +256,103 @@ static const struct trace_name mapflags[] = {
 static const struct trace_name sighow[] = {N(SIG_BLOCK), N(SIG_UNBLOCK), N(SIG_SETMASK)};
 static const struct trace_name accmode[] = {N(R_OK), N(W_OK), N(X_OK)};
 static const struct trace_name ioctls[] = {
-	N(TCGETS),     N(TCSETS),     N(TCSETSW),    N(TCSETSF),   N(TIOCGWINSZ), N(TIOCSWINSZ), N(TIOCGPGRP),
-	N(TIOCSPGRP),  N(TIOCSCTTY),  N(TIOCNOTTY),  N(TIOCGSID),  N(FIONREAD),	 N(FIONBIO),	N(FIOCLEX),
-	N(FIONCLEX),   N(FIOASYNC),   N(TIOCGPTN),   N(TIOCSPTLCK), {0x802c542a, "TCGETS2"}, {0x402c542b, "TCSETS2"},
+	N(TCGETS),
+	N(TCSETS),
+	N(TCSETSW),
+	N(TCSETSF),
+	N(TIOCGWINSZ),
+	N(TIOCSWINSZ),
+	N(TIOCGPGRP),
+	N(TIOCSPGRP),
+	N(TIOCSCTTY),
+	N(TIOCNOTTY),
+	N(TIOCGSID),
+	N(FIONREAD),
+	N(FIONBIO),
+	N(FIOCLEX),
+	N(FIONCLEX),
+	N(FIOASYNC),
+	N(TIOCGPTN),
+	N(TIOCSPTLCK),
+	{0x802c542a, "TCGETS2"},
+	{0x402c542b, "TCSETS2"},
 };
 static const struct trace_name madv[] = {
-	N(MADV_NORMAL),	    N(MADV_RANDOM),	N(MADV_SEQUENTIAL), N(MADV_WILLNEED), N(MADV_DONTNEED),
-	N(MADV_FREE),	    N(MADV_REMOVE),	N(MADV_DONTFORK),   N(MADV_DOFORK),   N(MADV_MERGEABLE),
-	N(MADV_UNMERGEABLE), N(MADV_HUGEPAGE),	N(MADV_NOHUGEPAGE), N(MADV_DONTDUMP), N(MADV_DODUMP),
-	N(MADV_WIPEONFORK), N(MADV_KEEPONFORK),
+	N(MADV_NORMAL),     N(MADV_RANDOM),    N(MADV_SEQUENTIAL),  N(MADV_WILLNEED),
+	N(MADV_DONTNEED),   N(MADV_FREE),      N(MADV_REMOVE),      N(MADV_DONTFORK),
+	N(MADV_DOFORK),     N(MADV_MERGEABLE), N(MADV_UNMERGEABLE), N(MADV_HUGEPAGE),
+	N(MADV_NOHUGEPAGE), N(MADV_DONTDUMP),  N(MADV_DODUMP),      N(MADV_WIPEONFORK),
+	N(MADV_KEEPONFORK),
 };
 static const struct trace_name wopts[] = {
-	N(WNOHANG), N(WUNTRACED), N(WEXITED), N(WCONTINUED), N(WNOWAIT),
-	{0x20000000, "__WNOTHREAD"}, {0x40000000, "__WALL"}, {0x80000000, "__WCLONE"},
+	N(WNOHANG),
+	N(WUNTRACED),
+	N(WEXITED),
+	N(WCONTINUED),
+	N(WNOWAIT),
+	{0x20000000, "__WNOTHREAD"},
+	{0x40000000, "__WALL"},
+	{0x80000000, "__WCLONE"},
 };
 static const struct trace_name fcntls[] = {
-	N(F_DUPFD),	N(F_GETFD),	N(F_SETFD),	N(F_GETFL),	N(F_SETFL),	    N(F_GETLK),
-	N(F_SETLK),	N(F_SETLKW),	N(F_SETOWN),	N(F_GETOWN),	N(F_DUPFD_CLOEXEC), N(F_SETPIPE_SZ),
-	N(F_GETPIPE_SZ), N(F_ADD_SEALS), N(F_GET_SEALS), {36, "F_OFD_GETLK"}, {37, "F_OFD_SETLK"},
-	{38, "F_OFD_SETLKW"},
+	N(F_DUPFD),          N(F_GETFD),           N(F_SETFD),         N(F_GETFL),
+	N(F_SETFL),          N(F_GETLK),           N(F_SETLK),         N(F_SETLKW),
+	N(F_SETOWN),         N(F_GETOWN),          N(F_DUPFD_CLOEXEC), N(F_SETPIPE_SZ),
+	N(F_GETPIPE_SZ),     N(F_ADD_SEALS),       N(F_GET_SEALS),     {36, "F_OFD_GETLK"},
+	{37, "F_OFD_SETLK"}, {38, "F_OFD_SETLKW"},
 };
 static const struct trace_name rlimits[] = {
-	N(RLIMIT_CPU),	   N(RLIMIT_FSIZE),    N(RLIMIT_DATA),	N(RLIMIT_STACK),      N(RLIMIT_CORE),
-	N(RLIMIT_RSS),	   N(RLIMIT_NPROC),    N(RLIMIT_NOFILE), N(RLIMIT_MEMLOCK),   N(RLIMIT_AS),
-	N(RLIMIT_LOCKS),   N(RLIMIT_SIGPENDING), N(RLIMIT_MSGQUEUE), N(RLIMIT_NICE), N(RLIMIT_RTPRIO),
-	N(RLIMIT_RTTIME),
+	N(RLIMIT_CPU),      N(RLIMIT_FSIZE), N(RLIMIT_DATA),   N(RLIMIT_STACK),
+	N(RLIMIT_CORE),     N(RLIMIT_RSS),   N(RLIMIT_NPROC),  N(RLIMIT_NOFILE),
+	N(RLIMIT_MEMLOCK),  N(RLIMIT_AS),    N(RLIMIT_LOCKS),  N(RLIMIT_SIGPENDING),
+	N(RLIMIT_MSGQUEUE), N(RLIMIT_NICE),  N(RLIMIT_RTPRIO), N(RLIMIT_RTTIME),
 };
 static const struct trace_name prctls[] = {
-	N(PR_SET_PDEATHSIG),	 N(PR_GET_PDEATHSIG),	 N(PR_GET_DUMPABLE),	   N(PR_SET_DUMPABLE),
-	N(PR_GET_KEEPCAPS),	 N(PR_SET_KEEPCAPS),	 N(PR_SET_NAME),	   N(PR_GET_NAME),
-	N(PR_GET_SECCOMP),	 N(PR_SET_SECCOMP),	 N(PR_CAPBSET_READ),	   N(PR_CAPBSET_DROP),
-	N(PR_GET_SECUREBITS),	 N(PR_SET_SECUREBITS),	 N(PR_SET_TIMERSLACK),	   N(PR_GET_TIMERSLACK),
-	N(PR_SET_CHILD_SUBREAPER), N(PR_GET_CHILD_SUBREAPER), N(PR_SET_NO_NEW_PRIVS), N(PR_GET_NO_NEW_PRIVS),
-	N(PR_GET_TID_ADDRESS),	 N(PR_SET_THP_DISABLE),	 N(PR_GET_THP_DISABLE),	   N(PR_CAP_AMBIENT),
+	N(PR_SET_PDEATHSIG),
+	N(PR_GET_PDEATHSIG),
+	N(PR_GET_DUMPABLE),
+	N(PR_SET_DUMPABLE),
+	N(PR_GET_KEEPCAPS),
+	N(PR_SET_KEEPCAPS),
+	N(PR_SET_NAME),
+	N(PR_GET_NAME),
+	N(PR_GET_SECCOMP),
+	N(PR_SET_SECCOMP),
+	N(PR_CAPBSET_READ),
+	N(PR_CAPBSET_DROP),
+	N(PR_GET_SECUREBITS),
+	N(PR_SET_SECUREBITS),
+	N(PR_SET_TIMERSLACK),
+	N(PR_GET_TIMERSLACK),
+	N(PR_SET_CHILD_SUBREAPER),
+	N(PR_GET_CHILD_SUBREAPER),
+	N(PR_SET_NO_NEW_PRIVS),
+	N(PR_GET_NO_NEW_PRIVS),
+	N(PR_GET_TID_ADDRESS),
+	N(PR_SET_THP_DISABLE),
+	N(PR_GET_THP_DISABLE),
+	N(PR_CAP_AMBIENT),
 	{0x53564d41, "PR_SET_VMA"},
 };
 static const struct trace_name archprctls[] = {
-	{0x1001, "ARCH_SET_GS"},	 {0x1002, "ARCH_SET_FS"},	 {0x1003, "ARCH_GET_FS"},
-	{0x1004, "ARCH_GET_GS"},	 {0x1011, "ARCH_GET_CPUID"},	 {0x1012, "ARCH_SET_CPUID"},
-	{0x3001, "ARCH_CET_STATUS"},	 {0x5001, "ARCH_SHSTK_ENABLE"}, {0x5005, "ARCH_SHSTK_STATUS"},
+	{0x1001, "ARCH_SET_GS"},     {0x1002, "ARCH_SET_FS"},       {0x1003, "ARCH_GET_FS"},
+	{0x1004, "ARCH_GET_GS"},     {0x1011, "ARCH_GET_CPUID"},    {0x1012, "ARCH_SET_CPUID"},
+	{0x3001, "ARCH_CET_STATUS"}, {0x5001, "ARCH_SHSTK_ENABLE"}, {0x5005, "ARCH_SHSTK_STATUS"},
 };
 static const struct trace_name clockids[] = {
-	N(CLOCK_REALTIME),	  N(CLOCK_MONOTONIC),	    N(CLOCK_PROCESS_CPUTIME_ID),
+	N(CLOCK_REALTIME),          N(CLOCK_MONOTONIC),     N(CLOCK_PROCESS_CPUTIME_ID),
 	N(CLOCK_THREAD_CPUTIME_ID), N(CLOCK_MONOTONIC_RAW), N(CLOCK_REALTIME_COARSE),
-	N(CLOCK_MONOTONIC_COARSE), N(CLOCK_BOOTTIME),	    N(CLOCK_REALTIME_ALARM),
-	N(CLOCK_BOOTTIME_ALARM),  N(CLOCK_TAI),
+	N(CLOCK_MONOTONIC_COARSE),  N(CLOCK_BOOTTIME),      N(CLOCK_REALTIME_ALARM),
+	N(CLOCK_BOOTTIME_ALARM),    N(CLOCK_TAI),
 };
 static const struct trace_name atflags[] = {
-	N(AT_SYMLINK_NOFOLLOW), {AT_REMOVEDIR, "AT_REMOVEDIR"}, N(AT_SYMLINK_FOLLOW), N(AT_NO_AUTOMOUNT),
+	N(AT_SYMLINK_NOFOLLOW), {AT_REMOVEDIR, "AT_REMOVEDIR"},
+	N(AT_SYMLINK_FOLLOW),   N(AT_NO_AUTOMOUNT),
 	N(AT_EMPTY_PATH),
 };
 
-static const struct trace_name grnds[] = {{1, "GRND_NONBLOCK"}, {2, "GRND_RANDOM"}, {4, "GRND_INSECURE"}};
+static const struct trace_name grnds[] = {
+	{1, "GRND_NONBLOCK"}, {2, "GRND_RANDOM"}, {4, "GRND_INSECURE"}};
 
 static const struct word {
 	const char *word;

@@ -1,5 +1,6 @@
 /*
- * --strace's inside: a bounded text buffer, the formatters of values (trace_args.c) and of names (trace_names.c).
+ * --strace's inside: a bounded text buffer, the formatters of values (trace_args.c) and of names
+ * (trace_names.c).
  *
  * No state. A text that is full stays so; nothing is written past its end.
  */
@@ -25,7 +26,8 @@ struct trace_name {
 /* The name of value, or the number in hex. */
 void text_name(struct text *x, const struct trace_name *names, size_t n, uint64_t value);
 /* Names of bits joined by |, the rest in hex; zero is `none`. */
-void text_flags(struct text *x, const struct trace_name *names, size_t n, uint64_t value, const char *none);
+void text_flags(struct text *x, const struct trace_name *names, size_t n, uint64_t value,
+		const char *none);
 
 void text_signal(struct text *x, int sig);
 void text_sigset(struct text *x, uint64_t set);
@@ -41,13 +43,13 @@ void text_open_flags(struct text *x, unsigned flags, bool no_mode);
 /* Argument i and those after it mean nothing in this call, and are not shown. */
 bool trace_word_skipped(const struct call *c, unsigned i, const char *word, size_t len);
 /*
- * The word of one argument, from syscalls.def's trace string; a number that names nothing prints as hex.
- * True: it is formatted when the call ends (its contents are a result).
+ * The word of one argument, from syscalls.def's trace string; a number that names nothing prints as
+ * hex. True: it is formatted when the call ends (its contents are a result).
  */
 bool trace_word_is_out(const char *word, size_t len);
 /* Formats argument i: in-words when the call begins, out-words with its result r when it ends. */
-void trace_arg(struct text *x, struct task *t, const struct call *c, unsigned i, const char *word, size_t len,
-	       long r);
+void trace_arg(struct text *x, struct task *t, const struct call *c, unsigned i, const char *word,
+	       size_t len, long r);
 /* poll's results after the "=": " ([{fd=...}])". */
 void trace_poll_result(struct text *x, struct task *t, const struct call *c);
 void trace_clone_args(struct text *x, const struct call *c);

@@ -1,6 +1,6 @@
 /*
- * What a mapping keeps of the file behind it: a reference to the open file description, so that its permissions still
- * bound mprotect and /proc/PID/maps can name it.
+ * What a mapping keeps of the file behind it: a reference to the open file description, so that its
+ * permissions still bound mprotect and /proc/PID/maps can name it.
  */
 #include "sys.h"
 

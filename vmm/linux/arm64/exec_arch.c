@@ -16,7 +16,8 @@ const struct arch_exec arch_exec = {
 	.stack_random_mask = 0x3ffff,
 };
 
-/* struct rt_sigframe with the FP/SIMD and ESR records, no SVE: what Linux announces on such a machine. */
+/* struct rt_sigframe with the FP/SIMD and ESR records, no SVE: what Linux announces on such a
+ * machine. */
 #define SIGFRAME_SIZE 4720
 
 unsigned arch_auxv(struct kernel *k, Elf64_auxv_t *out)

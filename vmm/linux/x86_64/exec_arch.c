@@ -14,7 +14,8 @@ const struct arch_exec arch_exec = {
 };
 
 #define LEGACY_FP_SIZE 512
-/* struct rt_sigframe (return address, ucontext, siginfo), the FP image's trailing magic and its alignment. */
+/* struct rt_sigframe (return address, ucontext, siginfo), the FP image's trailing magic and its
+ * alignment. */
 #define SIGFRAME_FIXED (8 + 304 + 128 + 4 + 63 + 16)
 
 unsigned arch_auxv(struct kernel *k, Elf64_auxv_t *out)
@@ -35,7 +36,8 @@ static long set_base(struct task *t, uint64_t *base, uint64_t addr)
 	return 0;
 }
 
-/* arch_prctl(2). The other codes of 6.12 (CPUID faulting, XSTATE permissions, shadow stacks, tagging) are not there: EINVAL, as on a machine without them. */
+/* arch_prctl(2). The other codes of 6.12 (CPUID faulting, XSTATE permissions, shadow stacks,
+ * tagging) are not there: EINVAL, as on a machine without them. */
 long arch_prctl_call(struct task *t, int code, uint64_t addr)
 {
 	struct uregs *r = &t->cpu.regs;
