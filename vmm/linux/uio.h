@@ -33,4 +33,10 @@ int uio_init(struct uio *u, struct mm *mm, bool to_guest, uint64_t base, uint64_
 int uio_init_iov(struct uio *u, struct mm *mm, bool to_guest, gva_t iov, uint64_t count);
 void uio_fini(struct uio *u);
 
+/*
+ * Takes back the last n bytes that x's copy moved, so that they move again: for what is read from the guest and then
+ * not accepted. x is a uio's or an xfer_buf's.
+ */
+void xfer_back(struct xfer *x, size_t n);
+
 #endif

@@ -16,8 +16,8 @@
 #include "uio.h"
 #include "../core/file.h"
 
-struct stat_k; /* the VFS's own attribute block: vfs_attr */
 struct cred;
+struct process;
 struct dentry;
 struct fs_context;
 struct path;
@@ -59,6 +59,16 @@ void vfs_destroy(struct kernel *k);
  * host mode; makes the directories above. Negative errno: ENOENT, EACCES, EISDIR, ENOTDIR, ...
  */
 int vfs_place_file(struct kernel *k, const char *host_path, const char *guest_path);
+
+/*
+ * Adds a character device to /dev. read and write move bytes from or to host memory, never block, may be called from any thread at
+ * once, and return the bytes moved (0: end of file) or a negative errno; NULL: EINVAL. 0, -ENOMEM, -EEXIST.
+ */
+int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned minor, uint32_t mode,
+		    ssize_t (*read)(void *buf, size_t len), ssize_t (*write)(const void *buf, size_t len));
+
+/* Before p's descriptor table is put at exit: drops p's record locks (fcntl F_SETLK). Owner of p's last task; no lock held. */
+void vfs_process_exit(struct process *p);
 
 /* A file for the host's descriptor 0, 1 or 2 (borrowed; reactor-watched; never made non-blocking; polled before a read or write). A closed one: NULL and -EBADF. */
 int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out);

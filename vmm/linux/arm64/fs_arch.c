@@ -1,0 +1,6 @@
+/*
+ * O_LARGEFILE as the kernel's, not the C library's, which defines it as 0: F_GETFL shows it.
+ */
+#include "../sys_fs.h"
+
+const unsigned arch_o_largefile = 0400000;

@@ -1,0 +1,168 @@
+/*
+ * /dev: an in-memory file system with character devices in it, the terminal, and links to open descriptors.
+ */
+#include "vfs_inode.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define DEV_CHUNK 16384
+
+struct dev_inode {
+	struct inode i;
+	ssize_t (*read)(void *buf, size_t len);
+	ssize_t (*write)(const void *buf, size_t len);
+};
+
+static struct dev_inode *di(struct inode *i)
+{
+	return container_of(i, struct dev_inode, i);
+}
+
+static ssize_t dev_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+{
+	struct dev_inode *d = di(file_inode(f));
+	uint8_t buf[DEV_CHUNK];
+	ssize_t total = 0;
+
+	if (!d->read)
+		return -EINVAL;
+	while (x->left) {
+		size_t want = x->left < sizeof(buf) ? x->left : sizeof(buf);
+		ssize_t n = d->read(buf, want), put;
+
+		if (n <= 0)
+			return total ? total : n;
+		put = x->copy(x, buf, (size_t)n);
+		if (put < 0)
+			return total ? total : put;
+		total += put;
+		if (put < n || (size_t)n < want)
+			break;
+	}
+	return total;
+}
+
+static ssize_t dev_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+{
+	struct dev_inode *d = di(file_inode(f));
+	uint8_t buf[DEV_CHUNK];
+	ssize_t total = 0;
+
+	if (!d->write)
+		return -EINVAL;
+	while (x->left) {
+		ssize_t got = x->copy(x, buf, x->left < sizeof(buf) ? x->left : sizeof(buf)), n;
+
+		if (got <= 0)
+			return total ? total : got;
+		n = d->write(buf, (size_t)got);
+		if (n < got)
+			xfer_back(x, (size_t)(n < 0 ? got : got - n));
+		if (n <= 0)
+			return total ? total : n;
+		total += n;
+	}
+	return total;
+}
+
+static int64_t dev_lseek(struct file *f, int64_t off, int whence)
+{
+	return 0; /* as null and zero */
+}
+
+static const struct vfs_file_ops dev_ops = {
+	.core = {.release = vfs_file_free},
+	.read = dev_read,
+	.write = dev_write,
+	.lseek = dev_lseek,
+};
+
+static int dev_open(struct inode *i, struct vfs_file *f, struct task *t)
+{
+	f->f.ops = &dev_ops.core;
+	return 0;
+}
+
+static int tty_open(struct inode *i, struct vfs_file *f, struct task *t)
+{
+	return stdio_attach_ctty(f);
+}
+
+static int dev_setattr(struct inode *i, const struct vfs_setattr *s)
+{
+	pthread_mutex_lock(&i->lock);
+	if (s->valid & ATTR_MODE)
+		i->mode = (i->mode & S_IFMT) | (s->mode & 07777);
+	if (s->valid & ATTR_UID)
+		i->uid = s->uid;
+	if (s->valid & ATTR_GID)
+		i->gid = s->gid;
+	if (s->valid & ATTR_ATIME)
+		i->atime = s->atime;
+	if (s->valid & ATTR_MTIME)
+		i->mtime = s->mtime;
+	inode_now(&i->ctime);
+	pthread_mutex_unlock(&i->lock);
+	return 0;
+}
+
+static void dev_free(struct inode *i)
+{
+	inode_fini(i);
+	free(di(i));
+}
+
+static const struct inode_ops dev_inode_ops = {.free = dev_free, .setattr = dev_setattr, .open = dev_open};
+static const struct inode_ops tty_inode_ops = {.free = dev_free, .setattr = dev_setattr, .open = tty_open};
+
+/* [V] */
+static int add_node(struct vfs *v, struct super *sb, struct dentry *root, const struct inode_ops *ops,
+		    const char *name, uint64_t rdev, uint32_t mode, struct dev_inode **out)
+{
+	struct dev_inode *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	inode_init(&d->i, sb, ops, S_IFCHR | (mode & 07777), 0);
+	d->i.rdev = rdev;
+	*out = d;
+	return ramfs_place(root, name, &d->i, NULL);
+}
+
+int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned minor, uint32_t mode,
+		    ssize_t (*read)(void *buf, size_t len), ssize_t (*write)(const void *buf, size_t len))
+{
+	struct vfs *v = k->vfs;
+	struct dev_inode *d;
+	int err;
+
+	vfs_lock(v);
+	err = add_node(v, v->dev, v->dev_root, &dev_inode_ops, name, makedev(major, minor), mode, &d);
+	if (!err) {
+		d->read = read;
+		d->write = write;
+	}
+	vfs_unlock(v);
+	return err;
+}
+
+int devfs_create(struct vfs *v, struct super **out, struct dentry **root)
+{
+	static const char *const links[][2] = {
+		{"fd", "/proc/self/fd"},
+		{"stdin", "/proc/self/fd/0"},
+		{"stdout", "/proc/self/fd/1"},
+		{"stderr", "/proc/self/fd/2"},
+	};
+	struct dev_inode *d;
+	int err = ramfs_create(v, "devtmpfs", 0755, out, root);
+
+	for (size_t i = 0; i < ARRAY_SIZE(links) && !err; i++)
+		err = ramfs_make(*root, links[i][0], S_IFLNK | 0777, links[i][1], NULL);
+	if (!err)
+		err = add_node(v, *out, *root, &tty_inode_ops, "tty", makedev(5, 0), 0666, &d);
+	return err;
+}

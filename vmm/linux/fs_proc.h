@@ -1,0 +1,54 @@
+/*
+ * /proc: what its files share.
+ *
+ * An entry is a row of a constant table; an inode is made for each walk and knows its entry, process id and
+ * descriptor. A file's text is made when it is read from its start. Show functions run with no lock held and take
+ * tree_lock, process->lock and mm locks themselves.
+ */
+#ifndef VMBOX_LINUX_FS_PROC_H
+#define VMBOX_LINUX_FS_PROC_H
+
+#include "sys_fs.h"
+
+#define PROC_TEXT_MAX (16UL << 20) /* the longest file: maps of 65,530 mappings */
+
+/* A text that grows. */
+struct proc_buf {
+	char *s;
+	size_t len, cap;
+	bool failed; /* no memory, or too long: what follows is dropped */
+};
+void proc_puts(struct proc_buf *b, const void *s, size_t len);
+void proc_printf(struct proc_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Who asks and about whom; p is NULL outside /proc/PID, else a reference held by the caller. */
+struct proc_ctx {
+	struct kernel *k;
+	struct process *p;
+	struct task *reader; /* may be NULL */
+};
+
+struct proc_entry {
+	const char *name; /* NULL: the table ends */
+	uint32_t mode; /* with the type */
+	/* S_IFREG: 0 or a negative errno. */
+	int (*show)(struct proc_buf *b, const struct proc_ctx *ctx);
+	/* Written text (NUL-terminated, without a last newline). NULL: -EACCES. */
+	int (*store)(const char *text, const struct proc_ctx *ctx);
+	/* S_IFLNK without a text of its own: *out gets a reference. */
+	int (*follow)(const struct proc_ctx *ctx, struct path *out);
+	/* S_IFLNK with a text. */
+	int (*text)(char *buf, size_t size, const struct proc_ctx *ctx);
+	/* S_IFDIR */
+	const struct proc_entry *children;
+	bool owner_only; /* only for who could trace the process: same uid, or root */
+	bool fds; /* a directory of descriptors */
+};
+
+extern const struct proc_entry proc_root_entries[]; /* fs_proc_sys.c */
+extern const struct proc_entry proc_pid_entries[]; /* fs_proc_pid.c */
+
+/* Mounts as /proc/PID/mounts (info false) or mountinfo shows them. */
+int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info);
+
+#endif

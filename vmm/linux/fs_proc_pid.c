@@ -1,0 +1,403 @@
+/*
+ * The files of /proc/PID. proc_pid(5) and the pages after it.
+ */
+#include "fs_proc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define USER_HZ	     100
+#define ARG_TEXT_MAX (2UL << 20)
+
+static struct mm *mm_of(struct process *p)
+{
+	struct mm *mm;
+
+	pthread_mutex_lock(&p->lock);
+	mm = p->mm ? mm_get(p->mm) : NULL;
+	pthread_mutex_unlock(&p->lock);
+	return mm;
+}
+
+/* What tree_lock and process->lock protect, copied. */
+struct snapshot {
+	uint32_t pid, ppid, pgid, sid;
+	unsigned threads;
+	char state;
+	char comm[TASK_COMM_LEN];
+	struct cred cred;
+	struct rusage_times times;
+	int64_t cpu;
+	uint64_t vm_bytes, rss, arg_start, arg_end, env_start, env_end;
+	uint64_t sig_pending, sig_blocked;
+};
+
+static char state_letter(const struct process *p)
+{
+	if (p->life >= LIFE_ZOMBIE)
+		return 'Z';
+	if (p->stopped)
+		return 'T';
+	return 'S';
+}
+
+static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
+{
+	struct process *p = ctx->p;
+	struct task *t;
+	struct mm *mm;
+
+	memset(s, 0, sizeof(*s));
+	pthread_mutex_lock(&p->k->tree_lock);
+	s->pid = p->pid;
+	s->ppid = p->parent ? p->parent->pid : 0;
+	s->pgid = p->pgid;
+	s->sid = p->sid;
+	s->threads = p->ntasks;
+	s->state = state_letter(p);
+	s->times = p->times;
+	s->cpu = p->times.utime + p->times.stime;
+	TAILQ_FOREACH(t, &p->tasks, thread)
+		s->cpu += atomic_load(&t->st.run_total);
+	t = TAILQ_FIRST(&p->tasks);
+	pthread_mutex_lock(&p->siglock);
+	s->sig_pending = p->pending.mask;
+	s->sig_blocked = t ? t->blocked : 0;
+	pthread_mutex_unlock(&p->siglock);
+	pthread_mutex_lock(&p->lock);
+	if (t)
+		memcpy(s->comm, t->comm, sizeof(s->comm));
+	s->cred = p->cred;
+	s->arg_start = p->arg_start;
+	s->arg_end = p->arg_end;
+	s->env_start = p->env_start;
+	s->env_end = p->env_end;
+	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->k->tree_lock);
+	s->comm[TASK_COMM_LEN - 1] = 0;
+	mm = mm_of(p);
+	if (mm) {
+		s->vm_bytes = mm_mapped_bytes(mm);
+		s->rss = mm_resident_pages(mm);
+		mm_put(mm);
+	}
+}
+
+static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	const int64_t hz = 1000000000 / USER_HZ;
+	struct snapshot s;
+
+	snapshot_take(&s, ctx);
+	proc_printf(b, "%u (%s) %c %u %u %u 0 -1 4194304 %llu %llu %llu %llu %lld 0 %lld %lld 20 0 %u 0 %lld %llu %llu ",
+		    s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid, (unsigned long long)s.times.minflt,
+		    (unsigned long long)s.times.cminflt, (unsigned long long)s.times.majflt,
+		    (unsigned long long)s.times.cmajflt, (long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
+		    (long long)(s.times.cstime / hz), s.threads, (long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
+		    (unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
+	proc_printf(b, "%llu 0 0 0 0 0 %llu %llu 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 %llu %llu %llu %llu 0\n",
+		    (unsigned long long)UINT64_MAX, (unsigned long long)(s.sig_pending & 0x7fffffff),
+		    (unsigned long long)(s.sig_blocked & 0x7fffffff), (unsigned long long)s.arg_start,
+		    (unsigned long long)s.arg_end, (unsigned long long)s.env_start, (unsigned long long)s.env_end);
+	return 0;
+}
+
+static int show_statm(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct snapshot s;
+
+	snapshot_take(&s, ctx);
+	proc_printf(b, "%llu %llu 0 0 0 %llu 0\n", (unsigned long long)(s.vm_bytes / PAGE_SIZE),
+		    (unsigned long long)s.rss, (unsigned long long)(s.vm_bytes / PAGE_SIZE));
+	return 0;
+}
+
+static const char *state_word(char c)
+{
+	return c == 'Z' ? "zombie" : c == 'T' ? "stopped" : "sleeping";
+}
+
+static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct snapshot s;
+	uint32_t umask = 022;
+
+	snapshot_take(&s, ctx);
+	pthread_mutex_lock(&ctx->p->lock);
+	if (ctx->p->fs) {
+		pthread_mutex_lock(&ctx->p->fs->lock);
+		umask = ctx->p->fs->umask;
+		pthread_mutex_unlock(&ctx->p->fs->lock);
+	}
+	pthread_mutex_unlock(&ctx->p->lock);
+	proc_printf(b, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", s.comm, umask, s.state, state_word(s.state));
+	proc_printf(b, "Tgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", s.pid, s.pid, s.ppid);
+	proc_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s.cred.uid, s.cred.euid, s.cred.suid, s.cred.fsuid);
+	proc_printf(b, "Gid:\t%u\t%u\t%u\t%u\nGroups:\t", s.cred.gid, s.cred.egid, s.cred.sgid, s.cred.fsgid);
+	for (unsigned i = 0; i < s.cred.ngroups && i < NGROUPS; i++)
+		proc_printf(b, "%u ", s.cred.groups[i]);
+	if (s.state != 'Z')
+		proc_printf(b, "\nVmSize:\t%8llu kB\nVmRSS:\t%8llu kB", (unsigned long long)(s.vm_bytes / 1024),
+			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
+	proc_printf(b, "\nThreads:\t%u\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", s.threads,
+		    (unsigned long long)s.sig_pending, (unsigned long long)s.sig_blocked);
+	return 0;
+}
+
+static int show_comm(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct snapshot s;
+
+	snapshot_take(&s, ctx);
+	proc_printf(b, "%s\n", s.comm);
+	return 0;
+}
+
+static int store_comm(const char *text, const struct proc_ctx *ctx)
+{
+	struct task *t;
+
+	pthread_mutex_lock(&ctx->k->tree_lock);
+	t = TAILQ_FIRST(&ctx->p->tasks);
+	if (t) {
+		pthread_mutex_lock(&ctx->p->lock);
+		snprintf(t->comm, sizeof(t->comm), "%.15s", text);
+		pthread_mutex_unlock(&ctx->p->lock);
+	}
+	pthread_mutex_unlock(&ctx->k->tree_lock);
+	return 0;
+}
+
+/* [from, to) of the process's memory, as it is now. */
+static int show_range(struct proc_buf *b, const struct proc_ctx *ctx, uint64_t from, uint64_t to)
+{
+	struct mm *mm = mm_of(ctx->p);
+	char buf[4096];
+
+	if (!mm)
+		return 0;
+	if (to < from || to - from > ARG_TEXT_MAX)
+		to = from;
+	while (from < to) {
+		size_t n = to - from < sizeof(buf) ? to - from : sizeof(buf);
+		ssize_t got = copy_from_guest_partial(mm, buf, gva(from), n);
+
+		if (got <= 0)
+			break;
+		proc_puts(b, buf, (size_t)got);
+		from += (uint64_t)got;
+	}
+	mm_put(mm);
+	return 0;
+}
+
+static int show_cmdline(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct snapshot s;
+
+	snapshot_take(&s, ctx);
+	return show_range(b, ctx, s.arg_start, s.arg_end);
+}
+
+static int show_environ(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct snapshot s;
+
+	snapshot_take(&s, ctx);
+	return show_range(b, ctx, s.env_start, s.env_end);
+}
+
+static int show_limits(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	static const struct {
+		const char *name, *unit;
+		int res;
+	} rows[] = {
+		{"Max cpu time", "seconds", RLIMIT_CPU},
+		{"Max file size", "bytes", RLIMIT_FSIZE},
+		{"Max data size", "bytes", RLIMIT_DATA},
+		{"Max stack size", "bytes", RLIMIT_STACK},
+		{"Max core file size", "bytes", RLIMIT_CORE},
+		{"Max resident set", "bytes", RLIMIT_RSS},
+		{"Max processes", "processes", RLIMIT_NPROC},
+		{"Max open files", "files", RLIMIT_NOFILE},
+		{"Max locked memory", "bytes", RLIMIT_MEMLOCK},
+		{"Max address space", "bytes", RLIMIT_AS},
+		{"Max file locks", "locks", RLIMIT_LOCKS},
+		{"Max pending signals", "signals", RLIMIT_SIGPENDING},
+		{"Max msgqueue size", "bytes", RLIMIT_MSGQUEUE},
+		{"Max nice priority", "", RLIMIT_NICE},
+		{"Max realtime priority", "", RLIMIT_RTPRIO},
+		{"Max realtime timeout", "us", RLIMIT_RTTIME},
+	};
+	struct rlimit64 r[RLIM_NLIMITS];
+
+	pthread_mutex_lock(&ctx->p->lock);
+	memcpy(r, ctx->p->rlim, sizeof(r));
+	pthread_mutex_unlock(&ctx->p->lock);
+	proc_printf(b, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t v[2] = {r[rows[i].res].rlim_cur, r[rows[i].res].rlim_max};
+
+		proc_printf(b, "%-25s ", rows[i].name);
+		for (int k = 0; k < 2; k++) {
+			if (v[k] == RLIM64_INFINITY)
+				proc_printf(b, "%-20s ", "unlimited");
+			else
+				proc_printf(b, "%-20llu ", (unsigned long long)v[k]);
+		}
+		proc_printf(b, *rows[i].unit ? "%-10s\n" : "%s\n", rows[i].unit);
+	}
+	return 0;
+}
+
+/* ---- maps ---- */
+
+struct map_list {
+	struct map_row {
+		struct vma v;
+		struct file *f; /* a reference */
+	} *rows;
+	size_t n, cap;
+	bool failed;
+};
+
+/* Under mm->lock: names are looked up later, with no lock. */
+static void add_map(const struct vma *v, uint64_t resident, void *arg)
+{
+	struct map_list *l = arg;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct map_row *rows = realloc(l->rows, cap * sizeof(*rows));
+
+		if (!rows) {
+			l->failed = true;
+			return;
+		}
+		l->rows = rows;
+		l->cap = cap;
+	}
+	l->rows[l->n].v = *v;
+	l->rows[l->n].f = v->file ? file_dup(v->file) : NULL;
+	l->n++;
+}
+
+static void put_map(struct proc_buf *b, const struct map_row *r)
+{
+	char head[160], path[VFS_PATH_MAX] = "";
+	struct vfs_attr a = {0};
+	const struct vma *v = &r->v;
+
+	if (r->f) {
+		inode_getattr(file_inode(r->f), &a);
+		if (vfs_file_path(r->f, path, sizeof(path)) < 0)
+			path[0] = 0;
+	}
+	snprintf(head, sizeof(head), "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu ", (unsigned long long)v->start,
+		 (unsigned long long)v->end, v->flags & VMA_READ ? 'r' : '-', v->flags & VMA_WRITE ? 'w' : '-',
+		 v->flags & VMA_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
+		 (unsigned long long)(r->f ? v->pgoff << PAGE_SHIFT : 0), major(a.dev), minor(a.dev),
+		 (unsigned long long)a.ino);
+	if (r->f || v->name[0])
+		proc_printf(b, "%-72s %s\n", head, r->f ? path : v->name);
+	else
+		proc_printf(b, "%s\n", head);
+}
+
+static int show_maps(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct mm *mm = mm_of(ctx->p);
+	struct map_list l = {0};
+
+	if (!mm)
+		return 0;
+	mm_for_each_vma(mm, add_map, &l);
+	mm_put(mm);
+	for (size_t i = 0; i < l.n; i++) {
+		put_map(b, &l.rows[i]);
+		file_close(l.rows[i].f);
+	}
+	free(l.rows);
+	return l.failed ? -ENOMEM : 0;
+}
+
+/* ---- the rest ---- */
+
+static int show_mounts(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	return proc_show_mounts(b, ctx, false);
+}
+
+static int show_mountinfo(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	return proc_show_mounts(b, ctx, true);
+}
+
+static int show_cgroup(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	proc_printf(b, "0::/\n");
+	return 0;
+}
+
+static int follow_exe(const struct proc_ctx *ctx, struct path *out)
+{
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&ctx->p->lock);
+	if (ctx->p->exe) {
+		*out = *ctx->p->exe;
+		path_get(out);
+		err = 0;
+	}
+	pthread_mutex_unlock(&ctx->p->lock);
+	return err;
+}
+
+static int follow_fs(const struct proc_ctx *ctx, struct path *out, bool root)
+{
+	struct fs_context *fs;
+
+	pthread_mutex_lock(&ctx->p->lock);
+	fs = ctx->p->fs ? fs_context_get(ctx->p->fs) : NULL;
+	pthread_mutex_unlock(&ctx->p->lock);
+	if (!fs)
+		return -ENOENT;
+	pthread_mutex_lock(&fs->lock);
+	*out = root ? fs->root : fs->cwd;
+	path_get(out);
+	pthread_mutex_unlock(&fs->lock);
+	fs_context_put(fs);
+	return 0;
+}
+
+static int follow_cwd(const struct proc_ctx *ctx, struct path *out)
+{
+	return follow_fs(ctx, out, false);
+}
+
+static int follow_root(const struct proc_ctx *ctx, struct path *out)
+{
+	return follow_fs(ctx, out, true);
+}
+
+const struct proc_entry proc_pid_entries[] = {
+	{.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup},
+	{.name = "cmdline", .mode = S_IFREG | 0444, .show = show_cmdline},
+	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},
+	{.name = "cwd", .mode = S_IFLNK | 0777, .follow = follow_cwd},
+	{.name = "environ", .mode = S_IFREG | 0400, .show = show_environ, .owner_only = true},
+	{.name = "exe", .mode = S_IFLNK | 0777, .follow = follow_exe},
+	{.name = "fd", .mode = S_IFDIR | 0500, .fds = true},
+	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},
+	{.name = "maps", .mode = S_IFREG | 0444, .show = show_maps, .owner_only = true},
+	{.name = "mountinfo", .mode = S_IFREG | 0444, .show = show_mountinfo},
+	{.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts},
+	{.name = "root", .mode = S_IFLNK | 0777, .follow = follow_root},
+	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
+	{.name = "statm", .mode = S_IFREG | 0444, .show = show_statm},
+	{.name = "status", .mode = S_IFREG | 0444, .show = show_status},
+	{.name = NULL},
+};

@@ -1,0 +1,332 @@
+/*
+ * The files of /proc that are about the machine. proc(5).
+ *
+ * They say what is true of this machine: its memory is the VM's, its processors the vCPUs, its start
+ * the kernel's creation.
+ */
+#include "fs_proc.h"
+
+#include "../core/pipe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#define USER_HZ 100
+
+static int show_version(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	proc_printf(b, "Linux version %s (vmbox) (%s) %s\n", KERNEL_RELEASE, "cc", KERNEL_VERSION);
+	return 0;
+}
+
+static int show_meminfo(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct gmem_stats s;
+	uint64_t kb = PAGE_SIZE / 1024, total, left;
+
+	gmem_get_stats(ctx->k->gm, &s);
+	total = s.frames_total * kb;
+	left = (s.frames_total - s.frames_used) * kb;
+	proc_printf(b, "MemTotal:       %8llu kB\n", (unsigned long long)total);
+	proc_printf(b, "MemFree:        %8llu kB\n", (unsigned long long)left);
+	proc_printf(b, "MemAvailable:   %8llu kB\n", (unsigned long long)left);
+	proc_printf(b, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n", 0, 0, 0);
+	proc_printf(b, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
+	proc_printf(b, "PageTables:     %8llu kB\n", (unsigned long long)(s.frames_table * kb));
+	return 0;
+}
+
+static int show_cpuinfo(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	for (unsigned i = 0; i < ctx->k->cfg.cpus; i++) {
+		proc_printf(b, "processor\t: %u\n", i);
+		proc_printf(b, "model name\t: vmbox virtual CPU (%s)\n",
+			    ctx->k->cfg.platform ? ctx->k->cfg.platform : "unknown");
+		proc_printf(b, "cpu cores\t: %u\n\n", ctx->k->cfg.cpus);
+	}
+	return 0;
+}
+
+static int64_t cpu_time(struct kernel *k)
+{
+	struct process *p;
+	int64_t sum = 0;
+
+	pthread_mutex_lock(&k->tree_lock);
+	TAILQ_FOREACH(p, &k->processes, all) {
+		struct task *t;
+
+		sum += p->times.utime + p->times.stime;
+		TAILQ_FOREACH(t, &p->tasks, thread)
+			sum += atomic_load(&t->st.run_total);
+	}
+	pthread_mutex_unlock(&k->tree_lock);
+	return sum;
+}
+
+static int show_uptime(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	int64_t up = core_now() - ctx->k->boot_time, idle = up * ctx->k->cfg.cpus - cpu_time(ctx->k);
+
+	if (idle < 0)
+		idle = 0;
+	proc_printf(b, "%lld.%02lld %lld.%02lld\n", (long long)(up / 1000000000), (long long)(up / 10000000 % 100),
+		    (long long)(idle / 1000000000), (long long)(idle / 10000000 % 100));
+	return 0;
+}
+
+static void count_processes(struct kernel *k, unsigned *n, uint32_t *last)
+{
+	struct process *p;
+
+	*n = 0;
+	*last = 0;
+	pthread_mutex_lock(&k->tree_lock);
+	TAILQ_FOREACH(p, &k->processes, all) {
+		*n += p->ntasks ? p->ntasks : 1;
+		if (p->pid > *last)
+			*last = p->pid;
+	}
+	pthread_mutex_unlock(&k->tree_lock);
+}
+
+static int show_loadavg(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	unsigned n, load = sched_load(ctx->k->sched);
+	uint32_t last;
+
+	count_processes(ctx->k, &n, &last);
+	/* No averages are kept: the load now, three times. */
+	proc_printf(b, "%u.00 %u.00 %u.00 %u/%u %u\n", load, load, load, load, n, last);
+	return 0;
+}
+
+static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	unsigned n, cpus = ctx->k->cfg.cpus;
+	int64_t up = core_now() - ctx->k->boot_time, used = cpu_time(ctx->k), idle = up * cpus - used;
+	long long hz = 1000000000 / USER_HZ;
+	struct sched_stats ss;
+	struct timespec now;
+	uint32_t last;
+
+	if (idle < 0)
+		idle = 0;
+	count_processes(ctx->k, &n, &last);
+	sched_get_stats(ctx->k->sched, &ss);
+	clock_gettime(CLOCK_REALTIME, &now);
+	proc_printf(b, "cpu  %lld 0 0 %lld 0 0 0 0 0 0\n", used / hz, idle / hz);
+	for (unsigned i = 0; i < cpus; i++)
+		proc_printf(b, "cpu%u %lld 0 0 %lld 0 0 0 0 0 0\n", i, used / hz / cpus, idle / hz / cpus);
+	proc_printf(b, "intr 0\nctxt %llu\nbtime %lld\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
+		    (unsigned long long)ss.switches, (long long)(now.tv_sec - up / 1000000000), last,
+		    sched_load(ctx->k->sched));
+	return 0;
+}
+
+static int show_filesystems(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	proc_printf(b, "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\thostfs\n");
+	return 0;
+}
+
+/* Octal escapes for what would break a line's fields. */
+static void put_escaped(struct proc_buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == ' ' || *s == '\t' || *s == '\n' || *s == '\\')
+			proc_printf(b, "\\%03o", (unsigned char)*s);
+		else
+			proc_puts(b, s, 1);
+	}
+}
+
+int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info)
+{
+	struct vfs *v = ctx->k->vfs;
+	struct mount *m;
+
+	vfs_lock(v);
+	TAILQ_FOREACH(m, &v->mounts, all) {
+		struct path p = {m, m->root};
+		char buf[VFS_PATH_MAX];
+		const char *name = path_name(v, &p, NULL, buf, sizeof(buf));
+		const char *opts = m->sb->flags & SB_RDONLY ? "ro" : "rw";
+
+		if (!name)
+			continue;
+		if (info)
+			proc_printf(b, "%u %u %u:%u / ", m->id, m->parent ? m->parent->id : 0, major(m->sb->dev),
+				    minor(m->sb->dev));
+		else
+			proc_printf(b, "%s ", m->sb->source);
+		put_escaped(b, name);
+		if (info)
+			proc_printf(b, " %s - %s %s %s\n", opts, m->sb->ops->type, m->sb->source, opts);
+		else
+			proc_printf(b, " %s %s 0 0\n", m->sb->ops->type, opts);
+	}
+	vfs_unlock(v);
+	return 0;
+}
+
+static int text_self(char *buf, size_t size, const struct proc_ctx *ctx)
+{
+	return ctx->reader ? snprintf(buf, size, "%u", ctx->reader->p->pid) : -ENOENT;
+}
+
+static int text_mounts(char *buf, size_t size, const struct proc_ctx *ctx)
+{
+	return snprintf(buf, size, "self/mounts");
+}
+
+/* ---- sys ---- */
+
+static int show_hostname(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	char name[65];
+
+	kernel_hostname(ctx->k, name);
+	proc_printf(b, "%s\n", name);
+	return 0;
+}
+
+static int show_domainname(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	char name[65];
+
+	kernel_domainname(ctx->k, name);
+	proc_printf(b, "%s\n", name);
+	return 0;
+}
+
+static void put_uuid(struct proc_buf *b, uint8_t u[16])
+{
+	u[6] = (uint8_t)((u[6] & 0x0f) | 0x40);
+	u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
+	for (int i = 0; i < 16; i++)
+		proc_printf(b, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", u[i]);
+	proc_printf(b, "\n");
+}
+
+static int show_boot_id(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	uint64_t seed = ctx->k->vfs->seed, w[2];
+	uint8_t u[16];
+
+	/* The same for this machine's life; tells nothing of the seed, which keys the name hash. */
+	w[0] = ((uint64_t)ctx->k->boot_time ^ (seed >> 32)) * 0x9e3779b97f4a7c15;
+	w[1] = (w[0] ^ (w[0] >> 29)) * 0xbf58476d1ce4e5b9;
+	memcpy(u, w, sizeof(u));
+	put_uuid(b, u);
+	return 0;
+}
+
+static int show_uuid(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	uint8_t u[16];
+
+	if (getrandom(u, sizeof(u), GRND_NONBLOCK) != sizeof(u))
+		return -EAGAIN;
+	put_uuid(b, u);
+	return 0;
+}
+
+static int show_file_nr(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	proc_printf(b, "%u\t0\t%u\n", atomic_load(&ctx->k->vfs->nfiles), VFS_FILES_MAX);
+	return 0;
+}
+
+#define CONSTANT(fn, text) \
+	static int fn(struct proc_buf *b, const struct proc_ctx *ctx) \
+	{ \
+		proc_printf(b, "%s\n", text); \
+		return 0; \
+	}
+#define CONSTANT_NUMBER(fn, number) \
+	static int fn(struct proc_buf *b, const struct proc_ctx *ctx) \
+	{ \
+		proc_printf(b, "%llu\n", (unsigned long long)(number)); \
+		return 0; \
+	}
+
+CONSTANT(show_ostype, "Linux")
+CONSTANT(show_osrelease, KERNEL_RELEASE)
+CONSTANT(show_sysversion, KERNEL_VERSION)
+CONSTANT_NUMBER(show_pid_max, REGISTRY_PID_MAX)
+CONSTANT_NUMBER(show_ngroups_max, NGROUPS)
+CONSTANT_NUMBER(show_cap_last_cap, 40)
+CONSTANT_NUMBER(show_randomize, 2)
+CONSTANT_NUMBER(show_entropy, 256)
+CONSTANT_NUMBER(show_overcommit, 1)
+CONSTANT_NUMBER(show_max_map_count, 65530)
+CONSTANT_NUMBER(show_mmap_min_addr, ABI_USER_MIN)
+CONSTANT_NUMBER(show_pipe_max, PIPE_MAX_SIZE)
+CONSTANT_NUMBER(show_file_max, VFS_FILES_MAX)
+CONSTANT_NUMBER(show_nr_open, 1048576)
+
+#define FILE_ROW(n, fn)	  {.name = n, .mode = S_IFREG | 0444, .show = fn}
+#define DIR_ROW(n, table) {.name = n, .mode = S_IFDIR | 0555, .children = table}
+
+static const struct proc_entry random_entries[] = {
+	FILE_ROW("boot_id", show_boot_id),
+	FILE_ROW("entropy_avail", show_entropy),
+	FILE_ROW("poolsize", show_entropy),
+	FILE_ROW("uuid", show_uuid),
+	{.name = NULL},
+};
+
+static const struct proc_entry kernel_entries[] = {
+	FILE_ROW("cap_last_cap", show_cap_last_cap),
+	FILE_ROW("domainname", show_domainname),
+	FILE_ROW("hostname", show_hostname),
+	FILE_ROW("ngroups_max", show_ngroups_max),
+	FILE_ROW("osrelease", show_osrelease),
+	FILE_ROW("ostype", show_ostype),
+	FILE_ROW("pid_max", show_pid_max),
+	FILE_ROW("randomize_va_space", show_randomize),
+	FILE_ROW("threads-max", show_pid_max),
+	FILE_ROW("version", show_sysversion),
+	DIR_ROW("random", random_entries),
+	{.name = NULL},
+};
+
+static const struct proc_entry vm_entries[] = {
+	FILE_ROW("max_map_count", show_max_map_count),
+	FILE_ROW("mmap_min_addr", show_mmap_min_addr),
+	FILE_ROW("overcommit_memory", show_overcommit),
+	{.name = NULL},
+};
+
+static const struct proc_entry fs_entries[] = {
+	FILE_ROW("file-max", show_file_max),
+	FILE_ROW("file-nr", show_file_nr),
+	FILE_ROW("nr_open", show_nr_open),
+	FILE_ROW("pipe-max-size", show_pipe_max),
+	{.name = NULL},
+};
+
+static const struct proc_entry sys_entries[] = {
+	DIR_ROW("fs", fs_entries),
+	DIR_ROW("kernel", kernel_entries),
+	DIR_ROW("vm", vm_entries),
+	{.name = NULL},
+};
+
+const struct proc_entry proc_root_entries[] = {
+	FILE_ROW("cpuinfo", show_cpuinfo),
+	FILE_ROW("filesystems", show_filesystems),
+	FILE_ROW("loadavg", show_loadavg),
+	FILE_ROW("meminfo", show_meminfo),
+	{.name = "mounts", .mode = S_IFLNK | 0777, .text = text_mounts},
+	{.name = "self", .mode = S_IFLNK | 0777, .text = text_self},
+	FILE_ROW("stat", show_stat),
+	DIR_ROW("sys", sys_entries),
+	FILE_ROW("uptime", show_uptime),
+	FILE_ROW("version", show_version),
+	{.name = NULL},
+};

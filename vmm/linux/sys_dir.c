@@ -1,0 +1,495 @@
+/*
+ * Directories and names: getdents, the working directory, mkdir, unlink, link, rename, links' text.
+ * getdents(2), getcwd(2), chdir(2), mkdir(2), unlink(2), link(2), symlink(2), readlink(2), rename(2).
+ */
+#include "sys_fs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static long getdents_call(struct task *t, struct call *c, bool old)
+{
+	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
+
+	if (!f)
+		return -EBADF;
+	if (!vfs_ops(f)->getdents)
+		return -ENOTDIR;
+	if (vfs_file(f)->path.d->flags & D_DELETED)
+		return -ENOENT;
+	return vfs_ops(f)->getdents(f, t, c, gva(c->args[1]), (unsigned)c->args[2], old);
+}
+
+long sys_getdents(struct task *t, struct call *c)
+{
+	return getdents_call(t, c, true);
+}
+
+long sys_getdents64(struct task *t, struct call *c)
+{
+	return getdents_call(t, c, false);
+}
+
+long sys_getcwd(struct task *t, struct call *c)
+{
+	struct fs_context *fs = t->p->fs;
+	struct vfs *v = t->k->vfs;
+	struct path cwd, root;
+	char buf[VFS_PATH_MAX], *s = NULL;
+	size_t len;
+	long r;
+
+	pthread_mutex_lock(&fs->lock);
+	cwd = fs->cwd;
+	root = fs->root;
+	path_get(&cwd);
+	path_get(&root);
+	pthread_mutex_unlock(&fs->lock);
+	vfs_lock(v);
+	r = cwd.d->flags & D_DELETED ? -ENOENT : 0;
+	if (!r)
+		s = path_name(v, &cwd, &root, buf, sizeof(buf));
+	path_put_locked(&cwd);
+	path_put_locked(&root);
+	vfs_unlock(v);
+	if (r)
+		return r;
+	if (!s)
+		return -ENAMETOOLONG;
+	len = strlen(s) + 1;
+	if (len > c->args[1])
+		return -ERANGE;
+	return copy_to_guest(task_mm(t), gva(c->args[0]), s, len) ? -EFAULT : (long)len;
+}
+
+/* Takes over the reference. */
+static long set_dir(struct task *t, struct path *p, bool root)
+{
+	struct fs_context *fs = t->p->fs;
+	struct cred cred;
+	struct path old;
+	int err;
+
+	task_cred(t, &cred);
+	err = inode_permission(p->d->inode, &cred, MAY_EXEC);
+	if (!err && root && !task_capable(t))
+		err = -EPERM;
+	if (err) {
+		path_put(p);
+		return err;
+	}
+	pthread_mutex_lock(&fs->lock);
+	old = root ? fs->root : fs->cwd;
+	if (root)
+		fs->root = *p;
+	else
+		fs->cwd = *p;
+	pthread_mutex_unlock(&fs->lock);
+	path_put(&old);
+	return 0;
+}
+
+static long chdir_call(struct task *t, uint64_t upath, bool root)
+{
+	char path[VFS_PATH_MAX];
+	struct path p;
+	int err = get_path(t, upath, path, false);
+
+	if (!err)
+		err = vfs_path_at(t, AT_FDCWD, path, WALK_FOLLOW | WALK_DIR, &p);
+	return err ? err : set_dir(t, &p, root);
+}
+
+long sys_chdir(struct task *t, struct call *c)
+{
+	return chdir_call(t, c->args[0], false);
+}
+
+long sys_chroot(struct task *t, struct call *c)
+{
+	return chdir_call(t, c->args[0], true);
+}
+
+long sys_fchdir(struct task *t, struct call *c)
+{
+	struct file *f = call_file(t, c, 0, (int)c->args[0]);
+	struct path p;
+
+	if (!f)
+		return -EBADF;
+	if (!vfs_file(f)->is_dir)
+		return -ENOTDIR;
+	p = vfs_file(f)->path;
+	path_get(&p);
+	return set_dir(t, &p, false);
+}
+
+/* ---- making names ---- */
+
+/* A walk to a name that must not exist yet. dir: a trailing slash is allowed. */
+static int walk_new(struct walker *w, struct task *t, int dirfd, const char *path, unsigned flags, bool dir)
+{
+	struct path p;
+	int err = walk_begin(w, t, dirfd, path, flags);
+
+	if (err)
+		return err;
+	if (w->type != WALK_LAST_NAME)
+		return -EEXIST;
+	if (w->slash && dir)
+		w->slash = false;
+	else if (w->slash) {
+		w->slash = false;
+		err = walk_last(w, false, &p);
+		if (!err)
+			path_put_locked(&p);
+		return err ? err : -EEXIST;
+	}
+	err = walk_last(w, false, &p);
+	if (!err) {
+		path_put_locked(&p);
+		return -EEXIST;
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+static long make(struct task *t, int dirfd, uint64_t upath, uint32_t mode, const char *target)
+{
+	char path[VFS_PATH_MAX];
+	struct walker w;
+	struct dentry *d;
+	int err = get_path(t, upath, path, false);
+
+	if (err)
+		return err;
+	err = walk_new(&w, t, dirfd, path, 0, S_ISDIR(mode));
+	if (!err)
+		err = vfs_create_at(&w, mode, target, &d);
+	if (!err)
+		dentry_put_locked(d);
+	walk_end(&w);
+	return err;
+}
+
+long sys_mkdir(struct task *t, struct call *c)
+{
+	return make(t, AT_FDCWD, c->args[0], S_IFDIR | ((uint32_t)c->args[1] & 01777), NULL);
+}
+
+long sys_mkdirat(struct task *t, struct call *c)
+{
+	return make(t, (int)c->args[0], c->args[1], S_IFDIR | ((uint32_t)c->args[2] & 01777), NULL);
+}
+
+static long symlink_call(struct task *t, uint64_t utarget, int dirfd, uint64_t upath)
+{
+	char target[VFS_PATH_MAX];
+	int err = get_path(t, utarget, target, false);
+
+	return err ? err : make(t, dirfd, upath, S_IFLNK | 0777, target);
+}
+
+long sys_symlink(struct task *t, struct call *c)
+{
+	return symlink_call(t, c->args[0], AT_FDCWD, c->args[1]);
+}
+
+long sys_symlinkat(struct task *t, struct call *c)
+{
+	return symlink_call(t, c->args[0], (int)c->args[1], c->args[2]);
+}
+
+static int may_link(struct inode *i, struct walker *w)
+{
+	uint32_t nlink;
+	bool linkable;
+
+	if (i->sb->flags & SB_RDONLY)
+		return -EROFS;
+	if (w->at.d->flags & D_DELETED)
+		return -ENOENT;
+	if (S_ISDIR(i->mode) || !w->at.d->inode->ops->link)
+		return -EPERM;
+	pthread_mutex_lock(&i->lock);
+	nlink = i->nlink;
+	linkable = i->linkable;
+	pthread_mutex_unlock(&i->lock);
+	if (nlink >= VFS_LINK_MAX)
+		return -EMLINK;
+	if (!nlink && !linkable)
+		return -ENOENT;
+	return inode_permission(w->at.d->inode, &w->cred, MAY_WRITE | MAY_EXEC);
+}
+
+static long link_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew, unsigned at_flags)
+{
+	char old[VFS_PATH_MAX], new[VFS_PATH_MAX];
+	unsigned flags = at_flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0;
+	struct walker w;
+	struct dentry *d;
+	struct path p;
+	int err;
+
+	if (at_flags & ~(unsigned)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if ((at_flags & AT_EMPTY_PATH))
+		flags |= WALK_EMPTY;
+	err = get_path(t, uold, old, at_flags & AT_EMPTY_PATH);
+	if (!err)
+		err = get_path(t, unew, new, false);
+	if (!err)
+		err = vfs_path_at(t, olddir, old, flags, &p);
+	if (err)
+		return err;
+	err = walk_new(&w, t, newdir, new, 0, false);
+	if (!err && w.at.mnt != p.mnt)
+		err = -EXDEV;
+	if (!err)
+		err = may_link(p.d->inode, &w);
+	if (!err)
+		err = w.at.d->inode->ops->link(w.at.d, w.last, w.last_len, p.d->inode, &d);
+	if (!err)
+		dentry_put_locked(d);
+	walk_end(&w);
+	path_put(&p);
+	return err;
+}
+
+long sys_link(struct task *t, struct call *c)
+{
+	return link_call(t, AT_FDCWD, c->args[0], AT_FDCWD, c->args[1], 0);
+}
+
+long sys_linkat(struct task *t, struct call *c)
+{
+	return link_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3], (unsigned)c->args[4]);
+}
+
+/* ---- removing names ---- */
+
+static int remove_locked(struct walker *w, bool dir)
+{
+	struct path p;
+	int err;
+
+	if (w->at.d->sb->flags & SB_RDONLY)
+		return -EROFS;
+	err = walk_last(w, false, &p);
+	if (err)
+		return err;
+	if (dir && !S_ISDIR(p.d->inode->mode))
+		err = -ENOTDIR;
+	else
+		err = may_delete(w->at.d->inode, p.d->inode, &w->cred);
+	if (!err && !dir && S_ISDIR(p.d->inode->mode))
+		err = -EISDIR;
+	/* walk_last goes into mounts. */
+	if (!err && (p.mnt != w->at.mnt || (p.d->flags & D_MOUNTED)))
+		err = -EBUSY;
+	if (!err)
+		err = w->at.d->inode->ops->unlink ? w->at.d->inode->ops->unlink(p.d) : -EPERM;
+	path_put_locked(&p);
+	return err;
+}
+
+static long remove_call(struct task *t, int dirfd, uint64_t upath, bool dir)
+{
+	static const int dir_errors[] = {0, -EINVAL, -ENOTEMPTY, -EBUSY};
+	char path[VFS_PATH_MAX];
+	struct walker w;
+	int err = get_path(t, upath, path, false);
+
+	if (err)
+		return err;
+	err = walk_begin(&w, t, dirfd, path, 0);
+	if (!err && w.type != WALK_LAST_NAME)
+		err = dir ? dir_errors[w.type] : -EISDIR;
+	if (!err)
+		err = remove_locked(&w, dir);
+	walk_end(&w);
+	return err;
+}
+
+long sys_unlink(struct task *t, struct call *c)
+{
+	return remove_call(t, AT_FDCWD, c->args[0], false);
+}
+
+long sys_rmdir(struct task *t, struct call *c)
+{
+	return remove_call(t, AT_FDCWD, c->args[0], true);
+}
+
+long sys_unlinkat(struct task *t, struct call *c)
+{
+	unsigned flags = (unsigned)c->args[2];
+
+	if (flags & ~(unsigned)AT_REMOVEDIR)
+		return -EINVAL;
+	return remove_call(t, (int)c->args[0], c->args[1], flags & AT_REMOVEDIR);
+}
+
+/* ---- rename ---- */
+
+static bool is_ancestor(const struct dentry *a, const struct dentry *d)
+{
+	for (; d->parent != d; d = d->parent)
+		if (d == a)
+			return true;
+	return d == a;
+}
+
+/* Both walks stand; old is found, new may be (new->d NULL: not). */
+static int rename_check(struct walker *wo, struct walker *wn, const struct path *old, const struct path *new,
+			unsigned flags)
+{
+	struct inode *oi = old->d->inode, *ni = new->d ? new->d->inode : NULL;
+	bool exchange = flags & RENAME_EXCHANGE, odir = S_ISDIR(oi->mode), ndir = ni && S_ISDIR(ni->mode);
+	int err;
+
+	if (ni && (flags & RENAME_NOREPLACE))
+		return -EEXIST;
+	if (!ni && exchange)
+		return -ENOENT;
+	if (!odir && (wo->slash || (wn->slash && !exchange)))
+		return -ENOTDIR;
+	if (is_ancestor(old->d, wn->at.d))
+		return -EINVAL;
+	if (new->d && is_ancestor(new->d, wo->at.d))
+		return exchange ? -EINVAL : -ENOTEMPTY;
+	if ((wo->at.d->flags | wn->at.d->flags) & D_DELETED)
+		return -ENOENT;
+	err = may_delete(wo->at.d->inode, oi, &wo->cred);
+	if (!err)
+		err = ni ? may_delete(wn->at.d->inode, ni, &wo->cred)
+			 : inode_permission(wn->at.d->inode, &wo->cred, MAY_WRITE | MAY_EXEC);
+	/* ".." of a directory changes: that takes write permission on it. */
+	if (!err && odir && wo->at.d != wn->at.d)
+		err = inode_permission(oi, &wo->cred, MAY_WRITE);
+	if (!err && ndir && exchange && wo->at.d != wn->at.d)
+		err = inode_permission(ni, &wo->cred, MAY_WRITE);
+	if (err)
+		return err;
+	if (ni && !exchange && odir != ndir)
+		return odir ? -ENOTDIR : -EISDIR;
+	if (old->mnt != wo->at.mnt || (new->d && new->mnt != wn->at.mnt) || (old->d->flags & D_MOUNTED) ||
+	    (new->d && (new->d->flags & D_MOUNTED)))
+		return -EBUSY;
+	return 0;
+}
+
+static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
+{
+	struct path old = {NULL, NULL}, new = {NULL, NULL};
+	bool nslash = wn->slash;
+	int err;
+
+	if (wo->at.mnt != wn->at.mnt)
+		return -EXDEV;
+	if (wo->type != WALK_LAST_NAME)
+		return -EBUSY;
+	if (wn->type != WALK_LAST_NAME)
+		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	if (wo->at.d->sb->flags & SB_RDONLY)
+		return -EROFS;
+	err = walk_last(wo, false, &old);
+	if (err)
+		return err;
+	wn->slash = false;
+	err = walk_last(wn, false, &new);
+	wn->slash = nslash;
+	if (err == -ENOENT)
+		err = 0;
+	if (!err)
+		err = rename_check(wo, wn, &old, &new, flags);
+	if (!err && !(new.d && new.d->inode == old.d->inode)) /* two names of one file: nothing to do */
+		err = wo->at.d->inode->ops->rename ? wo->at.d->inode->ops->rename(old.d, wn->at.d, wn->last,
+										  wn->last_len, new.d,
+										  flags & RENAME_EXCHANGE)
+						   : -EPERM;
+	if (new.d)
+		path_put_locked(&new);
+	path_put_locked(&old);
+	return err;
+}
+
+static long rename_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew, unsigned flags)
+{
+	char old[VFS_PATH_MAX], new[VFS_PATH_MAX];
+	struct walker wo, wn;
+	int err;
+
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	err = get_path(t, uold, old, false);
+	if (!err)
+		err = get_path(t, unew, new, false);
+	if (err)
+		return err;
+	err = walk_begin(&wo, t, olddir, old, 0);
+	if (err) {
+		walk_end(&wo);
+		return err;
+	}
+	err = walk_begin(&wn, t, newdir, new, WALK_NESTED);
+	if (!err)
+		err = rename_locked(&wo, &wn, flags);
+	walk_end2(&wo, &wn);
+	return err;
+}
+
+long sys_rename(struct task *t, struct call *c)
+{
+	return rename_call(t, AT_FDCWD, c->args[0], AT_FDCWD, c->args[1], 0);
+}
+
+long sys_renameat(struct task *t, struct call *c)
+{
+	return rename_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3], 0);
+}
+
+long sys_renameat2(struct task *t, struct call *c)
+{
+	return rename_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3], (unsigned)c->args[4]);
+}
+
+/* ---- links' text ---- */
+
+static long readlink_call(struct task *t, int dirfd, uint64_t upath, uint64_t ubuf, int size)
+{
+	char path[VFS_PATH_MAX], text[VFS_PATH_MAX];
+	struct inode *i;
+	struct path p;
+	ssize_t n;
+	int err;
+
+	if (size <= 0)
+		return -EINVAL;
+	err = get_path(t, upath, path, true);
+	if (!err)
+		err = vfs_path_at(t, dirfd, path, dirfd == AT_FDCWD ? 0 : WALK_EMPTY, &p);
+	if (err)
+		return err;
+	i = p.d->inode;
+	if (S_ISLNK(i->mode) && i->ops->readlink)
+		n = i->ops->readlink(i, p.d, t, text, sizeof(text));
+	else
+		n = *path ? -EINVAL : -ENOENT;
+	path_put(&p);
+	if (n < 0)
+		return n;
+	if (n > size)
+		n = size;
+	return copy_to_guest(task_mm(t), gva(ubuf), text, (size_t)n) ? -EFAULT : n;
+}
+
+long sys_readlink(struct task *t, struct call *c)
+{
+	return readlink_call(t, AT_FDCWD, c->args[0], c->args[1], (int)c->args[2]);
+}
+
+long sys_readlinkat(struct task *t, struct call *c)
+{
+	return readlink_call(t, (int)c->args[0], c->args[1], c->args[2], (int)c->args[3]);
+}

@@ -1,0 +1,311 @@
+/*
+ * Descriptors: close, dup, fcntl, ioctl, pipe. close(2), dup(2), fcntl(2), ioctl(2), pipe(2), close_range(2).
+ */
+#include "sys_fs.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define CLOSE_RANGE_UNSHARE_K 2U
+#define CLOSE_RANGE_CLOEXEC_K 4U
+#define SETFL_MASK	      ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC))
+#define FIGETBSZ_K	      2
+
+/* A descriptor of this process goes: its record locks on that file go with it, whatever other descriptors there are. */
+static void before_close(struct task *t, int fd)
+{
+	struct file *f;
+
+	if (!atomic_load(&t->k->vfs->nrecord_locks))
+		return;
+	f = fdtable_lookup(t->p->files, fd);
+	if (f) {
+		record_locks_release(t->p, f);
+		file_close(f);
+	}
+}
+
+long sys_close(struct task *t, struct call *c)
+{
+	before_close(t, (int)c->args[0]);
+	return fdtable_close(t->p->files, (int)c->args[0]);
+}
+
+static int unshare_files(struct task *t)
+{
+	struct fdtable *old = t->p->files, *new;
+
+	if (fdtable_refs(old) == 1)
+		return 0;
+	new = fdtable_clone(old);
+	if (!new)
+		return -ENOMEM;
+	pthread_mutex_lock(&t->p->lock);
+	t->p->files = new;
+	pthread_mutex_unlock(&t->p->lock);
+	fdtable_put(old);
+	return 0;
+}
+
+long sys_close_range(struct task *t, struct call *c)
+{
+	unsigned first = (unsigned)c->args[0], last = (unsigned)c->args[1], flags = (unsigned)c->args[2];
+	int err;
+
+	if (flags & ~(CLOSE_RANGE_UNSHARE_K | CLOSE_RANGE_CLOEXEC_K) || first > last)
+		return -EINVAL;
+	if (flags & CLOSE_RANGE_UNSHARE_K) {
+		err = unshare_files(t);
+		if (err)
+			return err;
+	}
+	if (!(flags & CLOSE_RANGE_CLOEXEC_K) && atomic_load(&t->k->vfs->nrecord_locks) && first <= INT32_MAX)
+		for (int fd = fdtable_next(t->p->files, (int)first); fd >= 0 && (unsigned)fd <= last;
+		     fd = fdtable_next(t->p->files, fd + 1))
+			before_close(t, fd);
+	fdtable_close_range(t->p->files, first, last, flags & CLOSE_RANGE_CLOEXEC_K);
+	return 0;
+}
+
+static long dup_min(struct task *t, struct file *f, int min, bool cloexec)
+{
+	int fd;
+
+	file_dup(f);
+	fd = fdtable_install(t->p->files, f, min, nofile_limit(t), cloexec);
+	if (fd < 0)
+		file_close(f);
+	return fd;
+}
+
+long sys_dup(struct task *t, struct call *c)
+{
+	struct file *f = call_file(t, c, 0, (int)c->args[0]);
+	long fd;
+
+	if (!f)
+		return -EBADF;
+	fd = dup_min(t, f, 0, false);
+	return fd == -EINVAL ? -EMFILE : fd;
+}
+
+static long dup_to(struct task *t, int oldfd, int newfd, bool cloexec)
+{
+	if (oldfd != newfd)
+		before_close(t, newfd);
+	return fdtable_dup2(t->p->files, oldfd, newfd, nofile_limit(t), cloexec);
+}
+
+long sys_dup2(struct task *t, struct call *c)
+{
+	return dup_to(t, (int)c->args[0], (int)c->args[1], false);
+}
+
+long sys_dup3(struct task *t, struct call *c)
+{
+	if ((unsigned)c->args[2] & ~(unsigned)O_CLOEXEC || (int)c->args[0] == (int)c->args[1])
+		return -EINVAL;
+	return dup_to(t, (int)c->args[0], (int)c->args[1], (unsigned)c->args[2] & O_CLOEXEC);
+}
+
+static long do_pipe(struct task *t, uint64_t ufds, unsigned flags)
+{
+	struct file *f[2];
+	int fd[2], err;
+
+	/* Packets (O_DIRECT) are not there. */
+	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	err = pipe_files(t, flags & O_NONBLOCK, f);
+	if (err)
+		return err;
+	err = fdtable_install2(t->p->files, f, nofile_limit(t), flags & O_CLOEXEC, fd);
+	if (err) {
+		file_close(f[0]);
+		file_close(f[1]);
+		return err == -EINVAL ? -EMFILE : err;
+	}
+	if (copy_to_guest(task_mm(t), gva(ufds), fd, sizeof(fd))) {
+		fdtable_close(t->p->files, fd[0]);
+		fdtable_close(t->p->files, fd[1]);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+long sys_pipe(struct task *t, struct call *c)
+{
+	return do_pipe(t, c->args[0], 0);
+}
+
+long sys_pipe2(struct task *t, struct call *c)
+{
+	return do_pipe(t, c->args[0], (unsigned)c->args[1]);
+}
+
+static long set_flags(struct task *t, struct file *f, unsigned arg)
+{
+	struct cred cred;
+	unsigned old = f->flags;
+
+	if ((arg & ~old & O_NOATIME)) {
+		task_cred(t, &cred);
+		if (!inode_owner_or_root(file_inode(f), &cred))
+			return -EPERM;
+	}
+	pthread_mutex_lock(&f->lock);
+	f->flags = (f->flags & ~SETFL_MASK) | (arg & SETFL_MASK);
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+struct f_owner_ex_k {
+	int32_t type, pid;
+};
+
+static long owner_ex(struct task *t, struct file *f, uint64_t arg, bool set)
+{
+	struct f_owner_ex_k o;
+	int owner = atomic_load(&vfs_file(f)->owner);
+
+	if (set) {
+		if (copy_from_guest(task_mm(t), &o, gva(arg), sizeof(o)))
+			return -EFAULT;
+		if (o.type < 0 || o.type > 2)
+			return -EINVAL;
+		atomic_store(&vfs_file(f)->owner, o.type == 2 ? -o.pid : o.pid);
+		return 0;
+	}
+	o.type = owner < 0 ? 2 : 1;
+	o.pid = owner < 0 ? -owner : owner;
+	return copy_to_guest(task_mm(t), gva(arg), &o, sizeof(o));
+}
+
+static long fcntl_any(struct task *t, struct call *c, struct file *f, int fd, uint64_t arg, bool *done)
+{
+	int r;
+
+	*done = true;
+	switch ((int)c->args[1]) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		if (arg >= nofile_limit(t))
+			return -EINVAL;
+		return dup_min(t, f, (int)arg, (int)c->args[1] == F_DUPFD_CLOEXEC);
+	case F_GETFD:
+		r = fdtable_get_cloexec(t->p->files, fd);
+		return r > 0 ? FD_CLOEXEC : r;
+	case F_SETFD:
+		return fdtable_set_cloexec(t->p->files, fd, arg & FD_CLOEXEC);
+	case F_GETFL:
+		return (long)f->flags;
+	default:
+		*done = false;
+		return 0;
+	}
+}
+
+long sys_fcntl(struct task *t, struct call *c)
+{
+	int fd = (int)c->args[0], cmd = (int)c->args[1];
+	struct file *f = call_file(t, c, 0, fd);
+	uint64_t arg = c->args[2];
+	bool done;
+	long r;
+
+	if (!f)
+		return -EBADF;
+	r = fcntl_any(t, c, f, fd, arg, &done);
+	if (done)
+		return r;
+	if (vfs_file(f)->opath)
+		return -EBADF;
+	switch (cmd) {
+	case F_SETFL:
+		return set_flags(t, f, (unsigned)arg);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return fcntl_lock(t, c, f, cmd, arg);
+	case F_GETOWN:
+		return atomic_load(&vfs_file(f)->owner);
+	case F_SETOWN:
+		atomic_store(&vfs_file(f)->owner, (int)arg);
+		return 0;
+	case F_GETOWN_EX:
+		return owner_ex(t, f, arg, false);
+	case F_SETOWN_EX:
+		return owner_ex(t, f, arg, true);
+	case F_GETSIG:
+		return 0;
+	case F_SETSIG:
+		return arg <= NSIG_GUEST ? 0 : -EINVAL;
+	case F_GETPIPE_SZ:
+		return pipe_file_size(f, 0);
+	case F_SETPIPE_SZ:
+		return arg ? pipe_file_size(f, (unsigned)arg) : -EINVAL;
+	case F_GETLEASE:
+		return F_UNLCK;
+	default:
+		return -EINVAL;
+	}
+}
+
+static long fion_bit(struct task *t, struct file *f, uint64_t arg, unsigned bit)
+{
+	int on;
+
+	if (copy_from_guest(task_mm(t), &on, gva(arg), sizeof(on)))
+		return -EFAULT;
+	pthread_mutex_lock(&f->lock);
+	f->flags = on ? f->flags | bit : f->flags & ~bit;
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+/* What every regular file has. */
+static long ioctl_regular(struct task *t, struct file *f, unsigned cmd, uint64_t arg)
+{
+	struct vfs_attr a;
+	int n = PAGE_SIZE, err;
+
+	if (cmd == FIONREAD) {
+		err = inode_getattr(file_inode(f), &a);
+		if (err)
+			return err;
+		n = (int)((int64_t)a.size - f->pos);
+	} else if (cmd != FIGETBSZ_K) {
+		return -ENOTTY;
+	}
+	return copy_to_guest(task_mm(t), gva(arg), &n, sizeof(n));
+}
+
+long sys_ioctl(struct task *t, struct call *c)
+{
+	int fd = (int)c->args[0];
+	unsigned cmd = (unsigned)c->args[1];
+	struct file *f = call_io_file(t, c, 0, fd);
+	uint64_t arg = c->args[2];
+
+	if (!f)
+		return -EBADF;
+	switch (cmd) {
+	case FIOCLEX:
+	case FIONCLEX:
+		return fdtable_set_cloexec(t->p->files, fd, cmd == FIOCLEX);
+	case FIONBIO:
+		return fion_bit(t, f, arg, O_NONBLOCK);
+	case FIOASYNC:
+		return fion_bit(t, f, arg, O_ASYNC);
+	default:
+		break;
+	}
+	if (vfs_ops(f)->ioctl)
+		return vfs_ops(f)->ioctl(f, t, cmd, arg);
+	if (S_ISREG(file_inode(f)->mode))
+		return ioctl_regular(t, f, cmd, arg);
+	return -ENOTTY;
+}

@@ -1,0 +1,40 @@
+/*
+ * What the files of file-system calls share.
+ *
+ * Owns nothing.
+ */
+#ifndef VMBOX_LINUX_SYS_FS_H
+#define VMBOX_LINUX_SYS_FS_H
+
+#include "sys.h"
+#include "syscalls.h"
+#include "vfs_walk.h"
+
+/* The open file of a call, not one of O_PATH: NULL: -EBADF. Kept in c->file[slot]. */
+struct file *call_io_file(struct task *t, struct call *c, unsigned slot, int fd);
+/* vmm/linux/ARCH/fs_arch.c */
+extern const unsigned arch_o_largefile;
+/* The soft limit of a resource. */
+uint64_t task_rlimit(struct task *t, int resource);
+/* RLIMIT_NOFILE as a count of descriptors. */
+unsigned nofile_limit(struct task *t);
+/* Opens as openat(2). 0 and *out, or a negative errno. */
+int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
+/* size of a write of `len` at `start` under RLIMIT_FSIZE: what may be written; -EFBIG (and SIGXFSZ) if nothing. */
+int64_t fsize_clip(struct task *t, int64_t start, size_t len);
+
+static inline bool file_readable(const struct file *f)
+{
+	unsigned m = f->flags & O_ACCMODE;
+
+	return m == O_RDONLY || m == O_RDWR;
+}
+
+static inline bool file_writable(const struct file *f)
+{
+	unsigned m = f->flags & O_ACCMODE;
+
+	return m == O_WRONLY || m == O_RDWR;
+}
+
+#endif

@@ -1,0 +1,244 @@
+/*
+ * open, openat, creat. open(2).
+ */
+#include "sys_fs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+#define STALE_TRIES 3 /* a host file replaced between look-up and open is looked up again */
+
+/* Who a new inode in dir belongs to, and its mode. */
+static void new_owner(struct task *t, struct inode *dir, const struct cred *c, uint32_t mode, struct inode_new *n)
+{
+	struct fs_context *fs = t->p->fs;
+
+	memset(n, 0, sizeof(*n));
+	pthread_mutex_lock(&fs->lock);
+	n->mode = mode & ~(fs->umask & 0777);
+	pthread_mutex_unlock(&fs->lock);
+	n->uid = c->fsuid;
+	pthread_mutex_lock(&dir->lock);
+	n->gid = dir->mode & S_ISGID ? dir->gid : c->fsgid;
+	if ((dir->mode & S_ISGID) && S_ISDIR(mode))
+		n->mode |= S_ISGID;
+	pthread_mutex_unlock(&dir->lock);
+}
+
+int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct dentry **out)
+{
+	struct inode *dir = w->at.d->inode;
+	struct inode_new n;
+	int err;
+
+	if (dir->sb->flags & SB_RDONLY)
+		return -EROFS;
+	if (w->at.d->flags & D_DELETED)
+		return -ENOENT;
+	err = inode_permission(dir, &w->cred, MAY_WRITE | MAY_EXEC);
+	if (err)
+		return err;
+	if (!dir->ops->create)
+		return -EPERM;
+	new_owner(w->t, dir, &w->cred, mode, &n);
+	if (target) {
+		n.mode = mode;
+		n.target = target;
+	}
+	return dir->ops->create(w->at.d, w->last, w->last_len, &n, out);
+}
+
+/* The walk's last component, made if need be. */
+static int open_last(struct walker *w, unsigned flags, unsigned mode, struct path *p, bool *created)
+{
+	bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+	int err;
+
+	if ((flags & O_CREAT) && w->slash)
+		return -EISDIR;
+	err = walk_last(w, follow, p);
+	if (!(flags & O_CREAT))
+		return err;
+	if (err == -ENOENT && w->missing) {
+		if (w->slash)
+			return -EISDIR;
+		err = vfs_create_at(w, S_IFREG | (mode & 07777), NULL, &p->d);
+		p->mnt = w->at.mnt;
+		*created = !err;
+		return err;
+	}
+	if (err)
+		return err;
+	if (flags & O_EXCL)
+		err = -EEXIST;
+	else if (S_ISDIR(p->d->inode->mode))
+		err = -EISDIR;
+	if (err)
+		path_put_locked(p);
+	return err;
+}
+
+static unsigned access_mask(unsigned flags)
+{
+	static const unsigned masks[4] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+
+	return masks[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0U);
+}
+
+static int may_open(struct inode *i, const struct cred *c, unsigned flags, bool created)
+{
+	int err;
+
+	if (S_ISLNK(i->mode))
+		return flags & O_PATH ? 0 : -ELOOP;
+	if ((flags & O_DIRECTORY) && !S_ISDIR(i->mode))
+		return -ENOTDIR;
+	if (flags & O_PATH)
+		return 0;
+	if (S_ISDIR(i->mode) && (access_mask(flags) & MAY_WRITE))
+		return -EISDIR;
+	if (created)
+		return 0;
+	err = inode_permission(i, c, access_mask(flags));
+	if (!err && (flags & O_NOATIME) && !inode_owner_or_root(i, c))
+		err = -EPERM;
+	return err;
+}
+
+static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mode, struct path *out)
+{
+	struct vfs *v = t->k->vfs;
+	struct inode_new n;
+	struct cred cred;
+	struct inode *i;
+	struct path dir;
+	char name[32];
+	int err = vfs_path_at(t, dirfd, path, WALK_FOLLOW | WALK_DIR, &dir);
+
+	if (err)
+		return err;
+	task_cred(t, &cred);
+	err = inode_permission(dir.d->inode, &cred, MAY_WRITE | MAY_EXEC);
+	if (!err && !dir.d->inode->ops->tmpfile)
+		err = -EOPNOTSUPP;
+	if (!err) {
+		new_owner(t, dir.d->inode, &cred, S_IFREG | (mode & 07777), &n);
+		vfs_lock(v);
+		err = dir.d->inode->ops->tmpfile(dir.d, &n, &i);
+		if (!err) {
+			snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
+			out->mnt = dir.mnt;
+			out->d = dentry_alloc(dir.d, name, strlen(name), i);
+			if (out->d)
+				out->d->flags |= D_DELETED;
+			else
+				err = -ENOMEM;
+		}
+		vfs_unlock(v);
+	}
+	path_put(&dir);
+	return err;
+}
+
+static int check_flags(unsigned *flags)
+{
+	if (*flags & O_PATH) {
+		*flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+		return 0;
+	}
+	if (*flags & TMPFILE_BIT)
+		return (*flags & O_TMPFILE) == O_TMPFILE && !(*flags & O_CREAT) && (access_mask(*flags) & MAY_WRITE)
+			       ? 0
+			       : -EINVAL;
+	if ((*flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+		return -EINVAL;
+	return 0;
+}
+
+static int open_once(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out)
+{
+	unsigned keep = flags & ~(unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	bool created = false, tmpfile = flags & TMPFILE_BIT && !(flags & O_PATH);
+	struct vfs_setattr trunc = {.valid = ATTR_SIZE};
+	struct path p = {NULL, NULL};
+	struct walker w;
+	struct inode *i;
+	int err;
+
+	if (tmpfile) {
+		task_cred(t, &w.cred);
+		err = open_tmpfile(t, dirfd, path, mode, &p);
+		created = true;
+		keep &= ~(unsigned)O_TMPFILE;
+	} else {
+		err = walk_begin(&w, t, dirfd, path, 0);
+		if (!err)
+			err = open_last(&w, flags, mode, &p, &created);
+		walk_end(&w);
+	}
+	if (err)
+		return err;
+	i = p.d->inode;
+	if (tmpfile) {
+		pthread_mutex_lock(&i->lock);
+		i->linkable = !(flags & O_EXCL);
+		pthread_mutex_unlock(&i->lock);
+	}
+	err = may_open(i, &w.cred, tmpfile ? flags & ~(unsigned)O_DIRECTORY : flags, created);
+	if (!err)
+		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t, out);
+	if (!err && (flags & O_TRUNC) && !created && S_ISREG(i->mode)) {
+		err = i->ops->setattr ? i->ops->setattr(i, &trunc) : -EROFS;
+		if (err)
+			file_close(*out);
+	}
+	path_put(&p);
+	return err;
+}
+
+int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out)
+{
+	int err = check_flags(&flags);
+
+	for (int tries = 0; !err && tries < STALE_TRIES; tries++) {
+		err = open_once(t, dirfd, path, flags, mode, out);
+		if (err != -ESTALE)
+			return err;
+		err = 0;
+	}
+	return err ? err : -ESTALE;
+}
+
+static long open_call(struct task *t, int dirfd, uint64_t upath, unsigned flags, unsigned mode)
+{
+	char path[VFS_PATH_MAX];
+	struct file *f;
+	int fd, err = get_path(t, upath, path, false);
+
+	if (err)
+		return err;
+	err = do_openat(t, dirfd, path, flags, mode, &f);
+	if (err)
+		return err;
+	fd = fdtable_install(t->p->files, f, 0, nofile_limit(t), flags & O_CLOEXEC);
+	if (fd < 0)
+		file_close(f);
+	/* A limit of 0 descriptors is "too many" too. */
+	return fd == -EINVAL ? -EMFILE : fd;
+}
+
+long sys_open(struct task *t, struct call *c)
+{
+	return open_call(t, AT_FDCWD, c->args[0], (unsigned)c->args[1], (unsigned)c->args[2]);
+}
+
+long sys_openat(struct task *t, struct call *c)
+{
+	return open_call(t, (int)c->args[0], c->args[1], (unsigned)c->args[2], (unsigned)c->args[3]);
+}
+
+long sys_creat(struct task *t, struct call *c)
+{
+	return open_call(t, AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC, (unsigned)c->args[1]);
+}

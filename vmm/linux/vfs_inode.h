@@ -1,0 +1,441 @@
+/*
+ * The inside of the VFS: inodes, dentries, mounts, open files, and what a file system implements.
+ *
+ * A dentry is a name in a directory and refers to its inode; only positive ones exist. A super is one
+ * instance of a file system; a mount puts a super's tree on a dentry of another, so that binds and
+ * unions of trees need no other shape. Supers and mounts live until vfs_destroy(). Memory-backed file systems
+ * keep their names in the dentries themselves (D_PINNED: the link holds a reference); host-backed ones look every
+ * name up anew, and dentries nobody refers to wait on an LRU list of bounded length.
+ *
+ * vfs->lock protects the name space: every dentry's links and name, the LRU, mounts, file
+ * systems' inode tables, and directory changes. inode->lock protects attributes and
+ * data. Order: file->lock (held over a call that moves the position, so above even k->tree_lock) >
+ * k->tree_lock > vfs->lock > inode->lock > mm->lock > memobj->lock > leaf locks. Nothing that takes
+ * k->tree_lock runs under vfs->lock.
+ */
+#ifndef VMBOX_LINUX_VFS_INODE_H
+#define VMBOX_LINUX_VFS_INODE_H
+
+#include "vfs.h"
+#include "task.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+#define VFS_NAME_MAX	255
+#define VFS_PATH_MAX	4096 /* with the NUL */
+#define VFS_LINKS_MAX	40
+#define VFS_LINK_MAX	65000 /* hard links of one inode */
+#define VFS_HASH_BITS	16
+#define VFS_LRU_MAX	8192
+#define VFS_FILES_MAX	1000000 /* open file descriptions of all processes: ENFILE */
+#define VFS_FILE_SIZE_MAX (1LL << 46)
+
+struct vfs;
+struct super;
+struct mount;
+struct inode;
+struct dentry;
+struct vfs_file;
+struct file_lock;
+struct lock_wait;
+struct hostfs;
+struct stdio;
+
+/* What stat(2) and statx(2) tell. */
+struct vfs_attr {
+	uint64_t dev, ino, rdev;
+	uint32_t mode, nlink, uid, gid;
+	uint64_t size, blocks; /* blocks: of 512 bytes */
+	uint32_t blksize;
+	struct timespec atime, mtime, ctime, btime; /* btime.tv_nsec < 0: unknown */
+};
+
+#define ATTR_MODE  0x01
+#define ATTR_UID   0x02
+#define ATTR_GID   0x04
+#define ATTR_SIZE  0x08
+#define ATTR_ATIME 0x10
+#define ATTR_MTIME 0x20
+
+struct vfs_setattr {
+	unsigned valid; /* ATTR_* */
+	uint32_t mode, uid, gid;
+	int64_t size;
+	struct timespec atime, mtime;
+};
+
+/* A new inode's description. */
+struct inode_new {
+	uint32_t mode; /* with the type */
+	uint32_t uid, gid;
+	const char *target; /* symlink */
+};
+
+/* Collects directory entries in the caller's buffer, in getdents' or getdents64's format. */
+struct dir_emit {
+	uint8_t *buf;
+	size_t size, used;
+	bool old;
+	bool full; /* an entry did not fit */
+};
+/* next: the position after this entry. False: no room; stop. */
+bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, int64_t next, unsigned dtype);
+
+/*
+ * What a file system implements. Members may be NULL where a default is named. Those marked [V] are called with
+ * vfs->lock held, the others without it. Names are not NUL-terminated, 1..255 bytes, never "." or "..".
+ */
+struct inode_ops {
+	/* [V] The last reference is gone: leave look-up tables. NULL: nothing. */
+	void (*evict)(struct inode *i);
+	void (*free)(struct inode *i);
+	/* Brings *a up to date: may ask the host. NULL: i's fields. 0, -EIO, ... */
+	int (*getattr)(struct inode *i, struct vfs_attr *a);
+	/* [no lock] NULL: -EROFS. */
+	int (*setattr)(struct inode *i, const struct vfs_setattr *s);
+	/*
+	 * [V unless SB_NOCACHE] The name in directory d: *out with a reference. cached: what the cache has, or NULL; it may be given
+	 * back with another reference or replaced. NULL: the cache is the truth. -ENOENT, -EACCES, -EIO, -ENFILE, -ENOMEM.
+	 * t: who asks, for /proc.
+	 */
+	int (*lookup)(struct dentry *d, struct dentry *cached, const char *name, size_t len, struct task *t,
+		      struct dentry **out);
+	/* [V] NULL: -EROFS, or -EPERM for a writable super. Linked dentry with a reference in *out. */
+	int (*create)(struct dentry *d, const char *name, size_t len, const struct inode_new *n,
+		      struct dentry **out);
+	int (*link)(struct dentry *d, const char *name, size_t len, struct inode *i, struct dentry **out);
+	int (*unlink)(struct dentry *victim); /* rmdir too; -ENOTEMPTY */
+	/* target: what newname is now, or NULL; exchange swaps the two. */
+	int (*rename)(struct dentry *old, struct dentry *newdir, const char *newname, size_t len,
+		      struct dentry *target, bool exchange);
+	int (*tmpfile)(struct dentry *d, const struct inode_new *n, struct inode **out); /* NULL: -EOPNOTSUPP */
+	/* The link's text, not NUL-terminated: its length (cut to size). Either lock state: takes neither. */
+	ssize_t (*readlink)(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size);
+	/* A magic link: where it leads, a reference in *out. NULL: an ordinary one. */
+	int (*follow)(struct inode *i, struct task *t, struct path *out);
+	/* Sets f's ops, priv, stream. t may be NULL (the VMM opens). NULL: -ENXIO. */
+	int (*open)(struct inode *i, struct vfs_file *f, struct task *t);
+	/* Emits entries from *pos on and advances it. 0 or a negative errno. NULL: -ENOTDIR. */
+	int (*iterate)(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
+	/* fallocate(2): mode is checked to be 0, KEEP_SIZE or PUNCH_HOLE|KEEP_SIZE. NULL: -EOPNOTSUPP */
+	int (*fallocate)(struct inode *i, int mode, int64_t off, int64_t len);
+};
+
+struct inode {
+	/* immutable after init: */
+	const struct inode_ops *ops;
+	struct super *sb;
+	uint64_t ino;
+	uint64_t rdev;
+	_Atomic unsigned refs;
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	_Atomic uint32_t mode; /* written under lock; the type bits never change */
+	uint32_t uid, gid, nlink;
+	struct timespec atime, mtime, ctime, btime;
+	int64_t size; /* not of files whose memobj knows it */
+	bool linkable; /* made by O_TMPFILE: may be linked though nlink is 0 */
+	/* protected by sb->v->locks_lock: */
+	LIST_HEAD(, file_lock) locks;
+	/* vfs->lock: */
+	LIST_ENTRY(inode) hash; /* the file system's */
+	SLIST_ENTRY(inode) doomed;
+};
+
+static inline uint32_t inode_type(const struct inode *i)
+{
+	return i->mode & S_IFMT;
+}
+
+#define D_LINKED  0x01 /* in its parent's list and the hash */
+#define D_PINNED  0x02 /* the link holds a reference */
+#define D_LRU	  0x04
+#define D_DELETED 0x08 /* was unlinked */
+#define D_ANON	  0x10 /* no directory: its name is its whole path (pipe:[7]) */
+#define D_MOUNTED 0x20 /* something is mounted on it */
+
+struct dentry {
+	/* immutable after init: */
+	struct super *sb;
+	struct inode *inode; /* a reference */
+	_Atomic unsigned refs;
+	/* protected by vfs->lock: */
+	struct dentry *parent; /* a reference; itself: a root, or anonymous */
+	char *name;
+	unsigned len;
+	unsigned flags;
+	uint64_t cookie; /* directory position */
+	uint64_t last_cookie; /* of its children */
+	TAILQ_HEAD(, dentry) children;
+	TAILQ_ENTRY(dentry) sibling;
+	LIST_ENTRY(dentry) hash;
+	TAILQ_ENTRY(dentry) lru;
+};
+
+#define SB_RDONLY  0x01
+#define SB_NOCACHE 0x02 /* dentries are made anew by each walk; lookup runs without vfs->lock */
+
+struct super_ops {
+	const char *type;
+	unsigned magic; /* statfs f_type */
+	/* Total and free blocks of PAGE_SIZE, inodes. NULL: zeros. */
+	void (*statfs)(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files, uint64_t *ffree);
+	/* After the last inode. */
+	void (*destroy)(struct super *sb);
+};
+
+struct super {
+	const struct super_ops *ops;
+	struct vfs *v;
+	uint64_t dev;
+	unsigned flags;
+	const char *source;
+	_Atomic uint64_t next_ino;
+	SLIST_ENTRY(super) all;
+};
+
+struct mount {
+	struct super *sb;
+	struct dentry *root; /* a reference */
+	struct mount *parent; /* NULL: the root mount */
+	struct dentry *point; /* a reference */
+	unsigned id;
+	TAILQ_ENTRY(mount) all;
+};
+
+struct path {
+	struct mount *mnt;
+	struct dentry *d;
+};
+
+struct vfs_file {
+	struct file f; /* first */
+	/* immutable after open: */
+	struct kernel *k;
+	struct path path; /* references */
+	bool stream; /* no position: pipes, terminals */
+	bool opath;
+	bool is_dir;
+	/* the file system's: */
+	void *priv;
+	uint64_t priv2;
+	/* fcntl's F_SETOWN: */
+	_Atomic int owner;
+};
+
+static inline struct vfs_file *vfs_file(const struct file *f)
+{
+	return (struct vfs_file *)(uintptr_t)f;
+}
+
+static inline struct inode *file_inode(const struct file *f)
+{
+	return vfs_file(f)->path.d->inode;
+}
+
+struct fs_context {
+	_Atomic unsigned refs;
+	struct vfs *v;
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	struct path root, cwd;
+	uint32_t umask;
+};
+
+struct chardev_k;
+
+struct vfs {
+	struct kernel *k; /* borrowed */
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	LIST_HEAD(dentry_head, dentry) * hash;
+	uint64_t seed; /* immutable */
+	TAILQ_HEAD(, dentry) lru;
+	unsigned nlru, lru_max;
+	TAILQ_HEAD(mount_list, mount) mounts;
+	SLIST_HEAD(, inode) doomed;
+	SLIST_HEAD(, super) supers;
+	unsigned next_mount_id, next_minor;
+	struct mount *root;
+	struct super *anon; /* pipes, stdio */
+	struct mount *anon_mnt;
+	struct super *dev;
+	struct dentry *dev_root;
+	struct hostfs *host; /* NULL: no --root */
+	/* file locks: vfs_lock.c; protected by locks_lock, but the queue */
+	pthread_mutex_t locks_lock;
+	LIST_HEAD(, lock_wait) lock_waits;
+	unsigned nlocks;
+	_Atomic unsigned nrecord_locks;
+	struct waitq locks_wq;
+	/* terminals: fs_stdio.c */
+	struct stdio *stdio[3];
+	_Atomic uint32_t fg_pgrp;
+	_Atomic unsigned nfiles;
+	_Atomic unsigned nhostfds;
+	unsigned max_hostfds; /* immutable */
+};
+
+/* ---- vfs_dcache.c ---- */
+
+void vfs_lock(struct vfs *v);
+/* Unlocks, then frees the inodes whose last reference went meanwhile. */
+void vfs_unlock(struct vfs *v);
+
+/* One reference; nlink 1, times now. ino 0: the next of the super. i is embedded in the file system's own. */
+void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode, uint64_t ino);
+struct inode *inode_get(struct inode *i);
+void inode_put(struct inode *i); /* NULL allowed; vfs->lock not held */
+void inode_put_locked(struct inode *i);
+/* For ops->free: destroys the lock. */
+void inode_fini(struct inode *i);
+void inode_now(struct timespec *ts);
+
+/*
+ * A dentry with one reference, not linked. Takes a reference on parent (NULL: it is a root; flags D_ANON) and
+ * takes over the caller's reference on inode, also on failure. [V] NULL: no memory.
+ */
+struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len, struct inode *inode);
+struct dentry *dentry_get(struct dentry *d);
+void dentry_put(struct dentry *d);
+void dentry_put_locked(struct dentry *d);
+/* [V] Puts d in its parent's list. pinned: the link holds one more reference. */
+void dentry_link(struct dentry *d, bool pinned);
+/* [V] Takes it out (and drops the link's reference); deleted: it is gone for good. */
+void dentry_unlink(struct dentry *d, bool deleted);
+/* [V] Gives a linked dentry another name and parent. name is malloc'd and taken over. */
+void dentry_move(struct dentry *d, struct dentry *parent, char *name, size_t len);
+/* [V] With a reference, or NULL. */
+struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len);
+/* [V] Frees unreferenced dentries until at most `keep` are left. */
+void dentry_shrink(struct vfs *v, unsigned keep);
+/* iterate() of directories whose dentries are all linked. */
+int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
+
+void path_get(const struct path *p);
+void path_put(struct path *p);
+void path_put_locked(struct path *p);
+/* [V] p's absolute name below root (NULL: the whole tree) into the end of buf: its start, or NULL: too long. Not reachable: "(unreachable)". */
+char *path_name(struct vfs *v, const struct path *p, const struct path *root, char *buf, size_t size);
+
+/* ---- vfs_mount.c ---- */
+
+/* A new super of device number 0:N. */
+void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags, const char *source);
+/* [V] Mounts sb, whose root is `root` (reference taken over), on `on` (NULL: as the root). NULL: no memory. */
+struct mount *mount_add(struct vfs *v, struct super *sb, struct dentry *root, const struct path *on);
+/* [V] Follows mounts on p: p moves down. */
+void mount_follow(struct vfs *v, struct path *p);
+
+/* ---- vfs_perm.c ---- */
+
+#define MAY_EXEC  1
+#define MAY_WRITE 2
+#define MAY_READ  4
+
+/* A copy of the task's process's credentials. */
+void task_cred(struct task *t, struct cred *c);
+bool cred_in_group(const struct cred *c, uint32_t gid);
+/* 0, -EACCES, -EROFS (a write to a file or directory of a read-only file system). */
+int inode_permission(struct inode *i, const struct cred *c, unsigned mask);
+/* May c remove `victim` from dir (write, search, sticky)? 0, -EACCES, -EPERM, -EROFS. */
+int may_delete(struct inode *dir, struct inode *victim, const struct cred *c);
+bool inode_owner_or_root(struct inode *i, const struct cred *c);
+/* Attributes, with defaults for what the file system does not fill in. */
+int inode_getattr(struct inode *i, struct vfs_attr *a);
+
+/* ---- vfs_file.c ---- */
+
+extern const struct vfs_file_ops dir_file_ops;
+
+/*
+ * An open file on p (references taken): calls the inode's open. 0 and *out; -ENFILE, -ENOMEM, what open says.
+ */
+int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct task *t, struct file **out);
+/* A file on a new anonymous dentry `name` over i (reference taken over, also on failure). ops->open is not called. */
+int vfs_open_anon(struct kernel *k, struct inode *i, const char *name, const struct vfs_file_ops *ops,
+		  unsigned flags, struct vfs_file **out);
+/* ops->core.release of files without a state of their own, and the last step of the others. */
+void vfs_file_free(struct file *f);
+/* SEEK_SET, CUR, END, DATA, HOLE over a size. The new position, or -EINVAL, -ENXIO. f->lock held. */
+int64_t lseek_size(struct file *f, int64_t off, int whence, int64_t size);
+
+/* ---- host files: fs_hostfile.c ---- */
+
+/* A host descriptor shared by an inode and its page cache. */
+struct hostfd {
+	_Atomic unsigned refs;
+	struct vfs *v;
+	int fd;
+};
+
+/* The data of a host's regular file; part of its inode and protected by inode->lock. */
+struct hostdata {
+	struct hostfd *hf; /* NULL: not opened yet */
+	struct memobj *obj; /* the page cache; NULL: not mapped yet */
+};
+
+/* Counts a host descriptor. 0 or -ENFILE. */
+int hostfd_reserve(struct vfs *v);
+void hostfd_release(struct vfs *v);
+/* fd (reserved) is taken over, also on failure. -ENOMEM. */
+int hostdata_init(struct hostdata *hd, struct vfs *v, int fd);
+void hostdata_fini(struct hostdata *hd);
+/* The host's attributes of an inode, over what *a has. */
+void attr_from_stat(struct vfs_attr *a, const struct stat *st);
+/* The file's data are in *hostdata_of(i), which may still be empty. */
+extern const struct vfs_file_ops hostfile_ops;
+struct hostdata *hostdata_of(struct inode *i);
+/* The host object is procfs or one of its kind, which no guest may reach. */
+bool host_fs_forbidden(int fd);
+
+/* ---- the file systems ---- */
+
+/* A new in-memory file system; *root its root directory (mode, root-owned) with a reference. 0, -ENOMEM. */
+int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out, struct dentry **root);
+/* [V] An entry made by the VMM (directories, links). -ENOMEM, -EEXIST, -ENOSPC. *out may be NULL. */
+int ramfs_make(struct dentry *dir, const char *name, uint32_t mode, const char *target, struct dentry **out);
+/* [V] Links an inode of any file system into dir. The caller's reference is taken over. */
+int ramfs_place(struct dentry *dir, const char *name, struct inode *i, struct dentry **out);
+/* The host's directory fd (taken over) as a read-only file system. */
+int hostfs_create(struct vfs *v, int fd, struct super **out, struct dentry **root);
+/* [V] A directory that the host does not have, for a mount. Reference in *out. */
+int hostfs_mountpoint(struct dentry *dir, const char *name, struct dentry **out);
+int procfs_create(struct vfs *v, struct super **out, struct dentry **root);
+int devfs_create(struct vfs *v, struct super **out, struct dentry **root);
+/* A regular file of the host as an inode of sb; fd (readable) taken over, also on failure. */
+int hostfile_create(struct super *sb, int fd, struct inode **out);
+
+/* fs_pipe.c: both ends; flags: O_NONBLOCK or 0. 0, -ENFILE, -ENOMEM. */
+int pipe_files(struct task *t, unsigned flags, struct file *out[2]);
+/* F_GETPIPE_SZ (set 0), F_SETPIPE_SZ: the size; -EBADF: not a pipe; else as pipe_set_size. */
+long pipe_file_size(struct file *f, uint64_t set);
+
+/*
+ * fs_stdio.c: the host's descriptors 0..2. All files over one share its wait queue and its watch on the reactor.
+ */
+struct stdio {
+	struct kernel *k;
+	int fd; /* borrowed */
+	int io_fd; /* fd; or a terminal's own non-blocking description, opened by us */
+	uint32_t type; /* S_IFMT of the host's file */
+	bool tty;
+	struct waitq wq;
+	struct watch *watch; /* NULL: always ready */
+	struct inode *inode; /* a reference */
+};
+/* Makes f, being opened on an inode of /dev, a file over the controlling terminal. -ENXIO: there is none. */
+int stdio_attach_ctty(struct vfs_file *f);
+void stdio_destroy(struct vfs *v);
+/* fs_tty.c: the ioctls of a terminal of the host. -ENOTTY, -EFAULT, the host's errno. */
+long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg);
+
+/* vfs_lock.c: [no lock] drops f's flock, or all record locks that process p holds on f's inode. */
+void flock_release(struct file *f);
+void record_locks_release(struct process *p, struct file *f);
+void inode_locks_free(struct inode *i);
+/* fcntl's F_*LK* commands. As fcntl(2), or -EBLOCKED. */
+long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, uint64_t arg);
+
+#endif

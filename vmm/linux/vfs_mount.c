@@ -1,0 +1,477 @@
+/*
+ * Supers, mounts, the layout of the guest's tree, and CLONE_FS state.
+ *
+ * With a root directory: the host's tree, read-only, at /, and over it in memory: /dev, /proc, /sys (empty), and for what
+ * programs write /tmp, /var/tmp, /run and /dev/shm. A mount point that the host's tree lacks is made up
+ * (but /run and /var/tmp are left out then). Without one: an empty in-memory root with the same.
+ */
+#include "vfs_inode.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags, const char *source)
+{
+	sb->ops = ops;
+	sb->v = v;
+	sb->flags = flags;
+	sb->source = source;
+	atomic_init(&sb->next_ino, 1);
+	/* High minors: far from those of the host's anonymous devices, which stat shows too. */
+	sb->dev = makedev(0, 0xf0000 + v->next_minor++);
+	SLIST_INSERT_HEAD(&v->supers, sb, all);
+}
+
+struct mount *mount_add(struct vfs *v, struct super *sb, struct dentry *root, const struct path *on)
+{
+	struct mount *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		dentry_put_locked(root);
+		return NULL;
+	}
+	m->sb = sb;
+	m->root = root;
+	m->id = ++v->next_mount_id;
+	if (on) {
+		m->parent = on->mnt;
+		m->point = dentry_get(on->d);
+		on->d->flags |= D_MOUNTED;
+	}
+	TAILQ_INSERT_TAIL(&v->mounts, m, all);
+	return m;
+}
+
+void mount_follow(struct vfs *v, struct path *p)
+{
+	while (p->d->flags & D_MOUNTED) {
+		struct mount *m, *found = NULL;
+
+		/* The last one mounted covers the others. */
+		TAILQ_FOREACH(m, &v->mounts, all)
+			if (m->parent == p->mnt && m->point == p->d)
+				found = m;
+		if (!found)
+			return;
+		dentry_get(found->root);
+		dentry_put_locked(p->d);
+		p->mnt = found;
+		p->d = found->root;
+	}
+}
+
+/* [V] The directory `name` of dir, made if it is missing and `make`. */
+static int mountpoint(struct vfs *v, const struct path *dir, const char *name, bool make, struct path *out)
+{
+	size_t len = strlen(name);
+	struct inode *i = dir->d->inode;
+	struct dentry *d = dentry_find(dir->d, name, len), *cached = d;
+	int err = 0;
+
+	if (!d || !(d->flags & D_PINNED)) {
+		d = NULL;
+		err = i->ops->lookup ? i->ops->lookup(dir->d, cached, name, len, NULL, &d) : -ENOENT;
+		dentry_put_locked(cached);
+	}
+	if (!err && !S_ISDIR(d->inode->mode)) {
+		/* A link, say, or a file: the mount hides it. */
+		dentry_put_locked(d);
+		dentry_unlink(d, false);
+		err = -ENOENT;
+		make = make && v->host;
+	}
+	if (err && make)
+		err = v->host && dir->mnt == v->root ? hostfs_mountpoint(dir->d, name, &d)
+						     : ramfs_make(dir->d, name, S_IFDIR | 0755, NULL, &d);
+	if (err)
+		return err;
+	*out = (struct path){dir->mnt, d};
+	return 0;
+}
+
+/* Mounts a super at /a or /a/b, whose last directory is made if `make`. Not there and !make: 0, and the super stays unused. */
+static int mount_at(struct vfs *v, const char *a, const char *b, bool make, struct super *sb, struct dentry *root)
+{
+	struct path at = {v->root, dentry_get(v->root->root)}, next;
+	const char *names[2] = {a, b};
+	int err = 0;
+
+	for (int i = 0; i < 2 && names[i] && !err; i++) {
+		err = mountpoint(v, &at, names[i], make, &next);
+		if (err)
+			break;
+		mount_follow(v, &next);
+		path_put_locked(&at);
+		at = next;
+	}
+	if (!err)
+		err = mount_add(v, sb, root, &at) ? 0 : -ENOMEM;
+	else
+		dentry_put_locked(root);
+	path_put_locked(&at);
+	return err && !make && err != -ENOMEM ? 0 : err;
+}
+
+static int mount_ramfs(struct vfs *v, const char *type, const char *a, const char *b, uint32_t mode, bool make)
+{
+	struct dentry *root;
+	struct super *sb;
+	int err = ramfs_create(v, type, mode, &sb, &root);
+
+	return err ? err : mount_at(v, a, b, make, sb, root);
+}
+
+static int mount_layout(struct vfs *v)
+{
+	struct dentry *root;
+	struct super *sb;
+	int err;
+
+	err = devfs_create(v, &sb, &root);
+	if (err)
+		return err;
+	v->dev = sb;
+	v->dev_root = dentry_get(root);
+	err = mount_at(v, "dev", NULL, true, sb, root);
+	if (!err)
+		err = mount_ramfs(v, "tmpfs", "dev", "shm", 01777, true);
+	if (!err)
+		err = procfs_create(v, &sb, &root);
+	if (!err)
+		err = mount_at(v, "proc", NULL, true, sb, root);
+	if (!err)
+		err = mount_ramfs(v, "tmpfs", "tmp", NULL, 01777, true);
+	if (!err && v->host)
+		err = mount_ramfs(v, "sysfs", "sys", NULL, 0555, true);
+	if (!err && v->host)
+		err = mount_ramfs(v, "tmpfs", "run", NULL, 01777, false);
+	if (!err && v->host)
+		err = mount_ramfs(v, "tmpfs", "var", "tmp", 01777, false);
+	return err;
+}
+
+static const struct super_ops anon_super_ops = {.type = "anon_inodefs", .magic = 0x09041934};
+
+static int mount_root(struct vfs *v)
+{
+	const char *dir = v->k->cfg.root;
+	struct dentry *root;
+	struct super *sb;
+	int err, fd;
+
+	if (dir) {
+		fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		err = hostfs_create(v, fd, &sb, &root);
+	} else {
+		err = ramfs_create(v, "rootfs", 0755, &sb, &root);
+	}
+	if (err)
+		return err;
+	v->root = mount_add(v, sb, root, NULL);
+	if (!v->root)
+		return -ENOMEM;
+	v->anon = calloc(1, sizeof(*v->anon));
+	v->anon_mnt = calloc(1, sizeof(*v->anon_mnt));
+	if (!v->anon || !v->anon_mnt)
+		return -ENOMEM;
+	super_init(v->anon, v, &anon_super_ops, 0, "none");
+	v->anon_mnt->sb = v->anon;
+	return 0;
+}
+
+/* Every host directory and file in the caches costs a descriptor. */
+static unsigned raise_nofile(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return 256;
+	if (r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &r))
+			getrlimit(RLIMIT_NOFILE, &r);
+	}
+	if (r.rlim_cur > VFS_FILES_MAX)
+		r.rlim_cur = VFS_FILES_MAX;
+	/* The rest is KVM's, the reactor's, stdio's. */
+	return r.rlim_cur > 512 ? (unsigned)r.rlim_cur - 256 : (unsigned)r.rlim_cur / 2;
+}
+
+int vfs_create(struct kernel *k)
+{
+	struct vfs *v = calloc(1, sizeof(*v));
+	int err;
+
+	if (!v)
+		return -ENOMEM;
+	k->vfs = v;
+	v->k = k;
+	pthread_mutex_init(&v->lock, NULL);
+	pthread_mutex_init(&v->locks_lock, NULL);
+	waitq_init(&v->locks_wq);
+	TAILQ_INIT(&v->lru);
+	TAILQ_INIT(&v->mounts);
+	SLIST_INIT(&v->doomed);
+	SLIST_INIT(&v->supers);
+	v->max_hostfds = raise_nofile();
+	v->lru_max = v->max_hostfds / 2 < VFS_LRU_MAX ? v->max_hostfds / 2 : VFS_LRU_MAX;
+	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
+		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;
+	v->hash = calloc(1UL << VFS_HASH_BITS, sizeof(*v->hash));
+	/* A guest's write to a host pipe that nobody reads is EPIPE for the guest, not our death. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	err = -ENOMEM;
+	if (v->hash) {
+		vfs_lock(v);
+		err = mount_root(v);
+		if (!err)
+			err = mount_layout(v);
+		vfs_unlock(v);
+	}
+	if (err)
+		vfs_destroy(k);
+	return err;
+}
+
+/* [V] Frees all names below d, bottom up, without recursion. */
+static void drop_tree(struct dentry *root)
+{
+	struct dentry *d = root;
+
+	while (d) {
+		struct dentry *child = TAILQ_FIRST(&d->children), *parent = d->parent;
+
+		if (child) {
+			d = child;
+			continue;
+		}
+		if (d == root)
+			return;
+		if (atomic_load(&d->refs) > (d->flags & D_PINNED ? 1U : 0U)) {
+			/* Still used by a leaked reference: cut it off. */
+			dentry_get(d);
+			dentry_unlink(d, true);
+		} else {
+			dentry_get(parent);
+			dentry_unlink(d, true);
+			dentry_put_locked(parent);
+		}
+		d = parent;
+	}
+}
+
+void vfs_destroy(struct kernel *k)
+{
+	struct vfs *v = k->vfs;
+	struct mount *m;
+	struct super *sb;
+
+	if (!v)
+		return;
+	stdio_destroy(v);
+	vfs_lock(v);
+	dentry_put_locked(v->dev_root);
+	TAILQ_FOREACH(m, &v->mounts, all)
+		drop_tree(m->root);
+	while ((m = TAILQ_LAST(&v->mounts, mount_list))) {
+		TAILQ_REMOVE(&v->mounts, m, all);
+		dentry_put_locked(m->root);
+		dentry_put_locked(m->point);
+		free(m);
+	}
+	dentry_shrink(v, 0);
+	vfs_unlock(v);
+	free(v->anon_mnt);
+	while ((sb = SLIST_FIRST(&v->supers))) {
+		SLIST_REMOVE_HEAD(&v->supers, all);
+		if (sb->ops->destroy)
+			sb->ops->destroy(sb);
+		else
+			free(sb);
+	}
+	free(v->hash);
+	pthread_mutex_destroy(&v->lock);
+	pthread_mutex_destroy(&v->locks_lock);
+	waitq_destroy(&v->locks_wq);
+	free(v);
+	k->vfs = NULL;
+}
+
+/* [V] The directories above the last name of an absolute path, made in the in-memory root. */
+static int make_parents(struct vfs *v, const char *path, struct path *at, const char **last)
+{
+	*at = (struct path){v->root, dentry_get(v->root->root)};
+	for (;;) {
+		struct path next;
+		size_t len;
+		char name[VFS_NAME_MAX + 1];
+		int err;
+
+		while (*path == '/')
+			path++;
+		len = strcspn(path, "/");
+		*last = path;
+		if (!path[len])
+			return len ? 0 : -EISDIR;
+		if (len > VFS_NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, path, len);
+		name[len] = 0;
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			return -EINVAL;
+		err = mountpoint(v, at, name, true, &next);
+		if (err)
+			return err;
+		mount_follow(v, &next);
+		path_put_locked(at);
+		*at = next;
+		path += len;
+	}
+}
+
+int vfs_place_file(struct kernel *k, const char *host_path, const char *guest_path)
+{
+	struct vfs *v = k->vfs;
+	struct path at;
+	struct stat st;
+	struct super *sb;
+	struct inode *i;
+	const char *last;
+	int err, fd;
+
+	if (*guest_path != '/')
+		return -EINVAL;
+	/* O_NONBLOCK: a FIFO must not hold us up before its type is known. */
+	fd = open(host_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		err = S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
+		close(fd);
+		return err;
+	}
+	vfs_lock(v);
+	err = make_parents(v, guest_path, &at, &last);
+	sb = at.d->sb;
+	vfs_unlock(v);
+	if (!err && strlen(last) > VFS_NAME_MAX)
+		err = -ENAMETOOLONG;
+	if (err) {
+		close(fd);
+		path_put(&at);
+		return err;
+	}
+	err = hostfile_create(sb, fd, &i);
+	if (!err) {
+		vfs_lock(v);
+		err = ramfs_place(at.d, last, i, NULL);
+		vfs_unlock(v);
+	}
+	path_put(&at);
+	return err;
+}
+
+/* ---- CLONE_FS ---- */
+
+/* [no lock] The directory at an absolute guest path without links; else NULL in out->d. */
+static void plain_walk(struct vfs *v, const char *path, struct path *out)
+{
+	struct path at;
+
+	vfs_lock(v);
+	at = (struct path){v->root, dentry_get(v->root->root)};
+	while (at.d) {
+		struct path next;
+		char name[VFS_NAME_MAX + 1];
+		size_t len;
+
+		while (*path == '/')
+			path++;
+		len = strcspn(path, "/");
+		if (!len)
+			break;
+		memcpy(name, path, len < VFS_NAME_MAX ? len : VFS_NAME_MAX);
+		name[len < VFS_NAME_MAX ? len : VFS_NAME_MAX] = 0;
+		path += len;
+		if (len > VFS_NAME_MAX || !strcmp(name, "..") || (at.d->sb->flags & SB_NOCACHE) ||
+		    mountpoint(v, &at, name, false, &next)) {
+			path_put_locked(&at);
+			break;
+		}
+		mount_follow(v, &next);
+		path_put_locked(&at);
+		at = next;
+	}
+	vfs_unlock(v);
+	*out = at;
+}
+
+struct fs_context *fs_context_create(struct kernel *k, const char *cwd)
+{
+	struct fs_context *fs = calloc(1, sizeof(*fs));
+	struct vfs *v = k->vfs;
+
+	if (!fs)
+		return NULL;
+	atomic_init(&fs->refs, 1);
+	fs->v = v;
+	fs->umask = 022;
+	pthread_mutex_init(&fs->lock, NULL);
+	fs->root = (struct path){v->root, dentry_get(v->root->root)};
+	if (cwd && *cwd == '/')
+		plain_walk(v, cwd, &fs->cwd);
+	if (!fs->cwd.d) {
+		fs->cwd = fs->root;
+		path_get(&fs->cwd);
+	}
+	return fs;
+}
+
+struct fs_context *fs_context_get(struct fs_context *fs)
+{
+	atomic_fetch_add(&fs->refs, 1);
+	return fs;
+}
+
+struct fs_context *fs_context_clone(struct fs_context *old)
+{
+	struct fs_context *fs = calloc(1, sizeof(*fs));
+
+	if (!fs)
+		return NULL;
+	atomic_init(&fs->refs, 1);
+	fs->v = old->v;
+	pthread_mutex_init(&fs->lock, NULL);
+	pthread_mutex_lock(&old->lock);
+	fs->umask = old->umask;
+	fs->root = old->root;
+	fs->cwd = old->cwd;
+	path_get(&fs->root);
+	path_get(&fs->cwd);
+	pthread_mutex_unlock(&old->lock);
+	return fs;
+}
+
+void fs_context_put(struct fs_context *fs)
+{
+	if (!fs || atomic_fetch_sub(&fs->refs, 1) > 1)
+		return;
+	path_put(&fs->root);
+	path_put(&fs->cwd);
+	pthread_mutex_destroy(&fs->lock);
+	free(fs);
+}
+
+unsigned fs_context_refs(const struct fs_context *fs)
+{
+	return atomic_load(&fs->refs);
+}

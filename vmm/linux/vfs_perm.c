@@ -1,0 +1,94 @@
+/*
+ * Who may do what: the guest's file-system ids against mode bits. uid 0 overrides, as with
+ * CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_CHOWN; the host decides for itself what it lets the VMM open.
+ */
+#include "vfs_inode.h"
+
+#include <string.h>
+
+void task_cred(struct task *t, struct cred *c)
+{
+	pthread_mutex_lock(&t->p->lock);
+	*c = t->p->cred;
+	pthread_mutex_unlock(&t->p->lock);
+}
+
+bool cred_in_group(const struct cred *c, uint32_t gid)
+{
+	if (c->fsgid == gid)
+		return true;
+	for (unsigned i = 0; i < c->ngroups && i < NGROUPS; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return false;
+}
+
+static void inode_owner(struct inode *i, uint32_t *mode, uint32_t *uid, uint32_t *gid)
+{
+	pthread_mutex_lock(&i->lock);
+	*mode = i->mode;
+	*uid = i->uid;
+	*gid = i->gid;
+	pthread_mutex_unlock(&i->lock);
+}
+
+int inode_permission(struct inode *i, const struct cred *c, unsigned mask)
+{
+	uint32_t mode, uid, gid;
+
+	inode_owner(i, &mode, &uid, &gid);
+	if ((mask & MAY_WRITE) && (i->sb->flags & SB_RDONLY) && (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+		return -EROFS;
+	if (c->fsuid == 0) {
+		if ((mask & MAY_EXEC) && !S_ISDIR(mode) && !(mode & 0111))
+			return -EACCES;
+		return 0;
+	}
+	if (c->fsuid == uid)
+		mode >>= 6;
+	else if (cred_in_group(c, gid))
+		mode >>= 3;
+	return (mask & ~mode & 7) ? -EACCES : 0;
+}
+
+bool inode_owner_or_root(struct inode *i, const struct cred *c)
+{
+	uint32_t mode, uid, gid;
+
+	inode_owner(i, &mode, &uid, &gid);
+	return c->fsuid == 0 || c->fsuid == uid;
+}
+
+int may_delete(struct inode *dir, struct inode *victim, const struct cred *c)
+{
+	uint32_t mode, uid, gid;
+	int err = inode_permission(dir, c, MAY_WRITE | MAY_EXEC);
+
+	if (err)
+		return err;
+	inode_owner(dir, &mode, &uid, &gid);
+	if ((mode & S_ISVTX) && c->fsuid != uid && !inode_owner_or_root(victim, c))
+		return -EPERM;
+	return 0;
+}
+
+int inode_getattr(struct inode *i, struct vfs_attr *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->dev = i->sb->dev;
+	a->ino = i->ino;
+	a->rdev = i->rdev;
+	a->blksize = PAGE_SIZE;
+	pthread_mutex_lock(&i->lock);
+	a->mode = i->mode;
+	a->nlink = i->nlink;
+	a->uid = i->uid;
+	a->gid = i->gid;
+	a->size = (uint64_t)i->size;
+	a->atime = i->atime;
+	a->mtime = i->mtime;
+	a->ctime = i->ctime;
+	a->btime = i->btime;
+	pthread_mutex_unlock(&i->lock);
+	return i->ops->getattr ? i->ops->getattr(i, a) : 0;
+}
