@@ -33,7 +33,8 @@ struct run {
 	struct kernel *k;
 	struct clock *clock;
 	struct timer clock_timer;
-	pfn_t clock_pfn;
+	struct memobj *clock_obj; /* one page, which stays */
+	pfn_t clock_pfn; /* its frame; a reference */
 	int signal_fd;
 	struct watch *signal_watch;
 	unsigned threads; /* started */
@@ -185,10 +186,16 @@ static void on_clock_timer(struct timer *t)
 static int start_clock(struct run *r)
 {
 	struct vm *vm = &r->vm;
+	int e;
 
-	r->clock_pfn = frame_alloc(vm->gm, true);
-	if (!r->clock_pfn)
+	r->clock_obj = memobj_create(vm->gm, NULL, NULL);
+	if (!r->clock_obj)
 		return -ENOMEM;
+	e = memobj_set_size(r->clock_obj, PAGE_SIZE);
+	if (e == 0)
+		e = memobj_get_page(r->clock_obj, 0, &r->clock_pfn);
+	if (e < 0)
+		return e;
 	r->clock = clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz, vm->counter_offset,
 				vm->counter_trusted && counter_trusted());
 	if (!r->clock)
@@ -236,7 +243,7 @@ static int make_kernel(struct run *r)
 		.fpu_features = r->vm.xcr0,
 		.vdso = vdso_image_start,
 		.vdso_size = (size_t)(vdso_image_end - vdso_image_start),
-		.clock_pfn = r->clock_pfn,
+		.clock = r->clock_obj,
 	};
 	int e;
 
@@ -380,6 +387,10 @@ static void run_destroy(struct run *r)
 	if (r->k)
 		kernel_destroy(r->k);
 	clock_destroy(r->clock);
+	if (r->clock_pfn)
+		frame_put(r->vm.gm, r->clock_pfn);
+	if (r->clock_obj)
+		memobj_put(r->clock_obj);
 	if (r->sched)
 		sched_destroy(r->sched);
 	if (r->reactor)

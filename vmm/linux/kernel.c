@@ -11,6 +11,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What every program finds mapped: the vDSO and, below it, the clock page. */
+static int vdso_init(struct kernel *k)
+{
+	const struct kernel_config *cfg = &k->cfg;
+	ssize_t n;
+
+	if (!cfg->vdso || !cfg->clock)
+		return 0;
+	k->clock_obj = memobj_get(cfg->clock);
+	k->vdso_obj = memobj_create(k->gm, NULL, NULL);
+	if (!k->vdso_obj)
+		return -ENOMEM;
+	n = memobj_write(k->vdso_obj, 0, cfg->vdso, cfg->vdso_size);
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == cfg->vdso_size ? 0 : -ENOMEM;
+}
+
 int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor, const struct kernel_config *cfg,
 		  const struct machine_ops *ops, void *machine, struct kernel **out)
 {
@@ -38,7 +56,9 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 		goto fail;
 	if (cfg->strace && !(k->trace = trace_create(STDERR_FILENO)))
 		goto fail;
-	r = vfs_create(k);
+	r = vdso_init(k);
+	if (r == 0)
+		r = vfs_create(k);
 	if (r < 0)
 		goto fail;
 	*out = k;

@@ -57,9 +57,9 @@ struct kernel_config {
 	const char *platform; /* AT_PLATFORM */
 	size_t sigframe_fpu_size; /* FP bytes in a signal frame; 0: no XSAVE, the legacy 512 */
 	uint64_t fpu_features; /* x86: the guest's XCR0; 0: no XSAVE, or as its size tells */
-	const void *vdso; /* vDSO ELF image */
+	const void *vdso; /* vDSO ELF image; NULL: programs get none */
 	size_t vdso_size;
-	pfn_t clock_pfn; /* the clock page's frame */
+	struct memobj *clock; /* the clock page: one page; a reference is taken */
 };
 
 struct kernel {
