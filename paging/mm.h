@@ -42,7 +42,7 @@ struct vma {
 /* How a VMA keeps its opaque file alive. NULL members: nothing to do. Set once, before the first
  * mm. */
 struct vma_file_ops {
-	void (*get)(void *file);
+	void (*get)(void *file); /* an mm's lock may be held */
 	void (*put)(void *file); /* called with no lock held */
 };
 void mm_set_file_ops(const struct vma_file_ops *ops);
@@ -79,8 +79,13 @@ int mm_with(struct gmem *gm, unsigned cpu, struct mm *mm, int (*f)(void *arg), v
 struct mm *mm_active(struct gmem *gm, unsigned cpu); /* borrowed */
 /* Bit mask of the activators that have mm active. */
 uint64_t mm_active_mask(const struct mm *mm);
-/* Raised by every restricting change; a vCPU that last ran this mm at an older value flushes before
- * it runs it again. */
+/*
+ * Raised by every restricting change; a vCPU that last ran this mm at an older value flushes before
+ * it runs it again. It also flushes when it goes to another mm, even if the root is the same: with
+ * hardware semantics the root of an mm that is gone is used again at once. On arm64 a permissive
+ * change may leave the old entry in the TLB, too: after mm_fault the vCPU drops its translation of
+ * that address.
+ */
 uint64_t mm_tlb_gen(const struct mm *mm);
 
 /*
