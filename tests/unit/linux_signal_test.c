@@ -450,7 +450,7 @@ static void exceptions_have_linux_signals(void **state)
 		unsigned vector;
 		int sig, code;
 	} row[] = {
-		{0, SIGFPE, FPE_INTDIV}, {1, SIGTRAP, TRAP_BRKPT}, {3, SIGTRAP, SI_KERNEL},
+		{0, SIGFPE, FPE_INTDIV}, {1, SIGTRAP, TRAP_TRACE}, {3, SIGTRAP, SI_KERNEL},
 		{4, SIGSEGV, SI_KERNEL}, {5, SIGSEGV, SI_KERNEL}, {6, SIGILL, ILL_ILLOPN},
 		{11, SIGBUS, SI_KERNEL}, {12, SIGBUS, SI_KERNEL}, {13, SIGSEGV, SI_KERNEL},
 		{17, SIGBUS, BUS_ADRALN}, {19, SIGFPE, FPE_FLTDIV},
@@ -466,6 +466,20 @@ static void exceptions_have_linux_signals(void **state)
 		assert_int_equal(arch_trap_signal(w.init, &si), row[i].sig);
 		assert_int_equal(si.si_code, row[i].code);
 	}
+
+	/* int1, and int n where it comes as #UD */
+	static const uint8_t code[] = {0xf1, 0xcd, 32};
+	struct siginfo_k si = {0};
+
+	guest_put(w.init, TEST_DATA, code, sizeof(code));
+	w.init->cpu.regs.rip = TEST_DATA + 1;
+	w.init->trap = (struct trap){.kind = TRAP_EXCEPTION, .vector = 1};
+	assert_int_equal(arch_trap_signal(w.init, &si), SIGTRAP);
+	assert_int_equal(si.si_code, TRAP_BRKPT);
+	w.init->trap.vector = 6;
+	assert_int_equal(arch_trap_signal(w.init, &si), SIGSEGV);
+	assert_int_equal(si.si_code, SI_KERNEL);
+	assert_int_equal(w.init->trap.vector, 13);
 #endif
 }
 

@@ -25,6 +25,10 @@ enum vector {
 
 #define RFLAGS_TF 0x100ULL
 
+#define INSN_INT1    0xf1
+#define INSN_INT_N   0xcd
+#define GP_ERROR_IDT 2
+
 /* In the XSAVE image's legacy part. */
 #define FX_FCW	 0
 #define FX_FSW	 2
@@ -73,15 +77,48 @@ static int at_pc(struct task *t, struct siginfo_k *info, int sig, int code)
 	return sig;
 }
 
+/* The guest's byte at `at`, or -1. */
+static int code_byte(struct task *t, uint64_t at)
+{
+	uint8_t b;
+
+	return copy_from_guest(t->p->mm, &b, gva(at), 1) == 0 ? b : -1;
+}
+
+/*
+ * KVM-PVM raises #UD where a gate of the IDT forbids ring 3; the processor raises #GP with the gate's number.
+ */
+static void fix_int_n(struct task *t)
+{
+	uint64_t rip = t->cpu.regs.rip;
+	int n;
+
+	if (t->trap.vector != VEC_UD || code_byte(t, rip) != INSN_INT_N)
+		return;
+	n = code_byte(t, rip + 1);
+	if (n < 0)
+		return;
+	t->trap.vector = VEC_GP;
+	t->trap.error = (uint64_t)n << 3 | GP_ERROR_IDT;
+}
+
+/* DR6 is not known here, but there are no breakpoint registers either: what is not int1 is a step. */
+static int debug_code(struct task *t)
+{
+	if (t->cpu.regs.rflags & RFLAGS_TF)
+		return TRAP_TRACE;
+	return code_byte(t, t->cpu.regs.rip - 1) == INSN_INT1 ? TRAP_BRKPT : TRAP_TRACE;
+}
+
 int arch_trap_signal(struct task *t, struct siginfo_k *info)
 {
+	fix_int_n(t);
 	info->si_code = SI_KERNEL;
 	switch (t->trap.vector) {
 	case VEC_DE:
 		return at_pc(t, info, SIGFPE, FPE_INTDIV);
 	case VEC_DB:
-		/* A single step leaves TF set in the interrupted flags; int1 does not. */
-		return at_pc(t, info, SIGTRAP, t->cpu.regs.rflags & RFLAGS_TF ? TRAP_TRACE : TRAP_BRKPT);
+		return at_pc(t, info, SIGTRAP, debug_code(t));
 	case VEC_BP:
 		return SIGTRAP;
 	case VEC_UD:
