@@ -45,6 +45,12 @@ static ssize_t dev_read(struct file *f, struct xfer *x, int64_t *pos, struct sch
 	return total;
 }
 
+/* Of major 1: memory devices. */
+static bool is_device(const struct inode *i, unsigned min)
+{
+	return i->rdev == makedev(1, min);
+}
+
 static ssize_t dev_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
 {
 	struct dev_inode *d = di(file_inode(f));
@@ -53,6 +59,14 @@ static ssize_t dev_write(struct file *f, struct xfer *x, int64_t *pos, struct sc
 
 	if (!d->write)
 		return -EINVAL;
+	/* These do not look at what they are given, which may be no memory at all. */
+	if (is_device(&d->i, 3) || is_device(&d->i, 5)) {
+		total = (ssize_t)x->left;
+		x->left = 0;
+		return total;
+	}
+	if (is_device(&d->i, 7))
+		return -ENOSPC;
 	while (x->left) {
 		ssize_t got = x->copy(x, buf, x->left < sizeof(buf) ? x->left : sizeof(buf)), n;
 
@@ -73,11 +87,29 @@ static int64_t dev_lseek(struct file *f, int64_t off, int whence)
 	return 0; /* as null and zero */
 }
 
+/* Of /dev/zero: anonymous memory, shared or not. */
+static struct memobj *dev_mmap(struct file *f, int *err)
+{
+	struct memobj *o;
+
+	*err = -ENODEV;
+	if (!is_device(file_inode(f), 5))
+		return NULL;
+	*err = -ENOMEM;
+	o = memobj_create(vfs_file(f)->k->gm, NULL, NULL);
+	if (o && memobj_set_size(o, VFS_FILE_SIZE_MAX)) {
+		memobj_put(o);
+		o = NULL;
+	}
+	return o;
+}
+
 static const struct vfs_file_ops dev_ops = {
 	.core = {.release = vfs_file_free},
 	.read = dev_read,
 	.write = dev_write,
 	.lseek = dev_lseek,
+	.mmap = dev_mmap,
 };
 
 static int dev_open(struct inode *i, struct vfs_file *f, struct task *t)

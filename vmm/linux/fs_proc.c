@@ -430,12 +430,12 @@ static ssize_t proc_text_readlink(struct inode *i, struct dentry *d, struct task
 
 /* ---- files ---- */
 
-static int make_text(struct file *f, struct proc_file *pf)
+static int make_text(struct file *f, struct proc_file *pf, struct task *reader)
 {
 	struct inode *i = file_inode(f);
 	struct proc_buf b = {0};
 	struct proc_ctx ctx;
-	int err = ctx_get(i, NULL, &ctx);
+	int err = ctx_get(i, reader, &ctx);
 	char *old;
 
 	if (err)
@@ -469,7 +469,7 @@ static ssize_t proc_read(struct file *f, struct xfer *x, int64_t *pos, struct sc
 	made = pf->text;
 	pthread_mutex_unlock(&i->lock);
 	if (!*pos || !made)
-		err = make_text(f, pf);
+		err = make_text(f, pf, task ? container_of(task, struct task, st) : NULL);
 	if (err)
 		return err;
 	pthread_mutex_lock(&i->lock);

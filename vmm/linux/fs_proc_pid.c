@@ -56,7 +56,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	s->pgid = p->pgid;
 	s->sid = p->sid;
 	s->threads = p->ntasks;
-	s->state = state_letter(p);
+	s->state = ctx->reader && ctx->reader->p == p ? 'R' : state_letter(p);
 	s->times = p->times;
 	s->cpu = p->times.utime + p->times.stime;
 	TAILQ_FOREACH(t, &p->tasks, thread)
@@ -116,7 +116,7 @@ static int show_statm(struct proc_buf *b, const struct proc_ctx *ctx)
 
 static const char *state_word(char c)
 {
-	return c == 'Z' ? "zombie" : c == 'T' ? "stopped" : "sleeping";
+	return c == 'R' ? "running" : c == 'Z' ? "zombie" : c == 'T' ? "stopped" : "sleeping";
 }
 
 static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)

@@ -228,19 +228,22 @@ static long link_call(struct task *t, int olddir, uint64_t uold, int newdir, uin
 	struct walker w;
 	struct dentry *d;
 	struct path p;
-	int err;
+	int err, bad_new;
 
 	if (at_flags & ~(unsigned)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	if ((at_flags & AT_EMPTY_PATH))
 		flags |= WALK_EMPTY;
 	err = get_path(t, uold, old, at_flags & AT_EMPTY_PATH);
-	if (!err)
-		err = get_path(t, unew, new, false);
+	bad_new = get_path(t, unew, new, false);
 	if (!err)
 		err = vfs_path_at(t, olddir, old, flags, &p);
 	if (err)
 		return err;
+	if (bad_new) { /* said only once the old name is found, as Linux does */
+		path_put(&p);
+		return bad_new;
+	}
 	err = walk_new(&w, t, newdir, new, 0, false);
 	if (!err && w.at.mnt != p.mnt)
 		err = -EXDEV;

@@ -159,6 +159,10 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 	}
 	err = vec ? uio_init_iov(&rw->u, task_mm(t), !write, gva(c->args[1]), c->args[2])
 		  : uio_init(&rw->u, task_mm(t), !write, c->args[1], c->args[2]);
+	/* rw_verify_area(): the end must be a position, too. */
+	if (!err && !vfs_file(f)->stream && vfs_ops(f)->lseek &&
+	    (int64_t)rw->u.x.left > INT64_MAX - (rw->positional ? rw->pos : f->pos))
+		err = -EINVAL;
 	if (!err)
 		err = rw_limit(t, f, rw);
 	rw->total = rw->u.x.left;

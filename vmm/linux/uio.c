@@ -73,8 +73,6 @@ int uio_init(struct uio *u, struct mm *mm, bool to_guest, uint64_t base, uint64_
 	u->x.copy = uio_copy;
 	u->segs = &u->one;
 	u->nsegs = 1;
-	if (len > SSIZE_MAX)
-		return -EINVAL;
 	if (!range_ok(base, len))
 		return -EFAULT;
 	if (len > UIO_MAX_RW)
@@ -114,8 +112,8 @@ int uio_init_iov(struct uio *u, struct mm *mm, bool to_guest, gva_t iov, uint64_
 
 		if (s->len > SSIZE_MAX)
 			err = -EINVAL;
-		else if (!range_ok(s->base, s->len))
-			err = -EFAULT;
+		else if (!range_ok(s->base, count == 1 && s->len > UIO_MAX_RW ? UIO_MAX_RW : s->len))
+			err = -EFAULT; /* a single buffer is cut before it is checked, as Linux does */
 		else if (s->len > UIO_MAX_RW - total)
 			s->len = UIO_MAX_RW - total;
 		total += s->len;

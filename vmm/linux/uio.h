@@ -27,7 +27,7 @@ struct uio {
 	struct uio_seg one;
 };
 
-/* One buffer. 0; -EFAULT: not a user range (as access_ok); -EINVAL: len over SSIZE_MAX. */
+/* One buffer. 0; -EFAULT: not a user range (as access_ok), which every length over SSIZE_MAX is. */
 int uio_init(struct uio *u, struct mm *mm, bool to_guest, uint64_t base, uint64_t len);
 /* readv/writev's list at iov (guest address): copied. 0, -EINVAL (count, total), -EFAULT, -ENOMEM. */
 int uio_init_iov(struct uio *u, struct mm *mm, bool to_guest, gva_t iov, uint64_t count);
