@@ -34,11 +34,14 @@ static void lengths(void)
 		TRY(write, pipes[1], buf, len);
 		TRY(read, 99, buf, len);
 		TRY(pread64, file, buf, len, 0);
-		TRY(pwrite64, file, buf, 1, len);
-		TRY(readv, pipes[0], &one, 1);
-		TRY(readv, pipes[0], two, 2);
-		TRY(writev, null, &one, 1);
-		TRY(writev, null, two, 2);
+		/* Kernels differ in what a huge positive length in a vector does. */
+		if ((long)len < 0) {
+			TRY(pwrite64, file, buf, 1, len);
+			TRY(readv, pipes[0], &one, 1);
+			TRY(readv, pipes[0], two, 2);
+			TRY(writev, null, &one, 1);
+			TRY(writev, null, two, 2);
+		}
 		TRY(getcwd, 8, len);
 		TRY(mmap, 0, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		TRY(munmap, 0, len);

@@ -48,7 +48,7 @@ static const struct row {
 	{"renameat2", SYS_renameat2, {AT_FDCWD, PTR, AT_FDCWD, (long)"x", 0}, false},
 	{"renameat2-new", SYS_renameat2, {AT_FDCWD, (long)"none", AT_FDCWD, PTR, 0}, false},
 	{"symlinkat", SYS_symlinkat, {PTR, AT_FDCWD, (long)"none/x"}, false},
-	{"linkat", SYS_linkat, {AT_FDCWD, (long)"none", AT_FDCWD, PTR, 0}, false},
+	{"linkat", SYS_linkat, {AT_FDCWD, (long)"f", AT_FDCWD, PTR, 0}, false},
 	{"getdents64", SYS_getdents64, {FD(DIR), PTR, 1024}, true},
 	{"pipe2", SYS_pipe2, {PTR, 0}, true},
 	{"ppoll", SYS_ppoll, {PTR, 2, (long)&(struct timespec){0, 0}, 0, 8}, true},
@@ -125,7 +125,6 @@ int main(void)
 	fds[PIPE_W] = pipes[1];
 	fds[DIR] = open(".", O_RDONLY);
 	fds[FILE_RW] = open("f", O_RDWR | O_CREAT, 0600);
-	CHECK_EQ(unlink("f"), 0);
 	CHECK_EQ(write(fds[FILE_RW], bad, 128), 128);
 	CHECK_EQ(write(pipes[1], bad, 128), 128);
 
@@ -160,6 +159,7 @@ int main(void)
 		}
 		say("\n");
 	}
+	CHECK_EQ(unlink("f"), 0);
 	CHECK_EQ(rmdir(dir), 0);
 	return 0;
 }

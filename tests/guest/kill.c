@@ -76,6 +76,11 @@ int main(void)
 	CHECK_EQ(kill(pid[0], SIGKILL), 0);
 	say("zombie: %s\n", status_text(reap(pid[0])));
 	CHECK_ERR(kill(pid[0], 0), ESRCH);
+	/* everybody: somebody is there besides init and the caller */
+	pid[0] = waiter(-1, ready[1]);
+	wait_byte(ready[0]);
 	CHECK_EQ(kill(-1, 0), 0);
+	CHECK_EQ(kill(pid[0], SIGKILL), 0);
+	CHECK_EQ(reap(pid[0]), SIGKILL);
 	return 0;
 }

@@ -12,9 +12,9 @@ want_status 0 "doctor --quiet"
 [ -s "$WORK/out" ] && fail "doctor --quiet is not quiet"
 if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null &&
 	! setpriv --reuid 65534 --clear-groups test -w /dev/kvm; then
-	cp "$VMBOX" "$BIN/hello" "$WORK/" && chmod 755 "$WORK/hello" "$WORK/vmbox"
 	# The case's own directory may not be open to others.
-	dir=$(mktemp -d /tmp/vmbox-doctor.XXXXXX) && chmod 755 "$dir" && cp "$WORK/vmbox" "$WORK/hello" "$dir/"
+	dir=$(mktemp -d /tmp/vmbox-doctor.XXXXXX) && cp "$VMBOX" "$dir/vmbox" && cp "$BIN/hello" "$dir/"
+	chmod 755 "$dir" "$dir"/*
 	status=0
 	setpriv --reuid 65534 --clear-groups "$dir/vmbox" run "$dir/hello" < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
 	want_status 125 "no permission for /dev/kvm"

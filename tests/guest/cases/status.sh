@@ -39,7 +39,10 @@ error 125 "a negative number" run --cpus -3 "$BIN/hello"
 error 125 "bad user" run --user no-such-user-at-all "$BIN/hello"
 error 125 "bad environment" run --env =x "$BIN/hello"
 error 125 "unknown command" no-such-command
-error 125 "no command"
+status=0
+"$VMBOX" < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
+want_status 125 "no command"
+[ -s "$WORK/out" ] && fail "no command: the usage is an error here, not output"
 error 125 "stats to nowhere" run --stats=/no/such/dir/file "$BIN/hello"
 
 # options end at IMAGE

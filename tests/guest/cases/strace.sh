@@ -14,7 +14,7 @@ want_out "forktree 1: 3 processes ok" "forktree under --strace"
 
 vm --stats="$WORK/stats.json" "$BIN/forktree" 3 < /dev/null
 want_out "forktree 3: 15 processes ok" "forktree with --stats=FILE"
-for key in '"exits"' '"total"' '"io"' '"vcpu_ioctls"' '"run"' '"syscalls"' '"calls"' '"errors"' \
+for key in '"exits"' '"total"' '"syscall"' '"vcpu_ioctls"' '"run"' '"syscalls"' '"calls"' '"errors"' \
 	'"ns"' '"faults"' '"minor"' '"cow"' '"switches"' '"task"' '"mm"' '"processes"'; do
 	grep -q "$key" "$WORK/stats.json" || fail "no $key in the statistics"
 done
