@@ -92,7 +92,12 @@ static int load_image(struct exec *e, struct file *f, const struct elf_image *im
 	m.obj = vfs_file_memobj(f);
 	if (!m.obj)
 		return -ENOEXEC;
-	r = elf_check_segments(img, memobj_size(m.obj), user_min, user_end);
+	/*
+	 * Linux maps what a truncated file lacks, and the program gets SIGBUS there. So do we; but
+	 * a first program is refused, where there is somebody to tell.
+	 */
+	r = elf_check_segments(img, e->t->p->mm ? UINT64_MAX : memobj_size(m.obj), user_min,
+			       user_end);
 	if (r == 0 && bias == 0)
 		r = claim_fixed(e, img, 0);
 	if (r == 0)
