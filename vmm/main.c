@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	const char *cmd = argc > 1 ? argv[1] : NULL;
 
 	if (!cmd) {
-		fputs(help, stderr);
+		vmbox_error("no command given (vmbox --help lists them)");
 		return EXIT_VMBOX;
 	}
 	if (strcmp(cmd, "run") == 0)

@@ -232,6 +232,20 @@ static void set_identity(struct run_options *o)
 	o->ngroups = n > 0 ? (unsigned)n : 0;
 }
 
+/* Opened before anything runs: a name that cannot be written is told at once. */
+static int open_stats(struct run_options *o, const char *file)
+{
+	if (o->stats_out)
+		fclose(o->stats_out);
+	o->stats = true;
+	o->stats_file = file;
+	o->stats_out = file ? fopen(file, "we") : NULL;
+	if (!file || o->stats_out)
+		return 0;
+	vmbox_error("--stats=%s: %s", file, strerror(errno));
+	return -1;
+}
+
 enum { OPT_ROOT = 256, OPT_CWD, OPT_ENV, OPT_ENV_HOST, OPT_USER, OPT_MEM, OPT_CPUS, OPT_STRACE, OPT_STATS, OPT_HELP };
 
 static const struct option long_options[] = {
@@ -287,9 +301,7 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		o->strace = true;
 		return 0;
 	case OPT_STATS:
-		o->stats = true;
-		o->stats_file = arg;
-		return 0;
+		return open_stats(o, arg);
 	case OPT_HELP:
 		fputs(run_help, stdout);
 		return 1;
@@ -357,4 +369,7 @@ void run_options_free(struct run_options *o)
 		free(*v);
 	free(o->envp);
 	o->envp = NULL;
+	if (o->stats_out)
+		fclose(o->stats_out);
+	o->stats_out = NULL;
 }

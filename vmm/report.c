@@ -46,16 +46,12 @@ void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k)
 		stats_print_text(k, stderr);
 		return;
 	}
-	f = fopen(o->stats_file, "we");
-	if (!f) {
-		vmbox_error("--stats %s: %s", o->stats_file, strerror(errno));
-		return;
-	}
+	f = o->stats_out;
 	fputc('{', f);
 	print_group(f, "exits", vm_exit_names, exits, VM_EXIT_COUNT);
 	print_group(f, "vcpu_ioctls", vcpu_ioctl_names, ioctls, VCPU_IOCTL_COUNT);
 	stats_print_json(k, f);
 	fputs("}\n", f);
-	if (fclose(f) != 0)
+	if (fflush(f) != 0)
 		vmbox_error("--stats %s: %s", o->stats_file, strerror(errno));
 }

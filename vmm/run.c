@@ -34,6 +34,7 @@ struct run {
 	struct clock *clock;
 	struct timer clock_timer;
 	struct memobj *clock_obj; /* one page, which stays */
+	char host_cwd[PATH_MAX];
 	pfn_t clock_pfn; /* its frame; a reference */
 	int signal_fd;
 	struct watch *signal_watch;
@@ -233,7 +234,8 @@ static int make_kernel(struct run *r)
 		.groups = o->groups,
 		.ngroups = o->ngroups,
 		.root = o->root,
-		.cwd = o->cwd,
+		.cwd = o->cwd ? o->cwd : r->host_cwd,
+		.cwd_must_exist = o->cwd != NULL,
 		.hostname = "vmbox",
 		.strace = o->strace,
 		.stats = o->stats,
@@ -247,6 +249,8 @@ static int make_kernel(struct run *r)
 	};
 	int e;
 
+	if (!getcwd(r->host_cwd, sizeof(r->host_cwd)))
+		r->host_cwd[0] = '\0';
 	cfg.hwcap = vm_arch_hwcap(&r->vm, &cfg.hwcap2, &cfg.platform);
 	e = kernel_create(r->vm.gm, r->sched, r->reactor, &cfg, &machine_ops, &r->vm, &r->k);
 	if (e < 0) {
@@ -347,6 +351,8 @@ static int start_image(struct run *r)
 	if (e == 0)
 		return 0;
 	vmbox_error("%s: %s", what ? what : r->o->image, strerror(-e));
+	if (what && what == r->o->cwd)
+		return EXIT_VMBOX;
 	return e == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 

@@ -10,6 +10,8 @@
 #include "linux/kernel.h"
 #include "vm.h"
 
+#include <stdio.h>
+
 struct clock;
 
 struct run_options {
@@ -25,6 +27,7 @@ struct run_options {
 	bool strace;
 	bool stats;
 	const char *stats_file; /* NULL: text on standard error */
+	FILE *stats_out; /* stats_file, open; owned */
 };
 
 /* Exit statuses of vmbox's own (docker's convention). */

@@ -206,7 +206,9 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 		v->mm = mm;
 		v->mm_switches++;
 		all = true;
-		v->tlb_gen = UINT64_MAX;
+		/* The new root may be the frame of a dead one: to KVM, the same CR3. */
+		flush = !vm->traits.shadow_paging;
+		v->tlb_gen = mm_tlb_gen(mm);
 	}
 	if (fpu_load(v, c) < 0) {
 		t->kind = TRAP_CRASH;
@@ -221,7 +223,7 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	atomic_store(&v->running_mm, mm);
 	gen = mm_tlb_gen(mm);
 	if (v->tlb_gen != gen) {
-		flush = v->tlb_gen != UINT64_MAX && !vm->traits.shadow_paging;
+		flush = !vm->traits.shadow_paging;
 		v->tlb_gen = gen;
 	}
 	if (!vcpu_arch_load(v, c, all || flush, flush, t)) {

@@ -89,7 +89,7 @@ static inline void world_open_cpus(unsigned cpus)
 	assert_int_equal(process_create(w.k, NULL, &p, &w.init), 0);
 	p->mm = world_mm();
 	p->files = fdtable_create(64);
-	p->fs = fs_context_create(w.k, "/");
+	p->fs = fs_context_create(w.k);
 	p->sighand = sighand_create();
 	assert_non_null(p->files);
 	assert_non_null(p->fs);

@@ -56,7 +56,7 @@ static int bind_parts(struct kernel *k, struct process *p)
 {
 	p->sighand = sighand_create();
 	p->files = fdtable_create((unsigned)p->rlim[RLIMIT_NOFILE].rlim_max);
-	p->fs = fs_context_create(k, k->cfg.cwd);
+	p->fs = fs_context_create(k);
 	if (!p->sighand || !p->files || !p->fs)
 		return -ENOMEM;
 	return open_stdio(k, p);
@@ -76,6 +76,13 @@ int kernel_start_init(struct kernel *k, const char *path, char *const argv[], ch
 	if (r < 0)
 		return (int)r;
 	r = bind_parts(k, p);
+	if (r == 0 && k->cfg.cwd) {
+		r = vfs_chdir(t, k->cfg.cwd);
+		if (r < 0 && k->cfg.cwd_must_exist && what)
+			*what = k->cfg.cwd;
+		if (!k->cfg.cwd_must_exist)
+			r = 0;
+	}
 	if (r == 0)
 		r = make_args(argv, envp, &a);
 	if (r == 0)

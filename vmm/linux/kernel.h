@@ -48,6 +48,7 @@ struct kernel_config {
 	unsigned ngroups;
 	const char *root; /* host directory, or NULL: an empty in-memory root */
 	const char *cwd; /* guest path or NULL */
+	bool cwd_must_exist; /* else "/" will do */
 	const char *hostname;
 	bool strace;
 	bool stats;

@@ -89,15 +89,25 @@ static long set_dir(struct task *t, struct path *p, bool root)
 	return 0;
 }
 
+static long change_dir(struct task *t, const char *path, bool root)
+{
+	struct path p;
+	int err = vfs_path_at(t, AT_FDCWD, path, WALK_FOLLOW | WALK_DIR, &p);
+
+	return err ? err : set_dir(t, &p, root);
+}
+
+int vfs_chdir(struct task *t, const char *path)
+{
+	return (int)change_dir(t, path, false);
+}
+
 static long chdir_call(struct task *t, uint64_t upath, bool root)
 {
 	char path[VFS_PATH_MAX];
-	struct path p;
 	int err = get_path(t, upath, path, false);
 
-	if (!err)
-		err = vfs_path_at(t, AT_FDCWD, path, WALK_FOLLOW | WALK_DIR, &p);
-	return err ? err : set_dir(t, &p, root);
+	return err ? err : change_dir(t, path, root);
 }
 
 long sys_chdir(struct task *t, struct call *c)

@@ -73,11 +73,13 @@ void vfs_process_exit(struct process *p);
 /* A file for the host's descriptor 0, 1 or 2 (borrowed; reactor-watched; never made non-blocking; polled before a read or write). A closed one: NULL and -EBADF. */
 int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out);
 
-/* CLONE_FS state. cwd is a guest path; what does not exist falls back to "/". */
-struct fs_context *fs_context_create(struct kernel *k, const char *cwd);
+/* CLONE_FS state: root and working directory "/", umask 022. NULL: no memory. */
+struct fs_context *fs_context_create(struct kernel *k);
 struct fs_context *fs_context_get(struct fs_context *fs);
 struct fs_context *fs_context_clone(struct fs_context *fs);
 void fs_context_put(struct fs_context *fs);
+/* chdir(2) with t's rights: 0, -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG. Owner only. */
+int vfs_chdir(struct task *t, const char *path);
 unsigned fs_context_refs(const struct fs_context *fs);
 
 /*

@@ -382,40 +382,7 @@ int vfs_place_file(struct kernel *k, const char *host_path, const char *guest_pa
 
 /* ---- CLONE_FS ---- */
 
-/* [no lock] The directory at an absolute guest path without links; else NULL in out->d. */
-static void plain_walk(struct vfs *v, const char *path, struct path *out)
-{
-	struct path at;
-
-	vfs_lock(v);
-	at = (struct path){v->root, dentry_get(v->root->root)};
-	while (at.d) {
-		struct path next;
-		char name[VFS_NAME_MAX + 1];
-		size_t len;
-
-		while (*path == '/')
-			path++;
-		len = strcspn(path, "/");
-		if (!len)
-			break;
-		memcpy(name, path, len < VFS_NAME_MAX ? len : VFS_NAME_MAX);
-		name[len < VFS_NAME_MAX ? len : VFS_NAME_MAX] = 0;
-		path += len;
-		if (len > VFS_NAME_MAX || !strcmp(name, "..") || (at.d->sb->flags & SB_NOCACHE) ||
-		    mountpoint(v, &at, name, false, &next)) {
-			path_put_locked(&at);
-			break;
-		}
-		mount_follow(v, &next);
-		path_put_locked(&at);
-		at = next;
-	}
-	vfs_unlock(v);
-	*out = at;
-}
-
-struct fs_context *fs_context_create(struct kernel *k, const char *cwd)
+struct fs_context *fs_context_create(struct kernel *k)
 {
 	struct fs_context *fs = calloc(1, sizeof(*fs));
 	struct vfs *v = k->vfs;
@@ -427,12 +394,8 @@ struct fs_context *fs_context_create(struct kernel *k, const char *cwd)
 	fs->umask = 022;
 	pthread_mutex_init(&fs->lock, NULL);
 	fs->root = (struct path){v->root, dentry_get(v->root->root)};
-	if (cwd && *cwd == '/')
-		plain_walk(v, cwd, &fs->cwd);
-	if (!fs->cwd.d) {
-		fs->cwd = fs->root;
-		path_get(&fs->cwd);
-	}
+	fs->cwd = fs->root;
+	path_get(&fs->cwd);
 	return fs;
 }
 
