@@ -107,7 +107,10 @@ static int debug_code(struct task *t)
 {
 	if (t->cpu.regs.rflags & RFLAGS_TF)
 		return TRAP_TRACE;
-	return code_byte(t, t->cpu.regs.rip - 1) == INSN_INT1 ? TRAP_BRKPT : TRAP_TRACE;
+	/* KVM-PVM reports it before, not after the instruction. */
+	if (code_byte(t, t->cpu.regs.rip - 1) == INSN_INT1 || code_byte(t, t->cpu.regs.rip) == INSN_INT1)
+		return TRAP_BRKPT;
+	return TRAP_TRACE;
 }
 
 int arch_trap_signal(struct task *t, struct siginfo_k *info)
