@@ -20,7 +20,7 @@ vm --root / /bin/sh -c "echo x > /tmp/$marker && cat /tmp/$marker && rm /etc/hos
 vm --root / /bin/cat /etc/passwd < /dev/null
 cmp -s "$WORK/out" /etc/passwd || fail "cat /etc/passwd differs"
 # its own /dev and /proc
-vm --root / /bin/sh -c 'echo x > /dev/null && read a < /dev/zero; readlink /proc/self/exe >/dev/null && echo $$' < /dev/null
+vm --root / /bin/sh -c 'echo x > /dev/null; test -c /dev/zero && readlink /proc/self/exe >/dev/null && echo $$' < /dev/null
 want_out 1 "PID of the image"
 # a directory of ours as root
 mkdir -p "$WORK/root/bin" "$WORK/root/data"
