@@ -132,6 +132,13 @@ int futex_leave(struct futex_table *ft, struct futex_waiter *w, unsigned n);
  */
 int futex_wake(struct futex_table *ft, const struct futex_key *key, int n, uint32_t bitset);
 
+/*
+ * Before a futex_wake(key, n, bitset): stores to the word FUTEX_WORD_WAITERS if that will leave
+ * waiters on key, else 0. 0 or -EFAULT.
+ */
+int futex_release(struct futex_table *ft, const struct futex_key *key,
+		  const struct futex_word *word, int n, uint32_t bitset);
+
 /* What FUTEX_WAKE_OP does to the second word: decoded. */
 struct futex_op {
 	unsigned op, cmp; /* FUTEX_OP_*: 0..4, 0..5; others -ENOSYS */

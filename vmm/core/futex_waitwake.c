@@ -58,6 +58,28 @@ int futex_wake(struct futex_table *ft, const struct futex_key *key, int n, uint3
 	return r;
 }
 
+int futex_release(struct futex_table *ft, const struct futex_key *key,
+		  const struct futex_word *word, int n, uint32_t bitset)
+{
+	struct futex_bucket *b = futex_lock(ft, key);
+	uint32_t v, found, leave = 0;
+	int left = n < 1 ? 1 : n, r;
+
+	for (struct futex_waiter *w = futex_first_locked(b, key); w && !leave;
+	     w = futex_match_locked(TAILQ_NEXT(w, link), key))
+		if (!(w->bitset & bitset) || left-- == 0)
+			leave = FUTEX_WORD_WAITERS;
+	r = word_load(word, &found);
+	do {
+		if (r < 0)
+			break;
+		v = found;
+		r = word_cmpxchg(word, v, leave, &found);
+	} while (r < 0 || found != v);
+	futex_unlock(b);
+	return r;
+}
+
 /* ---- FUTEX_WAKE_OP ---- */
 
 enum { OP_SET, OP_ADD, OP_OR, OP_ANDN, OP_XOR, OP_COUNT };

@@ -46,6 +46,18 @@ const struct syscall_desc *syscall_desc(int row)
 	return &table[row];
 }
 
+/* The row of a call, those included that have no number of their own yet. */
+static int row_for(const struct kernel *k, unsigned nr)
+{
+	unsigned list2 = k->cfg.robust_list2_nr;
+
+	if (list2 && nr == list2)
+		return ROW_set_robust_list2;
+	if (list2 && nr == list2 + 1)
+		return ROW_get_robust_list2;
+	return syscall_row(nr);
+}
+
 static long run(struct task *t, struct call *c)
 {
 	if (c->row < 0 || !table[c->row].fn)
@@ -81,7 +93,7 @@ long syscall_dispatch(struct task *t, struct call *c)
 	long r;
 
 	if (!c->rerun) {
-		c->row = syscall_row(c->nr);
+		c->row = row_for(k, c->nr);
 		c->deadline = TIME_NEVER;
 		if (k->trace)
 			trace_call_begin(t, c);

@@ -7,6 +7,7 @@
  * it never ran.
  */
 #include "exec.h"
+#include "robust.h"
 #include "vfs.h"
 
 #include <fcntl.h>
@@ -187,6 +188,7 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	struct process *p = t->p;
 	struct mm *old = p->mm;
 
+	robust_exec(t);
 	/* The vCPU that runs t finds another mm here and activates it; it holds its own reference
 	 * to the old one. */
 	pthread_mutex_lock(&p->lock);
@@ -198,8 +200,6 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	commit_tables(p, cm);
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->altstack.flags = SS_DISABLE;
-	t->robust_list = 0;
-	t->clear_child_tid = 0;
 	free(t->restart_call);
 	t->restart_call = NULL;
 	commit_cpu(e);

@@ -2,13 +2,14 @@
  * The end of tasks and processes.
  *
  * A task ends in task_die(), by its owner. The last one of a process gives up the memory and the
- * descriptors first, then, with tree_lock held and so in one step for everybody else: hands the children on,
- * becomes a zombie, tells the parent, and if that one does not care leaves the tree.
+ * descriptors first, then, with tree_lock held and so in one step for everybody else: hands the
+ * children on, becomes a zombie, tells the parent, and if that one does not care leaves the tree.
  *
- * PID 1 is an ordinary process with default signal actions (vmbox passes signals on to it, and they kill
- * it by default); but when it ends, everything ends.
+ * PID 1 is an ordinary process with default signal actions (vmbox passes signals on to it, and they
+ * kill it by default); but when it ends, everything ends.
  */
 #include "process.h"
+#include "robust.h"
 #include "trace.h"
 
 #include <signal.h>
@@ -25,10 +26,12 @@ static bool links_group(const struct process *q)
 {
 	const struct process *parent = q->parent;
 
-	return parent && parent->life == LIFE_RUNNING && parent->pgid != q->pgid && parent->sid == q->sid;
+	return parent && parent->life == LIFE_RUNNING && parent->pgid != q->pgid &&
+	       parent->sid == q->sid;
 }
 
-bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid, const struct process *ignored)
+bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid,
+			   const struct process *ignored)
 {
 	struct process *q;
 
@@ -74,8 +77,9 @@ static void group_send_locked(struct kernel *k, uint32_t pgid, int sig)
 }
 
 /*
- * q's link to `parent` goes. If that was its group's last link to the session, and someone in it is stopped, nobody
- * could ever continue them: SIGHUP, SIGCONT. ignored: q itself, if it is the one that ends.
+ * q's link to `parent` goes. If that was its group's last link to the session, and someone in it is
+ * stopped, nobody could ever continue them: SIGHUP, SIGCONT. ignored: q itself, if it is the one
+ * that ends.
  */
 static void group_check_orphaned_locked(struct process *q, const struct process *parent,
 					const struct process *ignored)
@@ -84,7 +88,8 @@ static void group_check_orphaned_locked(struct process *q, const struct process 
 
 	if (!parent || parent->pgid == q->pgid || parent->sid != q->sid)
 		return;
-	if (!group_orphaned_locked(k, q->pgid, q->sid, ignored) || !group_has_stopped_locked(k, q->pgid))
+	if (!group_orphaned_locked(k, q->pgid, q->sid, ignored) ||
+	    !group_has_stopped_locked(k, q->pgid))
 		return;
 	group_send_locked(k, q->pgid, SIGHUP);
 	group_send_locked(k, q->pgid, SIGCONT);
@@ -122,7 +127,8 @@ static bool notify_exit_locked(struct process *p)
 	if (WIFEXITED(status))
 		child_info_locked(p, CLD_EXITED, WEXITSTATUS(status), &info);
 	else
-		child_info_locked(p, WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, WTERMSIG(status), &info);
+		child_info_locked(p, WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED, WTERMSIG(status),
+				  &info);
 	info.si_signo = sig;
 	pthread_mutex_lock(&parent->siglock);
 	if (sig == SIGCHLD && parent->sighand) {
@@ -152,7 +158,8 @@ void process_notify_stop(struct process *p, int why)
 		pthread_mutex_lock(&parent->siglock);
 		if (parent->sighand) {
 			act = signal_action(parent, SIGCHLD);
-			if (act.handler != (uint64_t)(uintptr_t)SIG_IGN && !(act.flags & SA_NOCLDSTOP))
+			if (act.handler != (uint64_t)(uintptr_t)SIG_IGN &&
+			    !(act.flags & SA_NOCLDSTOP))
 				signal_send_locked(parent, NULL, SIGCHLD, &info);
 		}
 		pthread_mutex_unlock(&parent->siglock);
@@ -279,16 +286,6 @@ static bool process_exit(struct process *p, int status)
 	return halt;
 }
 
-/* A thread's or vfork child's creator waits for this word; nobody else sees the memory of a process that ends. */
-static void clear_child_tid(struct task *t)
-{
-	static const uint32_t zero;
-
-	if (t->clear_child_tid && t->p->mm && (t->p->mm_shared || t->p->ntasks > 1))
-		copy_to_guest(t->p->mm, gva(t->clear_child_tid), &zero, sizeof(zero));
-	t->clear_child_tid = 0;
-}
-
 void task_die(struct task *t)
 {
 	struct process *p = t->p;
@@ -300,7 +297,7 @@ void task_die(struct task *t)
 	status = p->group_exit ? p->group_exit_status : t->exit_status;
 	pthread_mutex_unlock(&p->siglock);
 	trace_exit(t, status);
-	clear_child_tid(t);
+	robust_exit(t);
 
 	process_get(p);
 	sched_exit(&t->st);
@@ -314,7 +311,8 @@ void task_die(struct task *t)
 	if (t->tid == p->pid)
 		p->leader_status = t->exit_status;
 	if (!last) {
-		/* What only this task would have taken, or kept from being complete, must not wait for it. */
+		/* What only this task would have taken, or kept from being complete, must not wait
+		 * for it. */
 		signal_recalc_locked(TAILQ_FIRST(&p->tasks));
 		stop_complete = signal_stop_complete_locked(p);
 	}

@@ -29,8 +29,9 @@ static int vdso_init(struct kernel *k)
 	return (size_t)n == cfg->vdso_size ? 0 : -ENOMEM;
 }
 
-int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor, const struct kernel_config *cfg,
-		  const struct machine_ops *ops, void *machine, struct kernel **out)
+int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
+		  const struct kernel_config *cfg, const struct machine_ops *ops, void *machine,
+		  struct kernel **out)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
 	int r = -ENOMEM;
@@ -52,6 +53,9 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 	k->registry = registry_create(REGISTRY_PID_MAX);
 	if (!k->registry)
 		goto fail;
+	k->futex = futex_table_create(FUTEX_BUCKETS);
+	if (!k->futex)
+		goto fail;
 	if (cfg->stats && !(k->stats = stats_create()))
 		goto fail;
 	if (cfg->strace && !(k->trace = trace_create(STDERR_FILENO)))
@@ -69,9 +73,9 @@ fail:
 }
 
 /*
- * Ends everybody. No thread runs any task: they are plain data. But ending a call or closing a file may
- * still wake others, which the scheduler then links to each other: so tasks are freed only
- * when nothing is left that could wake one.
+ * Ends everybody. No thread runs any task: they are plain data. But ending a call or closing a file
+ * may still wake others, which the scheduler then links to each other: so tasks are freed only when
+ * nothing is left that could wake one.
  */
 static void processes_destroy(struct kernel *k)
 {
@@ -117,6 +121,7 @@ void kernel_destroy(struct kernel *k)
 	if (k->stats)
 		stats_destroy(k->stats);
 	registry_destroy(k->registry);
+	futex_table_destroy(k->futex);
 	pthread_mutex_destroy(&k->tree_lock);
 	free(k);
 }

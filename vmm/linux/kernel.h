@@ -27,15 +27,17 @@ struct stats;
 
 struct machine_ops {
 	/*
-	 * Brings c->fpu up to date if a vCPU still holds the task's FP state. The task is not running in the guest. Any thread.
+	 * Brings c->fpu up to date if a vCPU still holds the task's FP state. The task is not
+	 * running in the guest. Any thread.
 	 */
 	void (*fpu_save)(void *machine, struct cpu *c);
 	/*
-	 * The guest's CLOCK_MONOTONIC, CLOCK_REALTIME or CLOCK_BOOTTIME in ns, in step with the clock page. Any thread.
-	 * NULL: the host's own.
+	 * The guest's CLOCK_MONOTONIC, CLOCK_REALTIME or CLOCK_BOOTTIME in ns, in step with the
+	 * clock page. Any thread. NULL: the host's own.
 	 */
 	int64_t (*clock_ns)(void *machine, int clock);
-	/* c->fpu[] is about to be written, or freed: no vCPU may hold or remember it. Any thread. */
+	/* c->fpu[] is about to be written, or freed: no vCPU may hold or remember it. Any thread.
+	 */
 	void (*fpu_forget)(void *machine, struct cpu *c);
 };
 
@@ -46,21 +48,25 @@ struct kernel_config {
 	uint32_t uid, gid;
 	const uint32_t *groups;
 	unsigned ngroups;
-	const char *root; /* host directory, or NULL: an empty in-memory root */
-	const char *cwd; /* guest path or NULL */
+	const char *root;    /* host directory, or NULL: an empty in-memory root */
+	const char *cwd;     /* guest path or NULL */
 	bool cwd_must_exist; /* else "/" will do */
 	const char *hostname;
 	bool strace;
 	bool stats;
-	size_t fpu_size; /* bytes of cpu.fpu */
-	const void *fpu_init; /* initial FP state, fpu_size bytes */
-	uint64_t hwcap, hwcap2; /* AT_HWCAP, AT_HWCAP2 */
-	const char *platform; /* AT_PLATFORM */
+	size_t fpu_size;          /* bytes of cpu.fpu */
+	const void *fpu_init;     /* initial FP state, fpu_size bytes */
+	uint64_t hwcap, hwcap2;   /* AT_HWCAP, AT_HWCAP2 */
+	const char *platform;     /* AT_PLATFORM */
 	size_t sigframe_fpu_size; /* FP bytes in a signal frame; 0: no XSAVE, the legacy 512 */
-	uint64_t fpu_features; /* x86: the guest's XCR0; 0: no XSAVE, or as its size tells */
-	const void *vdso; /* vDSO ELF image; NULL: programs get none */
+	uint64_t fpu_features;    /* x86: the guest's XCR0; 0: no XSAVE, or as its size tells */
+	const void *vdso;         /* vDSO ELF image; NULL: programs get none */
 	size_t vdso_size;
-	struct memobj *clock; /* the clock page: one page; a reference is taken */
+	struct memobj *clock;     /* the clock page: one page; a reference is taken */
+	unsigned robust_list2_nr; /* number of set_robust_list2, get_robust_list2's is the next; 0:
+				     ENOSYS */
+	bool robust_unlock_keep_waiters; /* FUTEX_ROBUST_UNLOCK stores FUTEX_WAITERS, not 0, while
+					    waiters remain */
 };
 
 struct kernel {
@@ -69,9 +75,13 @@ struct kernel {
 	struct reactor *reactor;
 	struct timers *timers;
 	struct registry *registry;
+	struct futex_table *futex;
 	struct vfs *vfs;
 	struct trace *trace; /* NULL: no --strace */
 	struct stats *stats;
+	/* Completes an unlock of the vDSO in whose midst t was stopped; before t's robust lists are
+	 * walked. NULL: no such vDSO. */
+	void (*robust_fixup)(struct task *t);
 	struct kernel_config cfg;
 	const struct machine_ops *ops;
 	void *machine;
@@ -79,17 +89,19 @@ struct kernel {
 	int64_t boot_time; /* core_now() at creation */
 
 	/*
-	 * Protects the process tree (parents, children, groups, sessions), every process's life state, and the
-	 * list of all tasks. Above process->siglock.
+	 * Protects the process tree (parents, children, groups, sessions), every process's life
+	 * state, and the list of all tasks. Above process->siglock.
 	 */
 	pthread_mutex_t tree_lock;
 	TAILQ_HEAD(, process) processes; /* protected by tree_lock */
-	struct process *init; /* PID 1; protected by tree_lock */
-	char hostname[65], domainname[65]; /* protected by tree_lock; "": kernel_config's, and "(none)" */
-	_Atomic unsigned ntasks; /* tasks and zombies: RLIMIT_NPROC */
+	struct process *init;            /* PID 1; protected by tree_lock */
+	char hostname[65],
+		domainname[65];    /* protected by tree_lock; "": kernel_config's, and "(none)" */
+	_Atomic unsigned ntasks;   /* tasks and zombies: RLIMIT_NPROC */
 	_Atomic unsigned nsignals; /* queued signals: RLIMIT_SIGPENDING */
 
-	/* PID 1 has ended: its wait status. Set once, then on_halt(halt_arg) is called (any thread, no lock). */
+	/* PID 1 has ended: its wait status. Set once, then on_halt(halt_arg) is called (any thread,
+	 * no lock). */
 	_Atomic bool halted;
 	int init_status;
 	void (*on_halt)(void *arg);
@@ -107,8 +119,8 @@ void kernel_destroy(struct kernel *k);
 
 /*
  * Makes PID 1 from a guest path with argv and envp (NULL-terminated, copied). stdio: the host's
- * descriptors 0, 1, 2. 0; or the negative errno of execve, and *what names the file it is about (the
- * image or its interpreter; borrowed from a static buffer).
+ * descriptors 0, 1, 2. 0; or the negative errno of execve, and *what names the file it is about
+ * (the image or its interpreter; borrowed from a static buffer).
  */
 int kernel_start_init(struct kernel *k, const char *path, char *const argv[], char *const envp[],
 		      const char **what);

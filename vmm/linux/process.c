@@ -43,12 +43,14 @@ struct task *task_create(struct process *p, uint32_t tid)
 	t->call.row = -1;
 	t->call.deadline = TIME_NEVER;
 	sigqueue_init(&t->pending);
+	futex_owner_init(k->futex, &t->futex, tid);
 	return t;
 }
 
 void task_free(struct task *t)
 {
 	call_finish(t, &t->call);
+	futex_owner_fini(t->k->futex, &t->futex);
 	free(t->restart_call);
 	process_put(t->vfork_child);
 	sigqueue_flush(&t->pending);
@@ -190,7 +192,8 @@ static void itimer_fire(struct timer *timer)
 	pthread_mutex_unlock(&p->siglock);
 }
 
-int process_create(struct kernel *k, struct process *parent, struct process **out, struct task **first)
+int process_create(struct kernel *k, struct process *parent, struct process **out,
+		   struct task **first)
 {
 	struct process *p = calloc(1, sizeof(*p));
 	int pid, r = 0;
@@ -292,7 +295,8 @@ void process_set_session_locked(struct process *p, uint32_t sid)
 	set_id(p->k, &p->sid, sid);
 }
 
-void process_link_locked(struct process *p, struct task *first, struct process *creator, bool sibling)
+void process_link_locked(struct process *p, struct task *first, struct process *creator,
+			 bool sibling)
 {
 	struct kernel *k = p->k;
 	struct process *parent = creator && sibling ? creator->parent : creator;

@@ -1,6 +1,7 @@
 /*
  * prctl(2), personality(2), arch_prctl(2).
  */
+#include "futex_user.h"
 #include "sys.h"
 #include "syscalls.h"
 
@@ -141,6 +142,8 @@ long sys_prctl(struct task *t, struct call *c)
 		return a[1] == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
 	case PR_CAPBSET_READ:
 		return a[1] > CAP_LAST ? -EINVAL : (long)(caps_of_root >> a[1] & 1);
+	case PR_FUTEX_HASH_K:
+		return futex_prctl(t, a);
 	case PR_CAP_AMBIENT:
 		return ambient(a);
 	}

@@ -4,10 +4,6 @@
 #include "process.h"
 #include "syscalls.h"
 
-#include <string.h>
-
-#define ROBUST_LIST_HEAD_SIZE 24
-
 long sys_getpid(struct task *t, struct call *c)
 {
 	(void)c;
@@ -35,51 +31,6 @@ long sys_set_tid_address(struct task *t, struct call *c)
 {
 	t->clear_child_tid = c->args[0];
 	return t->tid;
-}
-
-long sys_set_robust_list(struct task *t, struct call *c)
-{
-	if (c->args[1] != ROBUST_LIST_HEAD_SIZE)
-		return -EINVAL;
-	t->robust_list = c->args[0];
-	return 0;
-}
-
-static bool robust_allowed(const struct cred *c, const struct cred *o)
-{
-	return c->euid == 0 ||
-	       (c->uid == o->euid && c->uid == o->suid && c->uid == o->uid && c->gid == o->egid &&
-		c->gid == o->sgid && c->gid == o->gid);
-}
-
-/* -ESRCH: no such task; -EPERM: one that the caller could not trace. */
-long sys_get_robust_list(struct task *t, struct call *c)
-{
-	int tid = (int)c->args[0];
-	uint64_t head = t->robust_list, size = ROBUST_LIST_HEAD_SIZE;
-	struct kernel *k = t->k;
-	struct process *q;
-	struct task *o;
-	long r = -ESRCH;
-
-	if (tid && (uint32_t)tid != t->tid) {
-		pthread_mutex_lock(&k->tree_lock);
-		TAILQ_FOREACH (q, &k->processes, all) {
-			TAILQ_FOREACH (o, &q->tasks, thread) {
-				if (o->tid != (uint32_t)tid)
-					continue;
-				head = o->robust_list;
-				r = q == t->p || robust_allowed(&t->p->cred, &q->cred) ? 0 : -EPERM;
-			}
-		}
-		pthread_mutex_unlock(&k->tree_lock);
-		if (r < 0)
-			return r;
-	}
-	if (copy_to_guest(t->p->mm, gva(c->args[2]), &size, sizeof(size)) < 0 ||
-	    copy_to_guest(t->p->mm, gva(c->args[1]), &head, sizeof(head)) < 0)
-		return -EFAULT;
-	return 0;
 }
 
 long sys_exit(struct task *t, struct call *c)

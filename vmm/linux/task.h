@@ -7,7 +7,8 @@
  * touches the fields marked "owner". A blocked task is plain data.
  *
  * Lock order (top first): kernel->tree_lock > process->siglock > objects (fdtable, file, pipe) >
- * mm->lock > memobj > gmem; object > waitq > sched. process->lock (fs context, limits, names) is taken alone.
+ * mm->lock > memobj > gmem; object > waitq > sched. process->lock (fs context, limits, names) is
+ * taken alone.
  */
 #ifndef VMBOX_LINUX_TASK_H
 #define VMBOX_LINUX_TASK_H
@@ -17,11 +18,13 @@
 #include "cpu.h"
 #include "signal.h"
 #include "../core/file.h"
+#include "../core/futex.h"
 
 #include <sys/resource.h>
 
 #define TASK_COMM_LEN 16
-#define NGROUPS	      64
+#define NGROUPS       64
+#define ROBUST_LISTS2 8 /* of one task: set_robust_list2 */
 
 /* CLONE_FS: cwd, root, umask. */
 struct fs_context;
@@ -36,8 +39,8 @@ struct cred {
 /* What fork copies and exec keeps: prctl, personality, setpriority, sched_setscheduler. */
 struct process_attr {
 	uint32_t personality;
-	int nice; /* -20..19 */
-	int sched_policy; /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
+	int nice;            /* -20..19 */
+	int sched_policy;    /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
 	uint64_t timerslack; /* ns */
 	bool no_new_privs, keepcaps;
 };
@@ -49,7 +52,7 @@ struct process {
 	struct kernel *k;
 	uint32_t pid;
 	_Atomic unsigned refs; /* the tree's, each task's, look-ups' */
-	int exit_signal; /* to the parent; 0: none */
+	int exit_signal;       /* to the parent; 0: none */
 	int64_t start_time;
 
 	/* protected by k->tree_lock: */
@@ -60,12 +63,14 @@ struct process {
 	uint32_t pgid, sid;
 	enum life life;
 	int wait_status; /* valid when LIFE_ZOMBIE: wait(2)'s encoding */
-	TAILQ_HEAD(, task) tasks; /* changed with siglock held, too: either lock protects a reader */
+	TAILQ_HEAD(, task)
+	tasks; /* changed with siglock held, too: either lock protects a reader */
 	unsigned ntasks;
-	bool execed; /* setpgid: EACCES after exec */
-	int leader_status; /* wait status of the first task, once it has ended */
+	bool execed;            /* setpgid: EACCES after exec */
+	int leader_status;      /* wait status of the first task, once it has ended */
 	unsigned group_signals; /* counts signals sent to its whole group: fork must not miss one */
-	int pdeath_signal; /* sent to this process when its parent dies; 0: none, and 0 in a new child */
+	int pdeath_signal;    /* sent to this process when its parent dies; 0: none, and 0 in a new
+				 child */
 	bool child_subreaper; /* orphans below it become its children */
 	struct rusage_times {
 		int64_t utime, stime, cutime, cstime; /* ns */
@@ -78,28 +83,36 @@ struct process {
 	struct fdtable *files;
 	struct fs_context *fs;
 	struct sighand *sighand;
-	uint64_t sigtramp; /* arm64: guest address of the vDSO's __kernel_rt_sigreturn; exec sets it, 0: none */
-	bool mm_shared; /* CLONE_VM made another process of it: somebody sees clear_child_tid */
+	uint64_t sigtramp; /* arm64: guest address of the vDSO's __kernel_rt_sigreturn; exec sets
+			      it, 0: none */
+	bool mm_shared;    /* CLONE_VM made another process of it: somebody sees clear_child_tid */
 
 	/* protected by lock: (and the pointers above become NULL, at exit, under it) */
 	pthread_mutex_t lock;
 	struct cred cred;
 	struct rlimit64 rlim[RLIM_NLIMITS];
-	struct path *exe; /* /proc/self/exe; owned */
+	struct path *exe;                                /* /proc/self/exe; owned */
 	uint64_t arg_start, arg_end, env_start, env_end; /* guest addresses for /proc */
 	bool dumpable;
 	struct process_attr attr; /* a child gets a copy */
+	enum {
+		FUTEX_HASH_DEFAULT,
+		FUTEX_HASH_CUSTOM,
+		FUTEX_HASH_GLOBAL
+	} futex_hash; /* PR_FUTEX_HASH */
+	unsigned futex_slots;
 
 	/* protected by siglock: process-wide pending signals and group state */
 	pthread_mutex_t siglock;
 	struct sigqueue_set pending;
 	bool group_exit; /* every task dies at its next step */
 	int group_exit_status;
-	/* job control: a stop begins (stopping), every task joins it (nstopped), it is complete (stopped) */
+	/* job control: a stop begins (stopping), every task joins it (nstopped), it is complete
+	 * (stopped) */
 	bool stopping, stopped;
 	unsigned nstopped;
 	int stop_signal;
-	bool stop_dequeued; /* a stop signal was taken and no SIGCONT came since */
+	bool stop_dequeued;               /* a stop signal was taken and no SIGCONT came since */
 	bool stop_reported, cont_pending; /* wait4's WUNTRACED, WCONTINUED */
 	int cld_notify; /* CLD_*: the parent has to be told by the next task that runs */
 	/* ITIMER_REAL: absolute ns (TIME_NEVER: off), and the period or 0 */
@@ -121,10 +134,13 @@ struct task {
 	/* owner: */
 	struct cpu cpu;
 	struct call call;
-	bool in_call; /* call is unfinished */
+	bool in_call;              /* call is unfinished */
 	struct call *restart_call; /* for restart_syscall: nanosleep and friends; NULL: none */
-	uint64_t clear_child_tid; /* gva, 0: none */
-	uint64_t robust_list; /* gva, 0: none */
+	uint64_t clear_child_tid;  /* gva, 0: none */
+	/* Read by others under tree_lock: robust.h. */
+	_Atomic uint64_t robust_list; /* gva, 0: none */
+	_Atomic uint64_t robust_lists2[ROBUST_LISTS2];
+	struct futex_owner futex; /* of PI locks: the futex table's */
 	struct stack_t_guest {
 		uint64_t sp, size;
 		int flags;
@@ -132,15 +148,15 @@ struct task {
 	bool saved_mask_valid; /* sigsuspend, ppoll: restore saved_mask after delivery */
 	uint64_t saved_mask;
 	bool dead;
-	int exit_status; /* wait status when dead by itself */
+	int exit_status;             /* wait status when dead by itself */
 	struct process *vfork_child; /* CLONE_VFORK in progress; a reference */
-	struct trap trap; /* the last one: signal frames show it */
-	unsigned trap_nr; /* the number of the last system call: restarts need it */
-	bool trap_pending; /* a fault or exception that task_step has to handle */
-	bool yield; /* sched_yield(2): to the tail of the run queue after this call */
+	struct trap trap;            /* the last one: signal frames show it */
+	unsigned trap_nr;            /* the number of the last system call: restarts need it */
+	bool trap_pending;           /* a fault or exception that task_step has to handle */
+	bool yield;     /* sched_yield(2): to the tail of the run queue after this call */
 	bool keep_regs; /* rt_sigreturn: the registers are not this call's to change */
 	bool stop_wait; /* joined a group stop: blocked until that ends */
-	bool restart; /* the ended call's result is -ERESTART*, to be resolved with delivery */
+	bool restart;   /* the ended call's result is -ERESTART*, to be resolved with delivery */
 	long result;
 	struct {
 		uint64_t pc, addr, sp;
@@ -154,7 +170,7 @@ struct task {
 	uint64_t blocked; /* signal mask; bit n-1 is signal n */
 	struct sigqueue_set pending;
 	uint64_t sigwait; /* rt_sigtimedwait waits for these, blocked or not */
-	bool stopped; /* has joined the group stop */
+	bool stopped;     /* has joined the group stop */
 
 	/* protected by p->lock: */
 	char comm[TASK_COMM_LEN];
@@ -170,9 +186,9 @@ static inline struct mm *task_mm(struct task *t)
 }
 
 /*
- * One step of a task that its caller owns: starts or goes on with a system call, delivers signals, stops, dies. After
- * TASK_RUN the caller runs it in the guest and hands the trap to task_trap(). After the others the
- * caller no longer owns the task.
+ * One step of a task that its caller owns: starts or goes on with a system call, delivers signals,
+ * stops, dies. After TASK_RUN the caller runs it in the guest and hands the trap to task_trap().
+ * After the others the caller no longer owns the task.
  */
 enum task_next { TASK_RUN, TASK_GONE };
 enum task_next task_step(struct task *t);
@@ -187,33 +203,39 @@ void process_put(struct process *p);
 /* A reference to the live or zombie process, or NULL. Takes the registry's lock only. */
 struct process *process_find(struct kernel *k, uint32_t pid);
 /*
- * Allocates a process (parent NULL: init) with a PID, and its first task, NEW, of the same id; inherits credentials,
- * limits, groups from parent. mm, files, fs, sighand are NULL: the caller binds them, then task_start()s it or
- * process_abort()s it. 0, -EAGAIN, -ENOMEM.
+ * Allocates a process (parent NULL: init) with a PID, and its first task, NEW, of the same id;
+ * inherits credentials, limits, groups from parent. mm, files, fs, sighand are NULL: the caller
+ * binds them, then task_start()s it or process_abort()s it. 0, -EAGAIN, -ENOMEM.
  */
-int process_create(struct kernel *k, struct process *parent, struct process **out, struct task **first);
+int process_create(struct kernel *k, struct process *parent, struct process **out,
+		   struct task **first);
 /* Rolls back process_create and whatever was bound. */
 void process_abort(struct process *p, struct task *first);
 /* Links the process into the tree and makes the task runnable. */
 void process_start(struct process *p, struct task *first);
 
 /*
- * The calling task ends with a wait status. The last task of a process makes it a zombie (descriptors closed, memory
- * freed, children reparented, parent told). Called from task_step only: the handler sets t->dead.
+ * The calling task ends with a wait status. The last task of a process makes it a zombie
+ * (descriptors closed, memory freed, children reparented, parent told). Called from task_step only:
+ * the handler sets t->dead.
  */
 void task_die(struct task *t);
-/* exit_group: every task of the process ends with this wait status; the first caller's wins. Takes siglock. */
+/* exit_group: every task of the process ends with this wait status; the first caller's wins. Takes
+ * siglock. */
 void process_kill(struct process *p, int wait_status);
-/* The process has left its vfork parent's address space (exec did, or it ended): the parent goes on. */
+/* The process has left its vfork parent's address space (exec did, or it ended): the parent goes
+ * on. */
 void process_vfork_release(struct process *p);
-/* Its own times, tasks that run now included, and those of the children it has waited for. Takes tree_lock. */
+/* Its own times, tasks that run now included, and those of the children it has waited for. Takes
+ * tree_lock. */
 void process_get_times(struct process *p, struct rusage_times *out);
 
 /* ---- cpu.c: the owner only ---- */
 
 /* t->cpu.fpu[] becomes current; a vCPU may go on holding the same. */
 void task_fpu_sync(struct task *t);
-/* No vCPU holds t's FP state any more: before fpu[] is written or freed. What it had and fpu[] had not is lost. */
+/* No vCPU holds t's FP state any more: before fpu[] is written or freed. What it had and fpu[] had
+ * not is lost. */
 void task_fpu_forget(struct task *t);
 
 /* ---- fork.c, exec.c ---- */
@@ -227,23 +249,26 @@ struct clone_args_k {
 long do_clone(struct task *t, struct call *c, const struct clone_args_k *a);
 
 /*
- * Replaces t's program. argv and envp are kernel copies. 0; or a negative errno with the task unchanged; past the
- * point of no return a failure kills the task (SIGKILL or SIGSEGV as Linux does). *what as in kernel_start_init, may be NULL.
+ * Replaces t's program. argv and envp are kernel copies. 0; or a negative errno with the task
+ * unchanged; past the point of no return a failure kills the task (SIGKILL or SIGSEGV as Linux
+ * does). *what as in kernel_start_init, may be NULL.
  */
 struct exec_args {
 	char **strv; /* argc argument strings, then envc environment strings; owned by the caller */
-	char *text; /* what exec_args_free() frees with strv: the strings, or NULL if they are borrowed */
+	char *text;  /* what exec_args_free() frees with strv: the strings, or NULL if they are
+			borrowed */
 	unsigned argc, envc;
 	size_t bytes; /* all strings with their NULs */
 };
-long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a, unsigned at_flags,
-	       const char **what);
+long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a,
+	       unsigned at_flags, const char **what);
 
 /* ---- architecture: vmm/linux/ARCH/ ---- */
 
 void arch_syscall_fetch(const struct uregs *r, unsigned *nr, uint64_t args[6]);
 void arch_syscall_result(struct uregs *r, int64_t result);
-/* Points the task back at its system-call instruction with the same arguments: -ERESTART*. nr: the number to call (restart_syscall or the same). */
+/* Points the task back at its system-call instruction with the same arguments: -ERESTART*. nr: the
+ * number to call (restart_syscall or the same). */
 void arch_syscall_restart(struct uregs *r, unsigned nr);
 /* A fresh program's registers. */
 void arch_start_thread(struct cpu *c, uint64_t entry, uint64_t sp);
@@ -251,7 +276,8 @@ void arch_start_thread(struct cpu *c, uint64_t entry, uint64_t sp);
 void arch_fork_regs(struct cpu *child, uint64_t stack, bool set_tls, uint64_t tls);
 uint64_t arch_sp(const struct uregs *r);
 uint64_t arch_pc(const struct uregs *r);
-/* The exception in t->trap -> signal; fills info. Page faults are translated by the caller. Returns the signal; 0: spurious, run on. */
+/* The exception in t->trap -> signal; fills info. Page faults are translated by the caller. Returns
+ * the signal; 0: spurious, run on. */
 int arch_trap_signal(struct task *t, struct siginfo_k *info);
 /* The machine can enter user mode with these registers: the program counter is canonical. */
 bool arch_regs_ok(const struct uregs *r);
