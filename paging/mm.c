@@ -50,6 +50,7 @@ struct mm *mm_alloc(struct gmem *gm)
 	mm->gm = gm;
 	mm->id = atomic_fetch_add(&next_id, 1);
 	atomic_init(&mm->refs, 1);
+	atomic_init(&mm->holds, 1);
 	atomic_init(&mm->tlb_gen, 1);
 	pthread_mutex_init(&mm->lock, NULL);
 	RB_INIT(&mm->vmas);
@@ -113,6 +114,19 @@ bool mm_tryget(struct mm *mm)
 	return false;
 }
 
+static void mm_hold(struct mm *mm)
+{
+	atomic_fetch_add_explicit(&mm->holds, 1, memory_order_relaxed);
+}
+
+static void mm_release(struct mm *mm)
+{
+	if (atomic_fetch_sub_explicit(&mm->holds, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_mutex_destroy(&mm->lock);
+	free(mm);
+}
+
 void mm_put(struct mm *mm)
 {
 	struct vma_node *n, *next;
@@ -126,11 +140,10 @@ void mm_put(struct mm *mm)
 		next = vma_next(n);
 		vma_remove(mm, n);
 	}
-	/* The root is in no vCPU and never will be again: nothing to invalidate. */
+	/* No vCPU runs on this root now, and none will again: nothing to invalidate. */
 	pgtable_destroy(mm);
 	mm_unlock(mm);
-	pthread_mutex_destroy(&mm->lock);
-	free(mm);
+	mm_release(mm);
 }
 
 uint64_t mm_id(const struct mm *mm)
@@ -174,7 +187,7 @@ void mm_activate(struct gmem *gm, unsigned cpu, struct mm *mm)
 	if (old == mm)
 		return;
 	if (mm) {
-		mm_get(mm);
+		mm_hold(mm);
 		/* Before the caller reads tlb_gen: either it sees a change, or the changer sees the
 		 * bit. */
 		atomic_fetch_or(&mm->active, 1UL << cpu);
@@ -182,7 +195,7 @@ void mm_activate(struct gmem *gm, unsigned cpu, struct mm *mm)
 	atomic_store_explicit(&gm->active[cpu], mm, memory_order_relaxed);
 	if (old) {
 		atomic_fetch_and(&old->active, ~(1UL << cpu));
-		mm_put(old);
+		mm_release(old);
 	}
 }
 
@@ -192,11 +205,12 @@ int mm_with(struct gmem *gm, unsigned cpu, struct mm *mm, int (*f)(void *arg), v
 	int r;
 
 	if (old)
-		mm_get(old);
+		mm_hold(old);
 	mm_activate(gm, cpu, mm);
 	r = f(arg);
 	mm_activate(gm, cpu, old);
-	mm_put(old);
+	if (old)
+		mm_release(old);
 	return r;
 }
 

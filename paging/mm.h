@@ -56,8 +56,10 @@ struct mm_stats {
  * mapped. */
 int mm_create(struct gmem *gm, struct mm **out);
 struct mm *mm_get(struct mm *mm);
-/* At the last reference everything is unmapped and freed. mm may be NULL. It may be active on no
- * vCPU. */
+/*
+ * At the last reference everything is unmapped and freed, though mm may still be the active one
+ * of vCPUs that will not run it again. mm may be NULL.
+ */
 void mm_put(struct mm *mm);
 uint64_t mm_id(const struct mm *mm);
 /* A reference to the mm with that id or NULL (InvalidId). */
@@ -70,7 +72,8 @@ void mm_range(const struct mm *mm, uint64_t *start, uint64_t *end);
 
 /*
  * Makes mm the active one of activator `cpu` (a vCPU thread; 0..63) and the previous one inactive.
- * NULL: none. The activator holds a reference of its own. Called by that thread only.
+ * NULL: none. An active mm may lose its last reference, but stays distinct from every later one.
+ * Called by that thread only.
  */
 void mm_activate(struct gmem *gm, unsigned cpu, struct mm *mm);
 /* Runs f(arg) with mm active on cpu, then restores the previous one on every path; returns f's
