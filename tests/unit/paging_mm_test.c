@@ -42,8 +42,9 @@ static int with_body(void *arg)
 
 static void test_activate(void **state)
 {
+	struct gmem_stats before, after;
 	struct fake_machine m;
-	struct mm *a, *b;
+	struct mm *a, *b, *c;
 	uint64_t id;
 
 	fake_init(&m, LIMIT, true);
@@ -62,14 +63,17 @@ static void test_activate(void **state)
 	assert_int_equal(mm_active_mask(a), 1UL << 3);
 	assert_int_equal(mm_with(m.gm, 5, a, with_body, &m), (int)mm_id(a));
 	assert_null(mm_active(m.gm, 5));
-	/* The activator's reference keeps it alive. */
+	/* Its memory goes with its last user; to the activator it stays an mm like no other. */
 	id = mm_id(a);
+	gmem_get_stats(m.gm, &before);
 	mm_put(a);
-	a = mm_lookup(m.gm, id);
-	assert_non_null(a);
-	mm_put(a);
-	mm_activate(m.gm, 3, b);
+	gmem_get_stats(m.gm, &after);
+	assert_true(after.frames_used < before.frames_used);
 	assert_null(mm_lookup(m.gm, id));
+	assert_int_equal(mm_create(m.gm, &c), 0);
+	assert_ptr_not_equal(mm_active(m.gm, 3), c);
+	mm_put(c);
+	mm_activate(m.gm, 3, b);
 	mm_activate(m.gm, 3, NULL);
 	mm_put(b);
 	fake_exit(&m);
