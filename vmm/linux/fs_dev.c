@@ -1,5 +1,6 @@
 /*
- * /dev: an in-memory file system with character devices in it, the terminal, and links to open descriptors.
+ * /dev: an in-memory file system with character devices in it, the terminal, and links to open
+ * descriptors.
  */
 #include "vfs_inode.h"
 
@@ -21,7 +22,8 @@ static struct dev_inode *di(struct inode *i)
 	return container_of(i, struct dev_inode, i);
 }
 
-static ssize_t dev_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t dev_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			struct call *c)
 {
 	struct dev_inode *d = di(file_inode(f));
 	uint8_t buf[DEV_CHUNK];
@@ -51,7 +53,8 @@ static bool is_device(const struct inode *i, unsigned min)
 	return i->rdev == makedev(1, min);
 }
 
-static ssize_t dev_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t dev_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			 struct call *c)
 {
 	struct dev_inode *d = di(file_inode(f));
 	uint8_t buf[DEV_CHUNK];
@@ -147,12 +150,15 @@ static void dev_free(struct inode *i)
 	free(di(i));
 }
 
-static const struct inode_ops dev_inode_ops = {.free = dev_free, .setattr = dev_setattr, .open = dev_open};
-static const struct inode_ops tty_inode_ops = {.free = dev_free, .setattr = dev_setattr, .open = tty_open};
+static const struct inode_ops dev_inode_ops = {
+	.free = dev_free, .setattr = dev_setattr, .open = dev_open};
+static const struct inode_ops tty_inode_ops = {
+	.free = dev_free, .setattr = dev_setattr, .open = tty_open};
 
 /* [V] */
-static int add_node(struct vfs *v, struct super *sb, struct dentry *root, const struct inode_ops *ops,
-		    const char *name, uint64_t rdev, uint32_t mode, struct dev_inode **out)
+static int add_node(struct vfs *v, struct super *sb, struct dentry *root,
+		    const struct inode_ops *ops, const char *name, uint64_t rdev, uint32_t mode,
+		    struct dev_inode **out)
 {
 	struct dev_inode *d = calloc(1, sizeof(*d));
 
@@ -164,15 +170,17 @@ static int add_node(struct vfs *v, struct super *sb, struct dentry *root, const 
 	return ramfs_place(root, name, &d->i, NULL);
 }
 
-int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned minor, uint32_t mode,
-		    ssize_t (*read)(void *buf, size_t len), ssize_t (*write)(const void *buf, size_t len))
+int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned minor,
+		    uint32_t mode, ssize_t (*read)(void *buf, size_t len),
+		    ssize_t (*write)(const void *buf, size_t len))
 {
 	struct vfs *v = k->vfs;
 	struct dev_inode *d;
 	int err;
 
 	vfs_lock(v);
-	err = add_node(v, v->dev, v->dev_root, &dev_inode_ops, name, makedev(major, minor), mode, &d);
+	err = add_node(v, v->dev, v->dev_root, &dev_inode_ops, name, makedev(major, minor), mode,
+		       &d);
 	if (!err) {
 		d->read = read;
 		d->write = write;

@@ -1,8 +1,10 @@
 /*
- * The data of the host's regular files, read-only: read(2) goes to the host's page cache, mappings to ours.
+ * The data of the host's regular files, read-only: read(2) goes to the host's page cache, mappings
+ * to ours.
  *
- * A memobj is made when a file is first mapped; there is one per inode, filled page by page from the same
- * descriptor. The filler runs under memobj->lock, so it uses only the hostfd, which the memobj keeps alive.
+ * A memobj is made when a file is first mapped; there is one per inode, filled page by page from
+ * the same descriptor. The filler runs under memobj->lock, so it uses only the hostfd, which the
+ * memobj keeps alive.
  */
 #include "vfs_inode.h"
 
@@ -17,12 +19,29 @@
 
 bool host_fs_forbidden(int fd)
 {
-	/* Kernel interfaces: what they hold belongs to the host's processes, and opening or reading may act or wait. */
+	/* Kernel interfaces: what they hold belongs to the host's processes, and opening or reading
+	 * may act or wait. */
 	static const unsigned long bad[] = {
-		PROC_SUPER_MAGIC, SYSFS_MAGIC, DEVPTS_SUPER_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-		DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC, SMACK_MAGIC, BPF_FS_MAGIC,
-		EFIVARFS_MAGIC, PSTOREFS_MAGIC, NSFS_MAGIC, BINFMTFS_MAGIC, AUTOFS_SUPER_MAGIC, BINDERFS_SUPER_MAGIC,
-		0x19800202 /* mqueue */, 0x62656570 /* configfs */, 0x65735543 /* fusectl */,
+		PROC_SUPER_MAGIC,
+		SYSFS_MAGIC,
+		DEVPTS_SUPER_MAGIC,
+		CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC,
+		DEBUGFS_MAGIC,
+		TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,
+		SELINUX_MAGIC,
+		SMACK_MAGIC,
+		BPF_FS_MAGIC,
+		EFIVARFS_MAGIC,
+		PSTOREFS_MAGIC,
+		NSFS_MAGIC,
+		BINFMTFS_MAGIC,
+		AUTOFS_SUPER_MAGIC,
+		BINDERFS_SUPER_MAGIC,
+		0x19800202 /* mqueue */,
+		0x62656570 /* configfs */,
+		0x65735543 /* fusectl */,
 	};
 	struct statfs s;
 
@@ -40,6 +59,16 @@ int hostfd_reserve(struct vfs *v)
 		return 0;
 	atomic_fetch_sub(&v->nhostfds, 1);
 	return -ENFILE;
+}
+
+int hostfd_reserve_shrink(struct vfs *v)
+{
+	if (!hostfd_reserve(v))
+		return 0;
+	vfs_lock(v);
+	dentry_shrink(v, 0);
+	vfs_unlock(v);
+	return hostfd_reserve(v);
 }
 
 void hostfd_release(struct vfs *v)
@@ -161,7 +190,8 @@ static int host_fd(struct inode *i)
 	return fd;
 }
 
-static ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			     struct call *c)
 {
 	int fd = host_fd(file_inode(f));
 	uint8_t buf[HOST_CHUNK];

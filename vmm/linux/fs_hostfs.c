@@ -4,8 +4,9 @@
  * Every look-up asks the host about one name beneath an O_PATH descriptor of its directory, never
  * following a link, so that no path leaves the tree and what the host changes is seen; links are
  * returned as text and interpreted by the walk. Only regular files and directories are opened, each
- * after its descriptor proved to be the very inode that was looked up. Kernel file systems mounted on the host (procfs and
- * its kind) appear as empty directories. An inode is known by (st_dev, st_ino).
+ * after its descriptor proved to be the very inode that was looked up. Kernel file systems mounted
+ * on the host (procfs and its kind) appear as empty directories. An inode is known by (st_dev,
+ * st_ino).
  */
 #include "vfs_inode.h"
 
@@ -20,7 +21,8 @@
 #include <unistd.h>
 
 #define HOSTFS_BUCKETS 8192
-/* Listing positions of made-up mount points: past what a host's file system uses, but for INT64_MAX, which ext4 does. */
+/* Listing positions of made-up mount points: past what a host's file system uses, but for
+ * INT64_MAX, which ext4 does. */
 #define SYNTH_POS (INT64_MAX - 64)
 
 struct hostfs {
@@ -31,15 +33,16 @@ struct hostfs {
 
 struct host_inode {
 	struct inode i;
-	int fd; /* a directory's O_PATH descriptor; -1: not a directory, or one that is not entered. Immutable. */
+	int fd; /* a directory's O_PATH descriptor; -1: not a directory, or one that is not entered.
+		   Immutable. */
 	bool synthetic;
-	dev_t dev; /* immutable */
+	dev_t dev;      /* immutable */
 	struct stat st; /* protected by i.lock */
 	struct hostdata data;
 };
 
 struct host_dir {
-	int fd; /* -1: nothing to list */
+	int fd;           /* -1: nothing to list */
 	int64_t host_pos; /* where the descriptor's own offset is */
 };
 
@@ -72,7 +75,8 @@ static void set_stat(struct inode *i, const struct stat *st)
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
 }
 
 static bool is_inode(struct inode *i, const struct stat *st)
@@ -87,7 +91,8 @@ static bool is_inode(struct inode *i, const struct stat *st)
 
 static size_t bucket(const struct stat *st)
 {
-	return ((uint64_t)st->st_ino * 0x9e3779b97f4a7c15 ^ (uint64_t)st->st_dev) >> 40 & (HOSTFS_BUCKETS - 1);
+	return ((uint64_t)st->st_ino * 0x9e3779b97f4a7c15 ^ (uint64_t)st->st_dev) >> 40 &
+	       (HOSTFS_BUCKETS - 1);
 }
 
 /* [V] */
@@ -95,13 +100,14 @@ static struct inode *find_inode(struct hostfs *fs, const struct stat *st)
 {
 	struct inode *i;
 
-	LIST_FOREACH(i, &fs->table[bucket(st)], hash)
+	LIST_FOREACH (i, &fs->table[bucket(st)], hash)
 		if (is_inode(i, st))
 			return inode_get(i);
 	return NULL;
 }
 
-static struct host_inode *alloc_inode(struct super *sb, const struct inode_ops *ops, const struct stat *st)
+static struct host_inode *alloc_inode(struct super *sb, const struct inode_ops *ops,
+				      const struct stat *st)
 {
 	struct host_inode *h = calloc(1, sizeof(*h));
 
@@ -134,8 +140,10 @@ static void host_free(struct inode *i)
 	free(h);
 }
 
-/* An O_PATH descriptor of the directory `name` if it still is the inode that st describes; -ESTALE if not. */
-static int open_dir(struct vfs *v, int dirfd, const char *name, const struct stat *st, bool crossing)
+/* An O_PATH descriptor of the directory `name` if it still is the inode that st describes; -ESTALE
+ * if not. */
+static int open_dir(struct vfs *v, int dirfd, const char *name, const struct stat *st,
+		    bool crossing)
 {
 	struct stat now;
 	int fd, err = hostfd_reserve(v);
@@ -144,7 +152,9 @@ static int open_dir(struct vfs *v, int dirfd, const char *name, const struct sta
 		return err;
 	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		err = errno == EMFILE ? -ENFILE : errno == ELOOP || errno == ENOTDIR ? -ESTALE : -errno;
+		err = errno == EMFILE                      ? -ENFILE
+		      : errno == ELOOP || errno == ENOTDIR ? -ESTALE
+							   : -errno;
 		hostfd_release(v);
 		return err;
 	}
@@ -195,8 +205,8 @@ static int get_inode(struct inode *dir, const char *name, const struct stat *st,
 	return 0;
 }
 
-static int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len, struct task *t,
-		       struct dentry **out)
+static int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
+		       struct task *t, struct dentry **out)
 {
 	struct vfs *v = d->sb->v;
 	char z[VFS_NAME_MAX + 1];
@@ -255,7 +265,8 @@ static int host_getattr(struct inode *i, struct vfs_attr *a)
 	return 0;
 }
 
-static ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size)
+static ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf,
+			     size_t size)
 {
 	ssize_t n;
 
@@ -275,7 +286,7 @@ static int open_regular(struct inode *i, const struct dentry *d)
 {
 	char link[40];
 	struct stat st;
-	int path, fd, err = hostfd_reserve(i->sb->v);
+	int path, fd, err = hostfd_reserve_shrink(i->sb->v);
 
 	if (err)
 		return err;
@@ -348,7 +359,8 @@ static void host_dir_release(struct file *f)
 	vfs_file_free(f);
 }
 
-static struct vfs_file_ops host_dir_ops; /* dir_file_ops with another release; set before the first use */
+static struct vfs_file_ops
+	host_dir_ops; /* dir_file_ops with another release; set before the first use */
 
 static void host_dir_ops_init(void)
 {
@@ -365,7 +377,7 @@ static int open_listing(struct inode *i, struct vfs_file *f)
 		return -ENOMEM;
 	hd->fd = -1;
 	if (hi(i)->fd >= 0) {
-		err = hostfd_reserve(i->sb->v);
+		err = hostfd_reserve_shrink(i->sb->v);
 		if (!err) {
 			hd->fd = openat(hi(i)->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 			if (hd->fd < 0) {
@@ -405,7 +417,7 @@ static void emit_synthetic(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 	int64_t ix = 0, from = *pos == INT64_MAX ? SYNTH_POS : *pos;
 
 	vfs_lock(dir->sb->v);
-	TAILQ_FOREACH(d, &dir->children, sibling) {
+	TAILQ_FOREACH (d, &dir->children, sibling) {
 		if (!(d->flags & D_PINNED))
 			continue;
 		if (SYNTH_POS + ++ix <= from || ix > 60)
@@ -445,7 +457,8 @@ static int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 
 			hd->host_pos = de->d_off;
 			at += de->d_reclen;
-			if (!dir_emit(e, de->d_name, strlen(de->d_name), de->d_ino, de->d_off, de->d_type)) {
+			if (!dir_emit(e, de->d_name, strlen(de->d_name), de->d_ino, de->d_off,
+				      de->d_type)) {
 				hd->host_pos = -1; /* the host is further than the guest */
 				break;
 			}
@@ -469,7 +482,8 @@ static const struct inode_ops hostfs_ops = {
 
 /* ---- the file system ---- */
 
-static void host_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files, uint64_t *ffree)
+static void host_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
+			uint64_t *ffree)
 {
 	struct statfs s;
 

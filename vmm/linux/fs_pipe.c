@@ -1,8 +1,10 @@
 /*
- * Pipes as files: pipe(7) over core/pipe, whose reader and writer counts follow the descriptor references.
+ * Pipes as files: pipe(7) over core/pipe, whose reader and writer counts follow the descriptor
+ * references.
  *
- * Both ends share an inode, so /proc/self/fd/N of either can be opened again (as a shell's <(...) does). The inode
- * outlives the pipe, which goes with its last reference; the inode counts them to know.
+ * Both ends share an inode, so /proc/self/fd/N of either can be opened again (as a shell's <(...)
+ * does). The inode outlives the pipe, which goes with its last reference; the inode counts them to
+ * know.
  */
 #include "vfs_inode.h"
 
@@ -17,7 +19,7 @@
 struct pipe_inode {
 	struct inode i;
 	struct pipe *pipe; /* protected by i.lock; NULL: gone */
-	unsigned refs; /* descriptor references of all ends; protected by i.lock */
+	unsigned refs;     /* descriptor references of all ends; protected by i.lock */
 };
 
 static const struct vfs_file_ops pipe_file_ops;
@@ -76,12 +78,14 @@ static void pipe_on_close(struct file *f)
 		pipe_writer_put(pipe_of(f));
 }
 
-static ssize_t pipe_file_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t pipe_file_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			      struct call *c)
 {
 	return pipe_read(pipe_of(f), x, task);
 }
 
-static ssize_t pipe_file_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t pipe_file_write(struct file *f, struct xfer *x, int64_t *pos,
+			       struct sched_task *task, struct call *c)
 {
 	return pipe_write(pipe_of(f), x, x->left + (c ? c->progress : 0), task);
 }

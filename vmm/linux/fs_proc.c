@@ -1,8 +1,8 @@
 /*
  * The /proc file system: directories, links and text files made from tables.
  *
- * Nothing is cached (SB_NOCACHE): each look-up makes its dentry anew, because processes come and go, and
- * runs without vfs->lock, because it takes tree_lock.
+ * Nothing is cached (SB_NOCACHE): each look-up makes its dentry anew, because processes come and
+ * go, and runs without vfs->lock, because it takes tree_lock.
  */
 #include "fs_proc.h"
 
@@ -16,7 +16,7 @@
 struct proc_inode {
 	struct inode i;
 	const struct proc_entry *e; /* NULL: an open descriptor's link */
-	uint32_t pid; /* 0: not about a process */
+	uint32_t pid;               /* 0: not about a process */
 	int fd;
 };
 
@@ -27,7 +27,8 @@ struct proc_file {
 
 static const struct inode_ops proc_dir_ops, proc_file_inode_ops, proc_link_ops, proc_magic_ops;
 static const struct proc_entry proc_root = {.mode = S_IFDIR | 0555, .children = proc_root_entries};
-static const struct proc_entry proc_pid_dir = {.mode = S_IFDIR | 0555, .children = proc_pid_entries};
+static const struct proc_entry proc_pid_dir = {.mode = S_IFDIR | 0555,
+					       .children = proc_pid_entries};
 
 /* ---- texts ---- */
 
@@ -124,8 +125,8 @@ static bool may_look(const struct proc_ctx *ctx)
 	pthread_mutex_lock(&ctx->p->lock);
 	it = ctx->p->cred;
 	pthread_mutex_unlock(&ctx->p->lock);
-	return !me.fsuid || (me.fsuid == it.uid && me.fsuid == it.euid && me.fsuid == it.suid && me.fsgid == it.gid &&
-			     me.fsgid == it.egid && me.fsgid == it.sgid);
+	return !me.fsuid || (me.fsuid == it.uid && me.fsuid == it.euid && me.fsuid == it.suid &&
+			     me.fsgid == it.gid && me.fsgid == it.egid && me.fsgid == it.sgid);
 }
 
 static const struct inode_ops *ops_for(const struct proc_entry *e)
@@ -211,7 +212,8 @@ static struct file *file_of(struct process *p, int fd)
 	return f;
 }
 
-static int lookup_fd(struct dentry *d, const char *name, size_t len, const struct proc_ctx *ctx, struct dentry **out)
+static int lookup_fd(struct dentry *d, const char *name, size_t len, const struct proc_ctx *ctx,
+		     struct dentry **out)
 {
 	int64_t fd = number(name, len);
 	struct file *f = fd >= 0 && fd <= INT32_MAX ? file_of(ctx->p, (int)fd) : NULL;
@@ -224,8 +226,8 @@ static int lookup_fd(struct dentry *d, const char *name, size_t len, const struc
 	return make(d, name, len, NULL, ctx, (int)fd, mode, out);
 }
 
-static int proc_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len, struct task *t,
-		       struct dentry **out)
+static int proc_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
+		       struct task *t, struct dentry **out)
 {
 	const struct proc_entry *e = pi(d->inode)->e, *c;
 	struct proc_ctx ctx;
@@ -261,7 +263,8 @@ static void emit_table(const struct proc_entry *c, uint32_t pid, struct dir_emit
 	for (int64_t at = 2; c->name; c++, at++) {
 		if (at < *pos)
 			continue;
-		if (!dir_emit(e, c->name, strlen(c->name), ino_for(c, pid, -1) + 1, at + 1, (c->mode & S_IFMT) >> 12))
+		if (!dir_emit(e, c->name, strlen(c->name), ino_for(c, pid, -1) + 1, at + 1,
+			      (c->mode & S_IFMT) >> 12))
 			return;
 		*pos = at + 1;
 	}
@@ -274,7 +277,7 @@ static uint32_t next_pid(struct kernel *k, uint32_t from)
 	uint32_t best = 0;
 
 	pthread_mutex_lock(&k->tree_lock);
-	TAILQ_FOREACH(p, &k->processes, all)
+	TAILQ_FOREACH (p, &k->processes, all)
 		if (p->pid >= from && (!best || p->pid < best))
 			best = p->pid;
 	pthread_mutex_unlock(&k->tree_lock);
@@ -290,7 +293,8 @@ static void emit_pids(struct kernel *k, struct dir_emit *e, int64_t *pos)
 		char name[16];
 		int n = snprintf(name, sizeof(name), "%u", pid);
 
-		if (!dir_emit(e, name, (size_t)n, ((uint64_t)pid << 32) + 1, 1000 + (int64_t)pid + 1, S_IFDIR >> 12))
+		if (!dir_emit(e, name, (size_t)n, ((uint64_t)pid << 32) + 1,
+			      1000 + (int64_t)pid + 1, S_IFDIR >> 12))
 			return;
 		*pos = 1000 + (int64_t)++pid;
 	}
@@ -305,11 +309,13 @@ static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos
 	files = files_get(ctx->p);
 	if (!files)
 		return 0;
-	for (int fd = fdtable_next(files, (int)(*pos - 2)); fd >= 0; fd = fdtable_next(files, fd + 1)) {
+	for (int fd = fdtable_next(files, (int)(*pos - 2)); fd >= 0;
+	     fd = fdtable_next(files, fd + 1)) {
 		char name[16];
 		int n = snprintf(name, sizeof(name), "%d", fd);
 
-		if (!dir_emit(e, name, (size_t)n, ino_for(NULL, ctx->p->pid, fd), (int64_t)fd + 3, S_IFLNK >> 12))
+		if (!dir_emit(e, name, (size_t)n, ino_for(NULL, ctx->p->pid, fd), (int64_t)fd + 3,
+			      S_IFLNK >> 12))
 			break;
 		*pos = (int64_t)fd + 3;
 	}
@@ -386,7 +392,8 @@ static int proc_follow(struct inode *i, struct task *t, struct path *out)
 }
 
 /* A magic link's text is its target's name. */
-static ssize_t proc_magic_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size)
+static ssize_t proc_magic_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf,
+				   size_t size)
 {
 	struct vfs *v = i->sb->v;
 	struct fs_context *fs = t->p->fs;
@@ -415,7 +422,8 @@ static ssize_t proc_magic_readlink(struct inode *i, struct dentry *d, struct tas
 }
 
 /* Texts like "self" need no lock but the caller's own process. */
-static ssize_t proc_text_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size)
+static ssize_t proc_text_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf,
+				  size_t size)
 {
 	struct proc_ctx ctx = {.k = kernel_of(i), .reader = t};
 	char tmp[256];
@@ -457,7 +465,8 @@ static int make_text(struct file *f, struct proc_file *pf, struct task *reader)
 	return 0;
 }
 
-static ssize_t proc_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t proc_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			 struct call *c)
 {
 	struct proc_file *pf = vfs_file(f)->priv;
 	struct inode *i = file_inode(f);
@@ -484,7 +493,8 @@ static ssize_t proc_read(struct file *f, struct xfer *x, int64_t *pos, struct sc
 	return n;
 }
 
-static ssize_t proc_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t proc_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			  struct call *c)
 {
 	struct inode *i = file_inode(f);
 	char text[256];
@@ -591,7 +601,8 @@ static void proc_destroy(struct super *sb)
 	free(sb);
 }
 
-static const struct super_ops proc_super = {.type = "proc", .magic = 0x9fa0, .destroy = proc_destroy};
+static const struct super_ops proc_super = {
+	.type = "proc", .magic = 0x9fa0, .destroy = proc_destroy};
 
 int procfs_create(struct vfs *v, struct super **out, struct dentry **root)
 {

@@ -1,9 +1,9 @@
 /*
  * /proc: what its files share.
  *
- * An entry is a row of a constant table; an inode is made for each walk and knows its entry, process id and
- * descriptor. A file's text is made when it is read from its start. Show functions run with no lock held and take
- * tree_lock, process->lock and mm locks themselves.
+ * An entry is a row of a constant table; an inode is made for each walk and knows its entry,
+ * process id and descriptor. A file's text is made when it is read from its start. Show functions
+ * run with no lock held and take tree_lock, process->lock and mm locks themselves.
  */
 #ifndef VMBOX_LINUX_FS_PROC_H
 #define VMBOX_LINUX_FS_PROC_H
@@ -30,7 +30,7 @@ struct proc_ctx {
 
 struct proc_entry {
 	const char *name; /* NULL: the table ends */
-	uint32_t mode; /* with the type */
+	uint32_t mode;    /* with the type */
 	/* S_IFREG: 0 or a negative errno. */
 	int (*show)(struct proc_buf *b, const struct proc_ctx *ctx);
 	/* Written text (NUL-terminated, without a last newline). NULL: -EACCES. */
@@ -42,11 +42,11 @@ struct proc_entry {
 	/* S_IFDIR */
 	const struct proc_entry *children;
 	bool owner_only; /* only for who could trace the process: same uid, or root */
-	bool fds; /* a directory of descriptors */
+	bool fds;        /* a directory of descriptors */
 };
 
 extern const struct proc_entry proc_root_entries[]; /* fs_proc_sys.c */
-extern const struct proc_entry proc_pid_entries[]; /* fs_proc_pid.c */
+extern const struct proc_entry proc_pid_entries[];  /* fs_proc_pid.c */
 
 /* Mounts as /proc/PID/mounts (info false) or mountinfo shows them. */
 int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#define USER_HZ	     100
+#define USER_HZ      100
 #define ARG_TEXT_MAX (2UL << 20)
 
 static struct mm *mm_of(struct process *p)
@@ -59,7 +59,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	s->state = ctx->reader && ctx->reader->p == p ? 'R' : state_letter(p);
 	s->times = p->times;
 	s->cpu = p->times.utime + p->times.stime;
-	TAILQ_FOREACH(t, &p->tasks, thread)
+	TAILQ_FOREACH (t, &p->tasks, thread)
 		s->cpu += atomic_load(&t->st.run_total);
 	t = TAILQ_FIRST(&p->tasks);
 	pthread_mutex_lock(&p->siglock);
@@ -91,16 +91,23 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 	struct snapshot s;
 
 	snapshot_take(&s, ctx);
-	proc_printf(b, "%u (%s) %c %u %u %u 0 -1 4194304 %llu %llu %llu %llu %lld 0 %lld %lld 20 0 %u 0 %lld %llu %llu ",
-		    s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid, (unsigned long long)s.times.minflt,
-		    (unsigned long long)s.times.cminflt, (unsigned long long)s.times.majflt,
-		    (unsigned long long)s.times.cmajflt, (long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
-		    (long long)(s.times.cstime / hz), s.threads, (long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
+	proc_printf(b,
+		    "%u (%s) %c %u %u %u 0 -1 4194304 %llu %llu %llu %llu %lld 0 %lld %lld 20 0 %u "
+		    "0 %lld %llu %llu ",
+		    s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid,
+		    (unsigned long long)s.times.minflt, (unsigned long long)s.times.cminflt,
+		    (unsigned long long)s.times.majflt, (unsigned long long)s.times.cmajflt,
+		    (long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
+		    (long long)(s.times.cstime / hz), s.threads,
+		    (long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
 		    (unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
-	proc_printf(b, "%llu 0 0 0 0 0 %llu %llu 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 %llu %llu %llu %llu 0\n",
-		    (unsigned long long)UINT64_MAX, (unsigned long long)(s.sig_pending & 0x7fffffff),
-		    (unsigned long long)(s.sig_blocked & 0x7fffffff), (unsigned long long)s.arg_start,
-		    (unsigned long long)s.arg_end, (unsigned long long)s.env_start, (unsigned long long)s.env_end);
+	proc_printf(
+		b,
+		"%llu 0 0 0 0 0 %llu %llu 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 %llu %llu %llu %llu 0\n",
+		(unsigned long long)UINT64_MAX, (unsigned long long)(s.sig_pending & 0x7fffffff),
+		(unsigned long long)(s.sig_blocked & 0x7fffffff), (unsigned long long)s.arg_start,
+		(unsigned long long)s.arg_end, (unsigned long long)s.env_start,
+		(unsigned long long)s.env_end);
 	return 0;
 }
 
@@ -132,14 +139,19 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 		pthread_mutex_unlock(&ctx->p->fs->lock);
 	}
 	pthread_mutex_unlock(&ctx->p->lock);
-	proc_printf(b, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", s.comm, umask, s.state, state_word(s.state));
-	proc_printf(b, "Tgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", s.pid, s.pid, s.ppid);
-	proc_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s.cred.uid, s.cred.euid, s.cred.suid, s.cred.fsuid);
-	proc_printf(b, "Gid:\t%u\t%u\t%u\t%u\nGroups:\t", s.cred.gid, s.cred.egid, s.cred.sgid, s.cred.fsgid);
+	proc_printf(b, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", s.comm, umask, s.state,
+		    state_word(s.state));
+	proc_printf(b, "Tgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", s.pid, s.pid,
+		    s.ppid);
+	proc_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s.cred.uid, s.cred.euid, s.cred.suid,
+		    s.cred.fsuid);
+	proc_printf(b, "Gid:\t%u\t%u\t%u\t%u\nGroups:\t", s.cred.gid, s.cred.egid, s.cred.sgid,
+		    s.cred.fsgid);
 	for (unsigned i = 0; i < s.cred.ngroups && i < NGROUPS; i++)
 		proc_printf(b, "%u ", s.cred.groups[i]);
 	if (s.state != 'Z')
-		proc_printf(b, "\nVmSize:\t%8llu kB\nVmRSS:\t%8llu kB", (unsigned long long)(s.vm_bytes / 1024),
+		proc_printf(b, "\nVmSize:\t%8llu kB\nVmRSS:\t%8llu kB",
+			    (unsigned long long)(s.vm_bytes / 1024),
 			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
 	proc_printf(b, "\nThreads:\t%u\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", s.threads,
 		    (unsigned long long)s.sig_pending, (unsigned long long)s.sig_blocked);
@@ -259,7 +271,7 @@ struct map_list {
 	struct map_row {
 		struct vma v;
 		struct file *f; /* a reference */
-	} *rows;
+	} * rows;
 	size_t n, cap;
 	bool failed;
 };
@@ -296,11 +308,12 @@ static void put_map(struct proc_buf *b, const struct map_row *r)
 		if (vfs_file_path(r->f, path, sizeof(path)) < 0)
 			path[0] = 0;
 	}
-	snprintf(head, sizeof(head), "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu ", (unsigned long long)v->start,
-		 (unsigned long long)v->end, v->flags & VMA_READ ? 'r' : '-', v->flags & VMA_WRITE ? 'w' : '-',
+	snprintf(head, sizeof(head), "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu ",
+		 (unsigned long long)v->start, (unsigned long long)v->end,
+		 v->flags & VMA_READ ? 'r' : '-', v->flags & VMA_WRITE ? 'w' : '-',
 		 v->flags & VMA_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
-		 (unsigned long long)(r->f ? v->pgoff << PAGE_SHIFT : 0), major(a.dev), minor(a.dev),
-		 (unsigned long long)a.ino);
+		 (unsigned long long)(r->f ? v->pgoff << PAGE_SHIFT : 0), major(a.dev),
+		 minor(a.dev), (unsigned long long)a.ino);
 	if (r->f || v->name[0])
 		proc_printf(b, "%-72s %s\n", head, r->f ? path : v->name);
 	else

@@ -1,8 +1,8 @@
 /*
  * The files of /proc that are about the machine. proc(5).
  *
- * They say what is true of this machine: its memory is the VM's, its processors the vCPUs, its start
- * the kernel's creation.
+ * They say what is true of this machine: its memory is the VM's, its processors the vCPUs, its
+ * start the kernel's creation.
  */
 #include "fs_proc.h"
 
@@ -33,7 +33,8 @@ static int show_meminfo(struct proc_buf *b, const struct proc_ctx *ctx)
 	proc_printf(b, "MemTotal:       %8llu kB\n", (unsigned long long)total);
 	proc_printf(b, "MemFree:        %8llu kB\n", (unsigned long long)left);
 	proc_printf(b, "MemAvailable:   %8llu kB\n", (unsigned long long)left);
-	proc_printf(b, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n", 0, 0, 0);
+	proc_printf(b, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n",
+		    0, 0, 0);
 	proc_printf(b, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
 	proc_printf(b, "PageTables:     %8llu kB\n", (unsigned long long)(s.frames_table * kb));
 	return 0;
@@ -56,11 +57,11 @@ static int64_t cpu_time(struct kernel *k)
 	int64_t sum = 0;
 
 	pthread_mutex_lock(&k->tree_lock);
-	TAILQ_FOREACH(p, &k->processes, all) {
+	TAILQ_FOREACH (p, &k->processes, all) {
 		struct task *t;
 
 		sum += p->times.utime + p->times.stime;
-		TAILQ_FOREACH(t, &p->tasks, thread)
+		TAILQ_FOREACH (t, &p->tasks, thread)
 			sum += atomic_load(&t->st.run_total);
 	}
 	pthread_mutex_unlock(&k->tree_lock);
@@ -69,12 +70,14 @@ static int64_t cpu_time(struct kernel *k)
 
 static int show_uptime(struct proc_buf *b, const struct proc_ctx *ctx)
 {
-	int64_t up = core_now() - ctx->k->boot_time, idle = up * ctx->k->cfg.cpus - cpu_time(ctx->k);
+	int64_t up = core_now() - ctx->k->boot_time,
+		idle = up * ctx->k->cfg.cpus - cpu_time(ctx->k);
 
 	if (idle < 0)
 		idle = 0;
-	proc_printf(b, "%lld.%02lld %lld.%02lld\n", (long long)(up / 1000000000), (long long)(up / 10000000 % 100),
-		    (long long)(idle / 1000000000), (long long)(idle / 10000000 % 100));
+	proc_printf(b, "%lld.%02lld %lld.%02lld\n", (long long)(up / 1000000000),
+		    (long long)(up / 10000000 % 100), (long long)(idle / 1000000000),
+		    (long long)(idle / 10000000 % 100));
 	return 0;
 }
 
@@ -85,7 +88,7 @@ static void count_processes(struct kernel *k, unsigned *n, uint32_t *last)
 	*n = 0;
 	*last = 0;
 	pthread_mutex_lock(&k->tree_lock);
-	TAILQ_FOREACH(p, &k->processes, all) {
+	TAILQ_FOREACH (p, &k->processes, all) {
 		*n += p->ntasks ? p->ntasks : 1;
 		if (p->pid > *last)
 			*last = p->pid;
@@ -107,7 +110,8 @@ static int show_loadavg(struct proc_buf *b, const struct proc_ctx *ctx)
 static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	unsigned n, cpus = ctx->k->cfg.cpus;
-	int64_t up = core_now() - ctx->k->boot_time, used = cpu_time(ctx->k), idle = up * cpus - used;
+	int64_t up = core_now() - ctx->k->boot_time, used = cpu_time(ctx->k),
+		idle = up * cpus - used;
 	long long hz = 1000000000 / USER_HZ;
 	struct sched_stats ss;
 	struct timespec now;
@@ -120,10 +124,13 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 	clock_gettime(CLOCK_REALTIME, &now);
 	proc_printf(b, "cpu  %lld 0 0 %lld 0 0 0 0 0 0\n", used / hz, idle / hz);
 	for (unsigned i = 0; i < cpus; i++)
-		proc_printf(b, "cpu%u %lld 0 0 %lld 0 0 0 0 0 0\n", i, used / hz / cpus, idle / hz / cpus);
-	proc_printf(b, "intr 0\nctxt %llu\nbtime %lld\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
-		    (unsigned long long)ss.switches, (long long)(now.tv_sec - up / 1000000000), last,
-		    sched_load(ctx->k->sched));
+		proc_printf(b, "cpu%u %lld 0 0 %lld 0 0 0 0 0 0\n", i, used / hz / cpus,
+			    idle / hz / cpus);
+	proc_printf(
+		b,
+		"intr 0\nctxt %llu\nbtime %lld\nprocesses %u\nprocs_running %u\nprocs_blocked 0\n",
+		(unsigned long long)ss.switches, (long long)(now.tv_sec - up / 1000000000), last,
+		sched_load(ctx->k->sched));
 	return 0;
 }
 
@@ -150,7 +157,7 @@ int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info)
 	struct mount *m;
 
 	vfs_lock(v);
-	TAILQ_FOREACH(m, &v->mounts, all) {
+	TAILQ_FOREACH (m, &v->mounts, all) {
 		struct path p = {m, m->root};
 		char buf[VFS_PATH_MAX];
 		const char *name = path_name(v, &p, NULL, buf, sizeof(buf));
@@ -159,13 +166,14 @@ int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info)
 		if (!name)
 			continue;
 		if (info)
-			proc_printf(b, "%u %u %u:%u / ", m->id, m->parent ? m->parent->id : 0, major(m->sb->dev),
-				    minor(m->sb->dev));
+			proc_printf(b, "%u %u %u:%u / ", m->id, m->parent ? m->parent->id : 0,
+				    major(m->sb->dev), minor(m->sb->dev));
 		else
 			proc_printf(b, "%s ", m->sb->source);
 		put_escaped(b, name);
 		if (info)
-			proc_printf(b, " %s - %s %s %s\n", opts, m->sb->ops->type, m->sb->source, opts);
+			proc_printf(b, " %s - %s %s %s\n", opts, m->sb->ops->type, m->sb->source,
+				    opts);
 		else
 			proc_printf(b, " %s %s 0 0\n", m->sb->ops->type, opts);
 	}
@@ -241,17 +249,17 @@ static int show_file_nr(struct proc_buf *b, const struct proc_ctx *ctx)
 	return 0;
 }
 
-#define CONSTANT(fn, text) \
-	static int fn(struct proc_buf *b, const struct proc_ctx *ctx) \
-	{ \
-		proc_printf(b, "%s\n", text); \
-		return 0; \
+#define CONSTANT(fn, text)                                                                         \
+	static int fn(struct proc_buf *b, const struct proc_ctx *ctx)                              \
+	{                                                                                          \
+		proc_printf(b, "%s\n", text);                                                      \
+		return 0;                                                                          \
 	}
-#define CONSTANT_NUMBER(fn, number) \
-	static int fn(struct proc_buf *b, const struct proc_ctx *ctx) \
-	{ \
-		proc_printf(b, "%llu\n", (unsigned long long)(number)); \
-		return 0; \
+#define CONSTANT_NUMBER(fn, number)                                                                \
+	static int fn(struct proc_buf *b, const struct proc_ctx *ctx)                              \
+	{                                                                                          \
+		proc_printf(b, "%llu\n", (unsigned long long)(number));                            \
+		return 0;                                                                          \
 	}
 
 CONSTANT(show_ostype, "Linux")
@@ -269,8 +277,14 @@ CONSTANT_NUMBER(show_pipe_max, PIPE_MAX_SIZE)
 CONSTANT_NUMBER(show_file_max, VFS_FILES_MAX)
 CONSTANT_NUMBER(show_nr_open, 1048576)
 
-#define FILE_ROW(n, fn)	  {.name = n, .mode = S_IFREG | 0444, .show = fn}
-#define DIR_ROW(n, table) {.name = n, .mode = S_IFDIR | 0555, .children = table}
+#define FILE_ROW(n, fn)                                                                            \
+	{                                                                                          \
+		.name = n, .mode = S_IFREG | 0444, .show = fn                                      \
+	}
+#define DIR_ROW(n, table)                                                                          \
+	{                                                                                          \
+		.name = n, .mode = S_IFDIR | 0555, .children = table                               \
+	}
 
 static const struct proc_entry random_entries[] = {
 	FILE_ROW("boot_id", show_boot_id),
@@ -281,18 +295,12 @@ static const struct proc_entry random_entries[] = {
 };
 
 static const struct proc_entry kernel_entries[] = {
-	FILE_ROW("cap_last_cap", show_cap_last_cap),
-	FILE_ROW("domainname", show_domainname),
-	FILE_ROW("hostname", show_hostname),
-	FILE_ROW("ngroups_max", show_ngroups_max),
-	FILE_ROW("osrelease", show_osrelease),
-	FILE_ROW("ostype", show_ostype),
-	FILE_ROW("pid_max", show_pid_max),
-	FILE_ROW("randomize_va_space", show_randomize),
-	FILE_ROW("threads-max", show_pid_max),
-	FILE_ROW("version", show_sysversion),
-	DIR_ROW("random", random_entries),
-	{.name = NULL},
+	FILE_ROW("cap_last_cap", show_cap_last_cap), FILE_ROW("domainname", show_domainname),
+	FILE_ROW("hostname", show_hostname),         FILE_ROW("ngroups_max", show_ngroups_max),
+	FILE_ROW("osrelease", show_osrelease),       FILE_ROW("ostype", show_ostype),
+	FILE_ROW("pid_max", show_pid_max),           FILE_ROW("randomize_va_space", show_randomize),
+	FILE_ROW("threads-max", show_pid_max),       FILE_ROW("version", show_sysversion),
+	DIR_ROW("random", random_entries),           {.name = NULL},
 };
 
 static const struct proc_entry vm_entries[] = {

@@ -1,9 +1,10 @@
 /*
  * The in-memory file system.
  *
- * Names are pinned dentries; file data are the pages of a memobj, made at the first write or mapping, so
- * they can be mapped and come out of the guest's own memory. What the VMM itself spends (inodes, names,
- * link texts) is charged to the file system and bounded by a share of the guest's memory: ENOSPC.
+ * Names are pinned dentries; file data are the pages of a memobj, made at the first write or
+ * mapping, so they can be mapped and come out of the guest's own memory. What the VMM itself spends
+ * (inodes, names, link texts) is charged to the file system and bounded by a share of the guest's
+ * memory: ENOSPC.
  */
 #include "vfs_inode.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RAMFS_MAGIC	 0x01021994 /* tmpfs */
+#define RAMFS_MAGIC      0x01021994 /* tmpfs */
 #define RAMFS_MAX_INODES (1UL << 20)
 
 struct ramfs {
@@ -26,7 +27,8 @@ struct ramfs {
 struct ramfs_inode {
 	struct inode i;
 	uint64_t charge;
-	struct memobj *obj; /* protected by i.lock; a reference; NULL: no data yet. Once set it stays. */
+	struct memobj
+		*obj; /* protected by i.lock; a reference; NULL: no data yet. Once set it stays. */
 	char *target;
 };
 
@@ -173,7 +175,8 @@ static int ramfs_setattr(struct inode *i, const struct vfs_setattr *s)
 	return err;
 }
 
-/* One page's part of a read: from the page if there is one, else zeros. Bytes moved or a negative errno. */
+/* One page's part of a read: from the page if there is one, else zeros. Bytes moved or a negative
+ * errno. */
 static ssize_t read_page(struct gmem *gm, struct memobj *o, uint64_t pos, size_t n, struct xfer *x)
 {
 	static uint8_t zeros[PAGE_SIZE]; /* never written: only read transfers use it */
@@ -189,7 +192,8 @@ static ssize_t read_page(struct gmem *gm, struct memobj *o, uint64_t pos, size_t
 	return got;
 }
 
-static ssize_t ramfs_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t ramfs_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			  struct call *c)
 {
 	struct inode *i = file_inode(f);
 	struct gmem *gm = fs_of(i->sb)->gm;
@@ -223,7 +227,8 @@ static ssize_t ramfs_read(struct file *f, struct xfer *x, int64_t *pos, struct s
 	return total;
 }
 
-static ssize_t ramfs_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t ramfs_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			   struct call *c)
 {
 	struct inode *i = file_inode(f);
 	uint8_t buf[4 * PAGE_SIZE];
@@ -287,7 +292,8 @@ static int64_t seek_data(struct inode *i, int64_t off, bool want_data, int64_t s
 {
 	struct gmem *gm = fs_of(i->sb)->gm;
 	struct memobj *o = ri(i)->obj;
-	uint64_t ix = (uint64_t)off >> PAGE_SHIFT, end = ((uint64_t)size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t ix = (uint64_t)off >> PAGE_SHIFT,
+		 end = ((uint64_t)size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	unsigned budget = 1U << 20;
 
 	for (; ix < end && budget--; ix++) {
@@ -299,7 +305,8 @@ static int64_t seek_data(struct inode *i, int64_t off, bool want_data, int64_t s
 		if (there == want_data)
 			break;
 	}
-	/* Past the search's bound (4 GiB of one kind) all counts as data, which is always allowed. */
+	/* Past the search's bound (4 GiB of one kind) all counts as data, which is always allowed.
+	 */
 	if (ix >= end)
 		return want_data ? -ENXIO : size;
 	return (int64_t)(ix << PAGE_SHIFT) > off ? (int64_t)(ix << PAGE_SHIFT) : off;
@@ -398,7 +405,8 @@ static int ramfs_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 	else if (mode & FALLOC_FL_PUNCH_HOLE)
 		err = off < data_size(i) ? punch(i, off, len) : 0;
 	else if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > data_size(i))
-		/* Pages come when they are written: a reservation would be memory taken for nothing. */
+		/* Pages come when they are written: a reservation would be memory taken for
+		 * nothing. */
 		err = resize(i, off + len);
 	if (!err) {
 		inode_now(&i->mtime);
@@ -408,7 +416,8 @@ static int ramfs_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 	return err;
 }
 
-static ssize_t ramfs_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size)
+static ssize_t ramfs_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf,
+			      size_t size)
 {
 	size_t n = strlen(ri(i)->target);
 
@@ -437,7 +446,8 @@ static void touch_dir(struct inode *dir, int nlink)
 }
 
 /* Takes over the reference on i. */
-static int add_name(struct dentry *dir, const char *name, size_t len, struct inode *i, struct dentry **out)
+static int add_name(struct dentry *dir, const char *name, size_t len, struct inode *i,
+		    struct dentry **out)
 {
 	struct ramfs *fs = fs_of(dir->sb);
 	struct dentry *d;
@@ -467,8 +477,8 @@ static void drop_name(struct dentry *d)
 	dentry_unlink(d, true);
 }
 
-static int ramfs_create_entry(struct dentry *dir, const char *name, size_t len, const struct inode_new *n,
-			      struct dentry **out)
+static int ramfs_create_entry(struct dentry *dir, const char *name, size_t len,
+			      const struct inode_new *n, struct dentry **out)
 {
 	struct inode *i;
 	int err = new_inode(fs_of(dir->sb), n, &i);
@@ -485,7 +495,8 @@ static int ramfs_tmpfile(struct dentry *dir, const struct inode_new *n, struct i
 	return err;
 }
 
-static int ramfs_link(struct dentry *dir, const char *name, size_t len, struct inode *i, struct dentry **out)
+static int ramfs_link(struct dentry *dir, const char *name, size_t len, struct inode *i,
+		      struct dentry **out)
 {
 	int err;
 
@@ -516,7 +527,8 @@ static int ramfs_rename(struct dentry *old, struct dentry *newdir, const char *n
 	struct ramfs *fs = fs_of(old->sb);
 	size_t oldlen = old->len;
 	char *name = malloc(len + 1), *name2 = exchange ? strdup(old->name) : NULL;
-	int dirs = S_ISDIR(old->inode->mode) ? 1 : 0, tdirs = target && S_ISDIR(target->inode->mode) ? 1 : 0, err = 0;
+	int dirs = S_ISDIR(old->inode->mode) ? 1 : 0,
+	    tdirs = target && S_ISDIR(target->inode->mode) ? 1 : 0, err = 0;
 
 	if (!name || (exchange && !name2)) {
 		free(name);
@@ -569,7 +581,8 @@ static const struct inode_ops ramfs_ops = {
 	.fallocate = ramfs_fallocate,
 };
 
-static void ramfs_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files, uint64_t *ffree)
+static void ramfs_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
+			 uint64_t *ffree)
 {
 	struct ramfs *fs = fs_of(sb);
 	struct gmem_stats s;
@@ -588,12 +601,15 @@ static void ramfs_destroy(struct super *sb)
 
 static const struct super_ops tmpfs_super = {"tmpfs", RAMFS_MAGIC, ramfs_statfs, ramfs_destroy};
 static const struct super_ops rootfs_super = {"rootfs", RAMFS_MAGIC, ramfs_statfs, ramfs_destroy};
-static const struct super_ops devtmpfs_super = {"devtmpfs", RAMFS_MAGIC, ramfs_statfs, ramfs_destroy};
+static const struct super_ops devtmpfs_super = {"devtmpfs", RAMFS_MAGIC, ramfs_statfs,
+						ramfs_destroy};
 static const struct super_ops sysfs_super = {"sysfs", 0x62656572, ramfs_statfs, ramfs_destroy};
 
-int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out, struct dentry **root)
+int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out,
+		 struct dentry **root)
 {
-	static const struct super_ops *const types[] = {&tmpfs_super, &rootfs_super, &devtmpfs_super, &sysfs_super};
+	static const struct super_ops *const types[] = {&tmpfs_super, &rootfs_super,
+							&devtmpfs_super, &sysfs_super};
 	struct ramfs *fs = calloc(1, sizeof(*fs));
 	const struct super_ops *ops = types[0];
 	struct inode_new n = {.mode = S_IFDIR | mode};
@@ -618,7 +634,8 @@ int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **
 	return *root ? 0 : -ENOMEM;
 }
 
-int ramfs_make(struct dentry *dir, const char *name, uint32_t mode, const char *target, struct dentry **out)
+int ramfs_make(struct dentry *dir, const char *name, uint32_t mode, const char *target,
+	       struct dentry **out)
 {
 	struct inode_new n = {.mode = mode, .target = target};
 	struct dentry *d = dentry_find(dir, name, strlen(name));

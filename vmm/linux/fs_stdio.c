@@ -1,10 +1,11 @@
 /*
  * The host's descriptors 0, 1 and 2 as files of the guest.
  *
- * Their open file descriptions are shared with whoever started the VMM, so O_NONBLOCK is never set on
- * them. A transfer is tried in a way that cannot wait: RWF_NOWAIT (pipes), MSG_DONTWAIT (sockets), a non-blocking
- * description of our own (terminals); where a host has none of these, poll first and move no more than poll promises. Not ready: the
- * task waits on stdio->wq and the reactor watches the descriptor. A regular file's offset is the host's shared one, as the programs
+ * Their open file descriptions are shared with whoever started the VMM, so O_NONBLOCK is never set
+ * on them. A transfer is tried in a way that cannot wait: RWF_NOWAIT (pipes), MSG_DONTWAIT
+ * (sockets), a non-blocking description of our own (terminals); where a host has none of these,
+ * poll first and move no more than poll promises. Not ready: the task waits on stdio->wq and the
+ * reactor watches the descriptor. A regular file's offset is the host's shared one, as the programs
  * before and after us on the same descriptor expect.
  */
 #include "vfs_inode.h"
@@ -55,7 +56,8 @@ static ssize_t read_now(struct stdio *s, void *buf, size_t len)
 	} else if (S_ISSOCK(s->type)) {
 		n = recv(s->fd, buf, len, MSG_DONTWAIT);
 	} else {
-		n = S_ISFIFO(s->type) ? preadv2(s->fd, &iov, 1, -1, RWF_NOWAIT) : (errno = EOPNOTSUPP, -1);
+		n = S_ISFIFO(s->type) ? preadv2(s->fd, &iov, 1, -1, RWF_NOWAIT)
+				      : (errno = EOPNOTSUPP, -1);
 		if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
 			if (!host_poll(s, POLLIN))
 				return -EAGAIN;
@@ -75,7 +77,8 @@ static ssize_t write_now(struct stdio *s, const void *buf, size_t len)
 	} else if (S_ISSOCK(s->type)) {
 		n = send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else {
-		n = S_ISFIFO(s->type) ? pwritev2(s->fd, &iov, 1, -1, RWF_NOWAIT) : (errno = EOPNOTSUPP, -1);
+		n = S_ISFIFO(s->type) ? pwritev2(s->fd, &iov, 1, -1, RWF_NOWAIT)
+				      : (errno = EOPNOTSUPP, -1);
 		if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
 			if (!(host_poll(s, POLLOUT) & (POLLOUT | POLLERR | POLLHUP)))
 				return -EAGAIN;
@@ -97,7 +100,8 @@ static int wait_for(struct stdio *s, struct sched_task *task, uint32_t events)
 	return -EBLOCKED;
 }
 
-static ssize_t stdio_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t stdio_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			  struct call *c)
 {
 	struct stdio *s = sd_of(f);
 	uint8_t buf[STDIO_CHUNK];
@@ -117,14 +121,16 @@ static ssize_t stdio_read(struct file *f, struct xfer *x, int64_t *pos, struct s
 		if (put < n)
 			return total || put > 0 ? total + (put > 0 ? put : 0) : -EFAULT;
 		total += put;
-		/* A terminal gives a line, a pipe what it has; a regular file all that was asked for. */
+		/* A terminal gives a line, a pipe what it has; a regular file all that was asked
+		 * for. */
 		if (!S_ISREG(s->type) || (size_t)n < want)
 			break;
 	}
 	return total;
 }
 
-static ssize_t stdio_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t stdio_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			   struct call *c)
 {
 	struct stdio *s = sd_of(f);
 	uint8_t buf[STDIO_CHUNK];
@@ -259,7 +265,8 @@ static int stdio_setattr(struct inode *i, const struct vfs_setattr *s)
 {
 	int fd = sd_of_inode(i)->fd;
 
-	/* What the descriptor itself allows; the rest belongs to a host file that no name of the guest leads to. */
+	/* What the descriptor itself allows; the rest belongs to a host file that no name of the
+	 * guest leads to. */
 	if (s->valid & ATTR_SIZE)
 		return ftruncate(fd, s->size) ? -errno : 0;
 	return s->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) ? -EPERM : 0;
@@ -279,8 +286,8 @@ static const struct inode_ops stdio_inode_ops = {
 };
 
 /*
- * A non-blocking description of our own for a terminal: a pty's slave or a console, whose node opens the same device
- * again (a pty's master does not). -1: not possible.
+ * A non-blocking description of our own for a terminal: a pty's slave or a console, whose node
+ * opens the same device again (a pty's master does not). -1: not possible.
  */
 static int reopen_tty(int fd, const struct stat *st)
 {

@@ -1,9 +1,9 @@
 /*
  * A terminal of the host, as ioctl_tty(2) shows it to the guest.
  *
- * Attributes and the window size are the host's; sessions and the foreground process group are the guest's own: the
- * host's terminal knows the VMM's group alone. Nothing here waits for output to drain, and TIOCSTI, which would type into the
- * terminal, is not passed on.
+ * Attributes and the window size are the host's; sessions and the foreground process group are the
+ * guest's own: the host's terminal knows the VMM's group alone. Nothing here waits for output to
+ * drain, and TIOCSTI, which would type into the terminal, is not passed on.
  */
 #include "vfs_inode.h"
 
@@ -63,7 +63,7 @@ static long set_foreground(struct stdio *s, struct task *t, uint64_t arg)
 	if (pg < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&k->tree_lock);
-	TAILQ_FOREACH(p, &k->processes, all)
+	TAILQ_FOREACH (p, &k->processes, all)
 		if (p->pgid == (uint32_t)pg && p->sid == t->p->sid)
 			found = true;
 	pthread_mutex_unlock(&k->tree_lock);

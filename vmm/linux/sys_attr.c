@@ -1,6 +1,7 @@
 /*
  * Attributes and sizes: chmod, chown, utimes, truncate, fallocate, fsync, umask, fadvise.
- * chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), fsync(2), umask(2), posix_fadvise(2).
+ * chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), fsync(2), umask(2),
+ * posix_fadvise(2).
  */
 #include "sys_fs.h"
 
@@ -76,7 +77,8 @@ long sys_fchmodat(struct task *t, struct call *c)
 
 long sys_fchmodat2(struct task *t, struct call *c)
 {
-	return chmod_call(t, (int)c->args[0], c->args[1], (uint32_t)c->args[2], (unsigned)c->args[3]);
+	return chmod_call(t, (int)c->args[0], c->args[1], (uint32_t)c->args[2],
+			  (unsigned)c->args[3]);
 }
 
 long sys_fchmod(struct task *t, struct call *c)
@@ -106,7 +108,8 @@ static int do_chown(struct task *t, struct inode *i, uint32_t uid, uint32_t gid)
 		s.uid = uid;
 	}
 	if (gid != UINT32_MAX) {
-		if (cred.fsuid && !(cred.fsuid == a.uid && (gid == a.gid || cred_in_group(&cred, gid))))
+		if (cred.fsuid &&
+		    !(cred.fsuid == a.uid && (gid == a.gid || cred_in_group(&cred, gid))))
 			return -EPERM;
 		s.valid |= ATTR_GID;
 		s.gid = gid;
@@ -118,7 +121,8 @@ static int do_chown(struct task *t, struct inode *i, uint32_t uid, uint32_t gid)
 	return set_attr(i, &s);
 }
 
-static long chown_call(struct task *t, int dirfd, uint64_t upath, uint64_t uid, uint64_t gid, unsigned at_flags)
+static long chown_call(struct task *t, int dirfd, uint64_t upath, uint64_t uid, uint64_t gid,
+		       unsigned at_flags)
 {
 	struct path p;
 	long err;
@@ -145,7 +149,8 @@ long sys_lchown(struct task *t, struct call *c)
 
 long sys_fchownat(struct task *t, struct call *c)
 {
-	return chown_call(t, (int)c->args[0], c->args[1], c->args[2], c->args[3], (unsigned)c->args[4]);
+	return chown_call(t, (int)c->args[0], c->args[1], c->args[2], c->args[3],
+			  (unsigned)c->args[4]);
 }
 
 long sys_fchown(struct task *t, struct call *c)
@@ -193,7 +198,8 @@ static bool nsec_ok(int64_t ns)
 	return (ns >= 0 && ns < 1000000000) || ns == UTIME_NOW || ns == UTIME_OMIT;
 }
 
-static long utimes_path(struct task *t, int dirfd, uint64_t upath, const struct timespec *times, unsigned at_flags)
+static long utimes_path(struct task *t, int dirfd, uint64_t upath, const struct timespec *times,
+			unsigned at_flags)
 {
 	struct path p;
 	long err = path_arg(t, dirfd, upath, at_flags, &p);

@@ -1,6 +1,7 @@
 /*
  * Directories and names: getdents, the working directory, mkdir, unlink, link, rename, links' text.
- * getdents(2), getcwd(2), chdir(2), mkdir(2), unlink(2), link(2), symlink(2), readlink(2), rename(2).
+ * getdents(2), getcwd(2), chdir(2), mkdir(2), unlink(2), link(2), symlink(2), readlink(2),
+ * rename(2).
  */
 #include "sys_fs.h"
 
@@ -137,7 +138,8 @@ long sys_fchdir(struct task *t, struct call *c)
 /* ---- making names ---- */
 
 /* A walk to a name that must not exist yet. dir: a trailing slash is allowed. */
-static int walk_new(struct walker *w, struct task *t, int dirfd, const char *path, unsigned flags, bool dir)
+static int walk_new(struct walker *w, struct task *t, int dirfd, const char *path, unsigned flags,
+		    bool dir)
 {
 	struct path p;
 	int err = walk_begin(w, t, dirfd, path, flags);
@@ -231,7 +233,8 @@ static int may_link(struct inode *i, struct walker *w)
 	return inode_permission(w->at.d->inode, &w->cred, MAY_WRITE | MAY_EXEC);
 }
 
-static long link_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew, unsigned at_flags)
+static long link_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew,
+		      unsigned at_flags)
 {
 	char old[VFS_PATH_MAX], new[VFS_PATH_MAX];
 	unsigned flags = at_flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0;
@@ -275,7 +278,8 @@ long sys_link(struct task *t, struct call *c)
 
 long sys_linkat(struct task *t, struct call *c)
 {
-	return link_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3], (unsigned)c->args[4]);
+	return link_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3],
+			 (unsigned)c->args[4]);
 }
 
 /* ---- removing names ---- */
@@ -353,11 +357,12 @@ static bool is_ancestor(const struct dentry *a, const struct dentry *d)
 }
 
 /* Both walks stand; old is found, new may be (new->d NULL: not). */
-static int rename_check(struct walker *wo, struct walker *wn, const struct path *old, const struct path *new,
-			unsigned flags)
+static int rename_check(struct walker *wo, struct walker *wn, const struct path *old,
+			const struct path *new, unsigned flags)
 {
 	struct inode *oi = old->d->inode, *ni = new->d ? new->d->inode : NULL;
-	bool exchange = flags & RENAME_EXCHANGE, odir = S_ISDIR(oi->mode), ndir = ni && S_ISDIR(ni->mode);
+	bool exchange = flags & RENAME_EXCHANGE, odir = S_ISDIR(oi->mode),
+	     ndir = ni && S_ISDIR(ni->mode);
 	int err;
 
 	if (ni && (flags & RENAME_NOREPLACE))
@@ -385,8 +390,8 @@ static int rename_check(struct walker *wo, struct walker *wn, const struct path 
 		return err;
 	if (ni && !exchange && odir != ndir)
 		return odir ? -ENOTDIR : -EISDIR;
-	if (old->mnt != wo->at.mnt || (new->d && new->mnt != wn->at.mnt) || (old->d->flags & D_MOUNTED) ||
-	    (new->d && (new->d->flags & D_MOUNTED)))
+	if (old->mnt != wo->at.mnt || (new->d &&new->mnt != wn->at.mnt) ||
+	    (old->d->flags & D_MOUNTED) || (new->d && (new->d->flags &D_MOUNTED)))
 		return -EBUSY;
 	return 0;
 }
@@ -415,18 +420,21 @@ static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 		err = 0;
 	if (!err)
 		err = rename_check(wo, wn, &old, &new, flags);
-	if (!err && !(new.d && new.d->inode == old.d->inode)) /* two names of one file: nothing to do */
-		err = wo->at.d->inode->ops->rename ? wo->at.d->inode->ops->rename(old.d, wn->at.d, wn->last,
-										  wn->last_len, new.d,
-										  flags & RENAME_EXCHANGE)
-						   : -EPERM;
+	if (!err &&
+	    !(new.d &&new.d->inode == old.d->inode)) /* two names of one file: nothing to do */
+		err = wo->at.d->inode->ops->rename
+			      ? wo->at.d->inode->ops->rename(old.d, wn->at.d, wn->last,
+							     wn->last_len, new.d,
+							     flags & RENAME_EXCHANGE)
+			      : -EPERM;
 	if (new.d)
 		path_put_locked(&new);
 	path_put_locked(&old);
 	return err;
 }
 
-static long rename_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew, unsigned flags)
+static long rename_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew,
+			unsigned flags)
 {
 	char old[VFS_PATH_MAX], new[VFS_PATH_MAX];
 	struct walker wo, wn;
@@ -464,7 +472,8 @@ long sys_renameat(struct task *t, struct call *c)
 
 long sys_renameat2(struct task *t, struct call *c)
 {
-	return rename_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3], (unsigned)c->args[4]);
+	return rename_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3],
+			   (unsigned)c->args[4]);
 }
 
 /* ---- links' text ---- */

@@ -1,5 +1,6 @@
 /*
- * Descriptors: close, dup, fcntl, ioctl, pipe. close(2), dup(2), fcntl(2), ioctl(2), pipe(2), close_range(2).
+ * Descriptors: close, dup, fcntl, ioctl, pipe. close(2), dup(2), fcntl(2), ioctl(2), pipe(2),
+ * close_range(2).
  */
 #include "sys_fs.h"
 
@@ -8,10 +9,11 @@
 
 #define CLOSE_RANGE_UNSHARE_K 2U
 #define CLOSE_RANGE_CLOEXEC_K 4U
-#define SETFL_MASK	      ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC))
-#define FIGETBSZ_K	      2
+#define SETFL_MASK            ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC))
+#define FIGETBSZ_K            2
 
-/* A descriptor of this process goes: its record locks on that file go with it, whatever other descriptors there are. */
+/* A descriptor of this process goes: its record locks on that file go with it, whatever other
+ * descriptors there are. */
 static void before_close(struct task *t, int fd)
 {
 	struct file *f;
@@ -49,7 +51,8 @@ static int unshare_files(struct task *t)
 
 long sys_close_range(struct task *t, struct call *c)
 {
-	unsigned first = (unsigned)c->args[0], last = (unsigned)c->args[1], flags = (unsigned)c->args[2];
+	unsigned first = (unsigned)c->args[0], last = (unsigned)c->args[1],
+		 flags = (unsigned)c->args[2];
 	int err;
 
 	if (flags & ~(CLOSE_RANGE_UNSHARE_K | CLOSE_RANGE_CLOEXEC_K) || first > last)
@@ -59,9 +62,10 @@ long sys_close_range(struct task *t, struct call *c)
 		if (err)
 			return err;
 	}
-	if (!(flags & CLOSE_RANGE_CLOEXEC_K) && atomic_load(&t->k->vfs->nrecord_locks) && first <= INT32_MAX)
-		for (int fd = fdtable_next(t->p->files, (int)first); fd >= 0 && (unsigned)fd <= last;
-		     fd = fdtable_next(t->p->files, fd + 1))
+	if (!(flags & CLOSE_RANGE_CLOEXEC_K) && atomic_load(&t->k->vfs->nrecord_locks) &&
+	    first <= INT32_MAX)
+		for (int fd = fdtable_next(t->p->files, (int)first);
+		     fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(t->p->files, fd + 1))
 			before_close(t, fd);
 	fdtable_close_range(t->p->files, first, last, flags & CLOSE_RANGE_CLOEXEC_K);
 	return 0;
@@ -181,7 +185,8 @@ static long owner_ex(struct task *t, struct file *f, uint64_t arg, bool set)
 	return copy_to_guest(task_mm(t), gva(arg), &o, sizeof(o));
 }
 
-static long fcntl_any(struct task *t, struct call *c, struct file *f, int fd, uint64_t arg, bool *done)
+static long fcntl_any(struct task *t, struct call *c, struct file *f, int fd, uint64_t arg,
+		      bool *done)
 {
 	int r;
 

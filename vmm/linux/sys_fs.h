@@ -19,8 +19,10 @@ uint64_t task_rlimit(struct task *t, int resource);
 /* RLIMIT_NOFILE as a count of descriptors. */
 unsigned nofile_limit(struct task *t);
 /* Opens as openat(2). 0 and *out, or a negative errno. */
-int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
-/* size of a write of `len` at `start` under RLIMIT_FSIZE: what may be written; -EFBIG (and SIGXFSZ) if nothing. */
+int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
+	      struct file **out);
+/* size of a write of `len` at `start` under RLIMIT_FSIZE: what may be written; -EFBIG (and SIGXFSZ)
+ * if nothing. */
 int64_t fsize_clip(struct task *t, int64_t start, size_t len);
 
 static inline bool file_readable(const struct file *f)

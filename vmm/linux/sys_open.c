@@ -10,7 +10,8 @@
 #define STALE_TRIES 3 /* a host file replaced between look-up and open is looked up again */
 
 /* Who a new inode in dir belongs to, and its mode. */
-static void new_owner(struct task *t, struct inode *dir, const struct cred *c, uint32_t mode, struct inode_new *n)
+static void new_owner(struct task *t, struct inode *dir, const struct cred *c, uint32_t mode,
+		      struct inode_new *n)
 {
 	struct fs_context *fs = t->p->fs;
 
@@ -81,7 +82,8 @@ static int open_last(struct walker *w, unsigned flags, unsigned mode, struct pat
 
 static unsigned access_mask(unsigned flags)
 {
-	static const unsigned masks[4] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE};
+	static const unsigned masks[4] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE,
+					  MAY_READ | MAY_WRITE};
 
 	return masks[flags & O_ACCMODE] | (flags & O_TRUNC ? MAY_WRITE : 0U);
 }
@@ -106,7 +108,8 @@ static int may_open(struct inode *i, const struct cred *c, unsigned flags, bool 
 	return err;
 }
 
-static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mode, struct path *out)
+static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mode,
+			struct path *out)
 {
 	struct vfs *v = t->k->vfs;
 	struct inode_new n;
@@ -148,7 +151,8 @@ static int check_flags(unsigned *flags)
 		return 0;
 	}
 	if (*flags & TMPFILE_BIT)
-		return (*flags & O_TMPFILE) == O_TMPFILE && !(*flags & O_CREAT) && (access_mask(*flags) & MAY_WRITE)
+		return (*flags & O_TMPFILE) == O_TMPFILE && !(*flags & O_CREAT) &&
+				       (access_mask(*flags) & MAY_WRITE)
 			       ? 0
 			       : -EINVAL;
 	if ((*flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
@@ -156,7 +160,8 @@ static int check_flags(unsigned *flags)
 	return 0;
 }
 
-static int open_once(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out)
+static int open_once(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
+		     struct file **out)
 {
 	unsigned keep = flags & ~(unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 	bool created = false, tmpfile = flags & TMPFILE_BIT && !(flags & O_PATH);
@@ -187,7 +192,8 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 	}
 	err = may_open(i, &w.cred, tmpfile ? flags & ~(unsigned)O_DIRECTORY : flags, created);
 	if (!err)
-		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t, out);
+		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t,
+				    out);
 	if (!err && (flags & O_TRUNC) && !created && S_ISREG(i->mode)) {
 		err = i->ops->setattr ? i->ops->setattr(i, &trunc) : -EROFS;
 		if (err)
@@ -197,7 +203,8 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 	return err;
 }
 
-int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out)
+int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
+	      struct file **out)
 {
 	int err = check_flags(&flags);
 
@@ -235,10 +242,12 @@ long sys_open(struct task *t, struct call *c)
 
 long sys_openat(struct task *t, struct call *c)
 {
-	return open_call(t, (int)c->args[0], c->args[1], (unsigned)c->args[2], (unsigned)c->args[3]);
+	return open_call(t, (int)c->args[0], c->args[1], (unsigned)c->args[2],
+			 (unsigned)c->args[3]);
 }
 
 long sys_creat(struct task *t, struct call *c)
 {
-	return open_call(t, AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC, (unsigned)c->args[1]);
+	return open_call(t, AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC,
+			 (unsigned)c->args[1]);
 }

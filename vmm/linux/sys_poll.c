@@ -1,8 +1,9 @@
 /*
  * poll, ppoll, select, pselect6. poll(2), select(2).
  *
- * The set of files is looked up once and kept, with its references, in the call; each run asks every file, queues the task on
- * those that are not ready until one is, and answers when something is ready or the time is over.
+ * The set of files is looked up once and kept, with its references, in the call; each run asks
+ * every file, queues the task on those that are not ready until one is, and answers when something
+ * is ready or the time is over.
  */
 #include "sys_fs.h"
 
@@ -67,7 +68,8 @@ static long poll_scan(struct poll_state *s, struct sched_task *task)
 			count++;
 			continue;
 		}
-		got = vfs_ops(e->f)->poll ? vfs_ops(e->f)->poll(e->f, count ? NULL : task) : POLL_ALWAYS;
+		got = vfs_ops(e->f)->poll ? vfs_ops(e->f)->poll(e->f, count ? NULL : task)
+					  : POLL_ALWAYS;
 		e->revents = got & wanted;
 		if (e->revents)
 			count++;
@@ -171,7 +173,9 @@ static long poll_put(struct task *t, struct call *c, const struct poll_state *s,
 	for (unsigned i = 0; i < s->n; i++) {
 		uint16_t rev = (uint16_t)s->e[i].revents;
 
-		if (copy_to_guest(task_mm(t), gva(c->args[0] + i * sizeof(struct pollfd) + offsetof(struct pollfd, revents)),
+		if (copy_to_guest(task_mm(t),
+				  gva(c->args[0] + i * sizeof(struct pollfd) +
+				      offsetof(struct pollfd, revents)),
 				  &rev, sizeof(rev)))
 			return -EFAULT;
 	}
@@ -266,7 +270,8 @@ static long select_begin(struct task *t, struct call *c, struct poll_state **out
 		return -ENOMEM;
 	s->nfds = (unsigned)nfds;
 	for (int k = 0; k < 3; k++)
-		if (c->args[1 + k] && copy_from_guest(task_mm(t), s->sets + k * w, gva(c->args[1 + k]), w * 8UL))
+		if (c->args[1 + k] &&
+		    copy_from_guest(task_mm(t), s->sets + k * w, gva(c->args[1 + k]), w * 8UL))
 			return -EFAULT;
 	for (int fd = 0; fd < nfds; fd++)
 		for (unsigned k = 0; k < 3; k++)
@@ -304,13 +309,15 @@ static long select_put(struct task *t, struct call *c, struct poll_state *s)
 		const struct poll_entry *e = &s->e[i];
 
 		for (unsigned k = 0; k < 3; k++)
-			if ((e->events & select_events[k]) == select_events[k] && (e->revents & select_events[k])) {
+			if ((e->events & select_events[k]) == select_events[k] &&
+			    (e->revents & select_events[k])) {
 				s->sets[k * w + (unsigned)e->fd / 64] |= 1ULL << (e->fd % 64);
 				bits++;
 			}
 	}
 	for (unsigned k = 0; k < 3; k++)
-		if (c->args[1 + k] && copy_to_guest(task_mm(t), gva(c->args[1 + k]), s->sets + k * w, w * 8UL))
+		if (c->args[1 + k] &&
+		    copy_to_guest(task_mm(t), gva(c->args[1 + k]), s->sets + k * w, w * 8UL))
 			return -EFAULT;
 	return bits;
 }

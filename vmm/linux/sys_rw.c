@@ -85,10 +85,12 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	if (vfs_file(f)->stream) {
 		r = rw->write ? ops->write(f, x, NULL, task, c) : ops->read(f, x, NULL, task, c);
 	} else if (rw->positional) {
-		r = rw->write ? ops->write(f, x, &rw->pos, task, c) : ops->read(f, x, &rw->pos, task, c);
+		r = rw->write ? ops->write(f, x, &rw->pos, task, c)
+			      : ops->read(f, x, &rw->pos, task, c);
 	} else {
 		pthread_mutex_lock(&f->lock);
-		r = rw->write ? ops->write(f, x, &f->pos, task, c) : ops->read(f, x, &f->pos, task, c);
+		r = rw->write ? ops->write(f, x, &f->pos, task, c)
+			      : ops->read(f, x, &f->pos, task, c);
 		pthread_mutex_unlock(&f->lock);
 	}
 	if (r == -EBLOCKED)
@@ -110,7 +112,8 @@ static long rw_limit(struct task *t, struct file *f, struct rw *rw)
 	int64_t start = rw->positional ? rw->pos : f->pos, n;
 	int err;
 
-	if (!rw->write || !S_ISREG(file_inode(f)->mode) || task_rlimit(t, RLIMIT_FSIZE) >= INT64_MAX)
+	if (!rw->write || !S_ISREG(file_inode(f)->mode) ||
+	    task_rlimit(t, RLIMIT_FSIZE) >= INT64_MAX)
 		return 0;
 	if (f->flags & O_APPEND) {
 		err = inode_getattr(file_inode(f), &a);
@@ -125,8 +128,8 @@ static long rw_limit(struct task *t, struct file *f, struct rw *rw)
 	return 0;
 }
 
-static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool positional, int64_t pos,
-		     unsigned flags, struct rw **out)
+static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool positional,
+		     int64_t pos, unsigned flags, struct rw **out)
 {
 	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
 	struct rw *rw;
@@ -170,8 +173,8 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 	return err;
 }
 
-static long rw_call(struct task *t, struct call *c, bool write, bool vec, bool positional, int64_t pos,
-		    unsigned flags)
+static long rw_call(struct task *t, struct call *c, bool write, bool vec, bool positional,
+		    int64_t pos, unsigned flags)
 {
 	struct rw *rw = c->state;
 	long err;
@@ -273,13 +276,14 @@ static void sendfile_free(void *state)
 
 static long sendfile_begin(struct task *t, struct call *c, struct sendfile **out)
 {
-	struct file *dst = call_io_file(t, c, 0, (int)c->args[0]), *src = call_io_file(t, c, 1, (int)c->args[1]);
+	struct file *dst = call_io_file(t, c, 0, (int)c->args[0]),
+		    *src = call_io_file(t, c, 1, (int)c->args[1]);
 	struct sendfile *s;
 
 	if (!dst || !src || !file_writable(dst) || !file_readable(src))
 		return -EBADF;
-	if (vfs_file(src)->stream || vfs_file(src)->is_dir || !vfs_ops(src)->read || !vfs_ops(src)->lseek ||
-	    !vfs_ops(dst)->write || (dst->flags & O_APPEND))
+	if (vfs_file(src)->stream || vfs_file(src)->is_dir || !vfs_ops(src)->read ||
+	    !vfs_ops(src)->lseek || !vfs_ops(dst)->write || (dst->flags & O_APPEND))
 		return -EINVAL;
 	s = call_state(c, sizeof(*s));
 	if (!s)
@@ -310,7 +314,8 @@ static long sendfile_step(struct task *t, struct call *c, struct sendfile *s)
 		struct xfer_buf in;
 		int64_t pos = s->pos;
 
-		xfer_buf_init_read(&in, s->buf, s->left < SENDFILE_CHUNK ? s->left : SENDFILE_CHUNK);
+		xfer_buf_init_read(&in, s->buf,
+				   s->left < SENDFILE_CHUNK ? s->left : SENDFILE_CHUNK);
 		r = vfs_ops(src)->read(src, &in.x, &pos, NULL, c);
 		if (r <= 0)
 			return r;

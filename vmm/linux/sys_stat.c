@@ -1,7 +1,8 @@
 /*
  * stat, statx, access, statfs. stat(2), statx(2), access(2), statfs(2).
  *
- * Guest and host are of one architecture, and on 64-bit ones the C library's struct stat, statx and statfs are the kernel's.
+ * Guest and host are of one architecture, and on 64-bit ones the C library's struct stat, statx and
+ * statfs are the kernel's.
  */
 #include "sys_fs.h"
 
@@ -35,7 +36,8 @@ static long put_stat(struct task *t, struct inode *i, uint64_t to)
 }
 
 /* at_flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_NO_AUTOMOUNT. */
-static int path_for_stat(struct task *t, int dirfd, uint64_t upath, unsigned at_flags, struct path *p)
+static int path_for_stat(struct task *t, int dirfd, uint64_t upath, unsigned at_flags,
+			 struct path *p)
 {
 	unsigned flags = at_flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW;
 	char path[VFS_PATH_MAX] = "";
@@ -105,7 +107,8 @@ long sys_statx(struct task *t, struct call *c)
 
 	if (mask & STATX__RESERVED)
 		return -EINVAL;
-	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | sync) || (flags & sync) == sync)
+	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | sync) ||
+	    (flags & sync) == sync)
 		return -EINVAL;
 	err = path_for_stat(t, (int)c->args[0], c->args[1], flags, &p);
 	if (err)
@@ -180,7 +183,8 @@ long sys_faccessat(struct task *t, struct call *c)
 
 long sys_faccessat2(struct task *t, struct call *c)
 {
-	return access_call(t, (int)c->args[0], c->args[1], (unsigned)c->args[2], (unsigned)c->args[3]);
+	return access_call(t, (int)c->args[0], c->args[1], (unsigned)c->args[2],
+			   (unsigned)c->args[3]);
 }
 
 static long put_statfs(struct task *t, struct super *sb, uint64_t to)

@@ -1,6 +1,6 @@
 /*
- * Extended attributes: no file system here has any. xattr(7): lists are empty, the rest is ENOTSUP, once
- * the file is found.
+ * Extended attributes: no file system here has any. xattr(7): lists are empty, the rest is ENOTSUP,
+ * once the file is found.
  */
 #include "sys_fs.h"
 

@@ -112,8 +112,10 @@ int uio_init_iov(struct uio *u, struct mm *mm, bool to_guest, gva_t iov, uint64_
 
 		if (s->len > SSIZE_MAX)
 			err = -EINVAL;
-		else if (!range_ok(s->base, count == 1 && s->len > UIO_MAX_RW ? UIO_MAX_RW : s->len))
-			err = -EFAULT; /* a single buffer is cut before it is checked, as Linux does */
+		else if (!range_ok(s->base,
+				   count == 1 && s->len > UIO_MAX_RW ? UIO_MAX_RW : s->len))
+			err = -EFAULT; /* a single buffer is cut before it is checked, as Linux does
+					*/
 		else if (s->len > UIO_MAX_RW - total)
 			s->len = UIO_MAX_RW - total;
 		total += s->len;

@@ -22,20 +22,21 @@ struct uio {
 	struct mm *mm; /* borrowed: the task's */
 	bool to_guest;
 	unsigned seg, nsegs;
-	uint64_t off; /* within the current segment */
+	uint64_t off;         /* within the current segment */
 	struct uio_seg *segs; /* &one, or allocated */
 	struct uio_seg one;
 };
 
 /* One buffer. 0; -EFAULT: not a user range (as access_ok), which every length over SSIZE_MAX is. */
 int uio_init(struct uio *u, struct mm *mm, bool to_guest, uint64_t base, uint64_t len);
-/* readv/writev's list at iov (guest address): copied. 0, -EINVAL (count, total), -EFAULT, -ENOMEM. */
+/* readv/writev's list at iov (guest address): copied. 0, -EINVAL (count, total), -EFAULT, -ENOMEM.
+ */
 int uio_init_iov(struct uio *u, struct mm *mm, bool to_guest, gva_t iov, uint64_t count);
 void uio_fini(struct uio *u);
 
 /*
- * Takes back the last n bytes that x's copy moved, so that they move again: for what is read from the guest and then
- * not accepted. x is a uio's or an xfer_buf's.
+ * Takes back the last n bytes that x's copy moved, so that they move again: for what is read from
+ * the guest and then not accepted. x is a uio's or an xfer_buf's.
  */
 void xfer_back(struct xfer *x, size_t n);
 

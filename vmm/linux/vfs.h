@@ -2,8 +2,9 @@
  * The virtual file system: what the rest of the personality uses of it.
  *
  * Its inside (inodes, dentries, mounts, the host-backed and in-memory file systems, /proc, /dev) is
- * in vfs_*.h and fs_*.c. Paths are resolved component by component against the task's fs_context; a host-backed
- * file system opens only regular files and directories beneath the directory it was given.
+ * in vfs_*.h and fs_*.c. Paths are resolved component by component against the task's fs_context; a
+ * host-backed file system opens only regular files and directories beneath the directory it was
+ * given.
  *
  * Lock order inside: vfs lock(s) and inode->lock > memobj->lock; file->lock above the
  * inode's. See task.h for the whole tree.
@@ -24,24 +25,28 @@ struct path;
 
 /*
  * Operations of an open file. Every member but `core` may be NULL: the caller
- * then answers as Linux does (EINVAL for read and write of what cannot be read, ESPIPE for lseek, ENOTTY for ioctl, ENODEV for mmap,
- * always ready for poll).
+ * then answers as Linux does (EINVAL for read and write of what cannot be read, ESPIPE for lseek,
+ * ENOTTY for ioctl, ENODEV for mmap, always ready for poll).
  */
 struct vfs_file_ops {
 	struct file_ops core; /* first member */
 	/*
-	 * Moves up to x->left bytes. pos: where, and advanced (a copy of file->pos or the pread offset); NULL for streams. task: queue it
-	 * and return -EBLOCKED where the file is not ready; NULL: -EAGAIN. c (may be NULL) keeps progress over runs.
+	 * Moves up to x->left bytes. pos: where, and advanced (a copy of file->pos or the pread
+	 * offset); NULL for streams. task: queue it and return -EBLOCKED where the file is not
+	 * ready; NULL: -EAGAIN. c (may be NULL) keeps progress over runs.
 	 */
-	ssize_t (*read)(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c);
-	ssize_t (*write)(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c);
+	ssize_t (*read)(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			struct call *c);
+	ssize_t (*write)(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			 struct call *c);
 	/* POLL* that hold now; queues task (may be NULL) first. */
 	unsigned (*poll)(struct file *f, struct sched_task *task);
 	int64_t (*lseek)(struct file *f, int64_t off, int whence);
 	long (*ioctl)(struct file *f, struct task *t, unsigned cmd, uint64_t arg);
 	/* The object behind the file for mapping, with a reference; NULL and *err. */
 	struct memobj *(*mmap)(struct file *f, int *err);
-	long (*getdents)(struct file *f, struct task *t, struct call *c, gva_t buf, size_t size, bool old);
+	long (*getdents)(struct file *f, struct task *t, struct call *c, gva_t buf, size_t size,
+			 bool old);
 	int (*fsync)(struct file *f);
 };
 
@@ -50,27 +55,33 @@ static inline const struct vfs_file_ops *vfs_ops(const struct file *f)
 	return (const struct vfs_file_ops *)(const void *)f->ops;
 }
 
-/* k->vfs, from k->cfg (root, and the image when there is no root). 0, or a negative errno (root not a directory ...). */
+/* k->vfs, from k->cfg (root, and the image when there is no root). 0, or a negative errno (root not
+ * a directory ...). */
 int vfs_create(struct kernel *k);
 void vfs_destroy(struct kernel *k);
 
 /*
- * Without --root: puts the host's regular file `host_path` (opened now, read-only, O_CLOEXEC) at `guest_path` in the in-memory root, read-only, with its
- * host mode; makes the directories above. Negative errno: ENOENT, EACCES, EISDIR, ENOTDIR, ...
+ * Without --root: puts the host's regular file `host_path` (opened now, read-only, O_CLOEXEC) at
+ * `guest_path` in the in-memory root, read-only, with its host mode; makes the directories above.
+ * Negative errno: ENOENT, EACCES, EISDIR, ENOTDIR, ...
  */
 int vfs_place_file(struct kernel *k, const char *host_path, const char *guest_path);
 
 /*
- * Adds a character device to /dev. read and write move bytes from or to host memory, never block, may be called from any thread at
- * once, and return the bytes moved (0: end of file) or a negative errno; NULL: EINVAL. 0, -ENOMEM, -EEXIST.
+ * Adds a character device to /dev. read and write move bytes from or to host memory, never block,
+ * may be called from any thread at once, and return the bytes moved (0: end of file) or a negative
+ * errno; NULL: EINVAL. 0, -ENOMEM, -EEXIST.
  */
-int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned minor, uint32_t mode,
-		    ssize_t (*read)(void *buf, size_t len), ssize_t (*write)(const void *buf, size_t len));
+int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned minor,
+		    uint32_t mode, ssize_t (*read)(void *buf, size_t len),
+		    ssize_t (*write)(const void *buf, size_t len));
 
-/* Before p's descriptor table is put at exit: drops p's record locks (fcntl F_SETLK). Owner of p's last task; no lock held. */
+/* Before p's descriptor table is put at exit: drops p's record locks (fcntl F_SETLK). Owner of p's
+ * last task; no lock held. */
 void vfs_process_exit(struct process *p);
 
-/* A file for the host's descriptor 0, 1 or 2 (borrowed; reactor-watched; never made non-blocking; polled before a read or write). A closed one: NULL and -EBADF. */
+/* A file for the host's descriptor 0, 1 or 2 (borrowed; reactor-watched; never made non-blocking;
+ * polled before a read or write). A closed one: NULL and -EBADF. */
 int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out);
 
 /* CLONE_FS state: root and working directory "/", umask 022. NULL: no memory. */
@@ -83,17 +94,20 @@ int vfs_chdir(struct task *t, const char *path);
 unsigned fs_context_refs(const struct fs_context *fs);
 
 /*
- * Opens a regular file to execute it: execute permission is checked, ETXTBSY is not. dirfd and at_flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) as execveat(2).
- * 0 and *out (one reference); -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG, -EBADF, -EISDIR->EACCES ...
+ * Opens a regular file to execute it: execute permission is checked, ETXTBSY is not. dirfd and
+ * at_flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) as execveat(2). 0 and *out (one reference);
+ * -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG, -EBADF, -EISDIR->EACCES ...
  */
-int vfs_open_exec(struct task *t, int dirfd, const char *path, unsigned at_flags, struct file **out);
+int vfs_open_exec(struct task *t, int dirfd, const char *path, unsigned at_flags,
+		  struct file **out);
 /* Reads into host memory at pos, whatever the file's position. Bytes, or a negative errno. */
 ssize_t vfs_pread(struct file *f, void *buf, size_t len, uint64_t pos);
 /* The page cache of a regular file, with a reference. NULL: not mappable. */
 struct memobj *vfs_file_memobj(struct file *f);
 /* The absolute guest path of an open file, as /proc/self/fd shows it. Length or -ENAMETOOLONG. */
 ssize_t vfs_file_path(struct file *f, char *buf, size_t size);
-/* st_mode & 07777 bits, owner: for set-id bits (which vmbox ignores, as with no_new_privs) and checks. */
+/* st_mode & 07777 bits, owner: for set-id bits (which vmbox ignores, as with no_new_privs) and
+ * checks. */
 void vfs_file_owner(struct file *f, uint32_t *mode, uint32_t *uid, uint32_t *gid);
 
 /* p->exe: keeps the path that /proc/PID/exe names. */

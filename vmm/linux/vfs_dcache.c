@@ -32,7 +32,8 @@ void inode_now(struct timespec *ts)
 	clock_gettime(CLOCK_REALTIME, ts);
 }
 
-void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode, uint64_t ino)
+void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode,
+		uint64_t ino)
 {
 	memset(i, 0, sizeof(*i));
 	i->ops = ops;
@@ -95,7 +96,8 @@ void inode_put(struct inode *i)
 /* ---- dentries ---- */
 
 /* Seeded: a guest that chooses names cannot aim at one bucket. */
-static uint64_t name_hash(const struct vfs *v, const struct dentry *parent, const char *name, size_t len)
+static uint64_t name_hash(const struct vfs *v, const struct dentry *parent, const char *name,
+			  size_t len)
 {
 	uint64_t h = v->seed ^ ((uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15);
 
@@ -113,7 +115,8 @@ static uint64_t name_hash(const struct vfs *v, const struct dentry *parent, cons
 	return h >> (64 - VFS_HASH_BITS);
 }
 
-struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len, struct inode *inode)
+struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len,
+			    struct inode *inode)
 {
 	struct dentry *d = calloc(1, sizeof(*d));
 	char *copy = malloc(len + 1);
@@ -269,7 +272,7 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 	struct vfs *v = parent->sb->v;
 	struct dentry *d;
 
-	LIST_FOREACH(d, &v->hash[name_hash(v, parent, name, len)], hash) {
+	LIST_FOREACH (d, &v->hash[name_hash(v, parent, name, len)], hash) {
 		if (d->parent != parent || d->len != len || memcmp(d->name, name, len))
 			continue;
 		lru_remove(v, d);
@@ -280,9 +283,11 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 
 /* ---- directory listing from the cache ---- */
 
-bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, int64_t next, unsigned dtype)
+bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, int64_t next,
+	      unsigned dtype)
 {
-	/* linux_dirent64: ino, off, reclen, type, name; linux_dirent has the type in its last byte. */
+	/* linux_dirent64: ino, off, reclen, type, name; linux_dirent has the type in its last byte.
+	 */
 	size_t head = e->old ? 18 : 19;
 	size_t need = (head + len + (e->old ? 2 : 1) + 7) & ~(size_t)7;
 	uint16_t reclen = (uint16_t)need;
@@ -306,9 +311,9 @@ bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, in
 }
 
 /*
- * Positions: 0 ".", 1 "..", 2 and up: after the child with that cookie. Cookies only grow, so a listing neither
- * repeats nor misses what stays in place while others come and go. f->priv is the child last emitted (a reference), where
- * the next call goes on without a search.
+ * Positions: 0 ".", 1 "..", 2 and up: after the child with that cookie. Cookies only grow, so a
+ * listing neither repeats nor misses what stays in place while others come and go. f->priv is the
+ * child last emitted (a reference), where the next call goes on without a search.
  */
 int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 {
@@ -322,14 +327,16 @@ int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 		*pos = 2;
 	if (e->full || *pos < 2)
 		goto out;
-	if (hint && (hint->flags & D_LINKED) && hint->parent == dir && (int64_t)hint->cookie == *pos)
+	if (hint && (hint->flags & D_LINKED) && hint->parent == dir &&
+	    (int64_t)hint->cookie == *pos)
 		d = TAILQ_NEXT(hint, sibling);
 	else
-		TAILQ_FOREACH(d, &dir->children, sibling)
+		TAILQ_FOREACH (d, &dir->children, sibling)
 			if ((int64_t)d->cookie > *pos)
 				break;
 	for (; d; d = TAILQ_NEXT(d, sibling)) {
-		if (!dir_emit(e, d->name, d->len, d->inode->ino, (int64_t)d->cookie, inode_type(d->inode) >> 12))
+		if (!dir_emit(e, d->name, d->len, d->inode->ino, (int64_t)d->cookie,
+			      inode_type(d->inode) >> 12))
 			break;
 		*pos = (int64_t)d->cookie;
 		last = d;
@@ -370,7 +377,8 @@ static char *prepend(char *buf, char *at, const char *s, size_t len)
 	return at - len;
 }
 
-char *path_name(struct vfs *v, const struct path *p, const struct path *root, char *buf, size_t size)
+char *path_name(struct vfs *v, const struct path *p, const struct path *root, char *buf,
+		size_t size)
 {
 	const struct mount *mnt = p->mnt;
 	const struct dentry *d = p->d;
@@ -388,7 +396,8 @@ char *path_name(struct vfs *v, const struct path *p, const struct path *root, ch
 		if (d == mnt->root) {
 			if (!mnt->parent) {
 				if (root && !(root->mnt == mnt && root->d == mnt->root))
-					return prepend(buf, any ? at : prepend(buf, at, "/", 1), "(unreachable)", 13);
+					return prepend(buf, any ? at : prepend(buf, at, "/", 1),
+						       "(unreachable)", 13);
 				break;
 			}
 			d = mnt->point;

@@ -21,8 +21,8 @@ void vfs_file_free(struct file *f)
 	free(vf);
 }
 
-static struct vfs_file *file_new(struct kernel *k, const struct path *p, const struct vfs_file_ops *ops,
-				 unsigned flags, int *err)
+static struct vfs_file *file_new(struct kernel *k, const struct path *p,
+				 const struct vfs_file_ops *ops, unsigned flags, int *err)
 {
 	struct vfs *v = k->vfs;
 	struct vfs_file *f;
@@ -47,7 +47,8 @@ static struct vfs_file *file_new(struct kernel *k, const struct path *p, const s
 
 /* ---- directories ---- */
 
-static long dir_getdents(struct file *f, struct task *t, struct call *c, gva_t ubuf, size_t size, bool old)
+static long dir_getdents(struct file *f, struct task *t, struct call *c, gva_t ubuf, size_t size,
+			 bool old)
 {
 	struct vfs_file *vf = vfs_file(f);
 	struct inode *i = file_inode(f);
@@ -86,7 +87,8 @@ static int64_t dir_lseek(struct file *f, int64_t off, int whence)
 	return off;
 }
 
-static ssize_t dir_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task, struct call *c)
+static ssize_t dir_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			struct call *c)
 {
 	return -EISDIR;
 }
@@ -114,7 +116,8 @@ static const struct vfs_file_ops opath_ops = {.core = {.release = vfs_file_free}
 
 /* ---- opening ---- */
 
-int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct task *t, struct file **out)
+int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct task *t,
+		  struct file **out)
 {
 	struct inode *i = p->d->inode;
 	struct vfs_file *f;
@@ -142,8 +145,8 @@ int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct
 	return 0;
 }
 
-int vfs_open_anon(struct kernel *k, struct inode *i, const char *name, const struct vfs_file_ops *ops,
-		  unsigned flags, struct vfs_file **out)
+int vfs_open_anon(struct kernel *k, struct inode *i, const char *name,
+		  const struct vfs_file_ops *ops, unsigned flags, struct vfs_file **out)
 {
 	struct vfs *v = k->vfs;
 	struct path p = {.mnt = v->anon_mnt};
@@ -294,7 +297,7 @@ int64_t lseek_size(struct file *f, int64_t off, int whence, int64_t size)
 	default:
 		return -EINVAL;
 	}
-	if (__builtin_add_overflow(base, off, &off) || off < 0)
+	if (__builtin_add_overflow(base, off, &off) || off < 0 || off > VFS_FILE_SIZE_MAX)
 		return -EINVAL;
 	f->pos = off;
 	return off;

@@ -1,11 +1,12 @@
 /*
  * The inside of the VFS: inodes, dentries, mounts, open files, and what a file system implements.
  *
- * A dentry is a name in a directory and refers to its inode; only positive ones exist. A super is one
- * instance of a file system; a mount puts a super's tree on a dentry of another, so that binds and
- * unions of trees need no other shape. Supers and mounts live until vfs_destroy(). Memory-backed file systems
- * keep their names in the dentries themselves (D_PINNED: the link holds a reference); host-backed ones look every
- * name up anew, and dentries nobody refers to wait on an LRU list of bounded length.
+ * A dentry is a name in a directory and refers to its inode; only positive ones exist. A super is
+ * one instance of a file system; a mount puts a super's tree on a dentry of another, so that binds
+ * and unions of trees need no other shape. Supers and mounts live until vfs_destroy().
+ * Memory-backed file systems keep their names in the dentries themselves (D_PINNED: the link holds
+ * a reference); host-backed ones look every name up anew, and dentries nobody refers to wait on an
+ * LRU list of bounded length.
  *
  * vfs->lock protects the name space: every dentry's links and name, the LRU, mounts, file
  * systems' inode tables, and directory changes. inode->lock protects attributes and
@@ -22,13 +23,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define VFS_NAME_MAX	255
-#define VFS_PATH_MAX	4096 /* with the NUL */
-#define VFS_LINKS_MAX	40
-#define VFS_LINK_MAX	65000 /* hard links of one inode */
-#define VFS_HASH_BITS	16
-#define VFS_LRU_MAX	8192
-#define VFS_FILES_MAX	1000000 /* open file descriptions of all processes: ENFILE */
+#define VFS_NAME_MAX      255
+#define VFS_PATH_MAX      4096 /* with the NUL */
+#define VFS_LINKS_MAX     40
+#define VFS_LINK_MAX      65000 /* hard links of one inode */
+#define VFS_HASH_BITS     16
+#define VFS_LRU_MAX       8192
+#define VFS_FILES_MAX     1000000 /* open file descriptions of all processes: ENFILE */
 #define VFS_FILE_SIZE_MAX (1LL << 46)
 
 struct vfs;
@@ -80,11 +81,13 @@ struct dir_emit {
 	bool full; /* an entry did not fit */
 };
 /* next: the position after this entry. False: no room; stop. */
-bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, int64_t next, unsigned dtype);
+bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, int64_t next,
+	      unsigned dtype);
 
 /*
- * What a file system implements. Members may be NULL where a default is named. Those marked [V] are called with
- * vfs->lock held, the others without it. Names are not NUL-terminated, 1..255 bytes, never "." or "..".
+ * What a file system implements. Members may be NULL where a default is named. Those marked [V] are
+ * called with vfs->lock held, the others without it. Names are not NUL-terminated, 1..255 bytes,
+ * never "." or "..".
  */
 struct inode_ops {
 	/* [V] The last reference is gone: leave look-up tables. NULL: nothing. */
@@ -95,30 +98,36 @@ struct inode_ops {
 	/* [no lock] NULL: -EROFS. */
 	int (*setattr)(struct inode *i, const struct vfs_setattr *s);
 	/*
-	 * [V unless SB_NOCACHE] The name in directory d: *out with a reference. cached: what the cache has, or NULL; it may be given
-	 * back with another reference or replaced. NULL: the cache is the truth. -ENOENT, -EACCES, -EIO, -ENFILE, -ENOMEM.
-	 * t: who asks, for /proc.
+	 * [V unless SB_NOCACHE] The name in directory d: *out with a reference. cached: what the
+	 * cache has, or NULL; it may be given back with another reference or replaced. NULL: the
+	 * cache is the truth. -ENOENT, -EACCES, -EIO, -ENFILE, -ENOMEM. t: who asks, for /proc.
 	 */
-	int (*lookup)(struct dentry *d, struct dentry *cached, const char *name, size_t len, struct task *t,
-		      struct dentry **out);
-	/* [V] NULL: -EROFS, or -EPERM for a writable super. Linked dentry with a reference in *out. */
+	int (*lookup)(struct dentry *d, struct dentry *cached, const char *name, size_t len,
+		      struct task *t, struct dentry **out);
+	/* [V] NULL: -EROFS, or -EPERM for a writable super. Linked dentry with a reference in *out.
+	 */
 	int (*create)(struct dentry *d, const char *name, size_t len, const struct inode_new *n,
 		      struct dentry **out);
-	int (*link)(struct dentry *d, const char *name, size_t len, struct inode *i, struct dentry **out);
+	int (*link)(struct dentry *d, const char *name, size_t len, struct inode *i,
+		    struct dentry **out);
 	int (*unlink)(struct dentry *victim); /* rmdir too; -ENOTEMPTY */
 	/* target: what newname is now, or NULL; exchange swaps the two. */
 	int (*rename)(struct dentry *old, struct dentry *newdir, const char *newname, size_t len,
 		      struct dentry *target, bool exchange);
-	int (*tmpfile)(struct dentry *d, const struct inode_new *n, struct inode **out); /* NULL: -EOPNOTSUPP */
-	/* The link's text, not NUL-terminated: its length (cut to size). Either lock state: takes neither. */
-	ssize_t (*readlink)(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size);
+	int (*tmpfile)(struct dentry *d, const struct inode_new *n,
+		       struct inode **out); /* NULL: -EOPNOTSUPP */
+	/* The link's text, not NUL-terminated: its length (cut to size). Either lock state: takes
+	 * neither. */
+	ssize_t (*readlink)(struct inode *i, struct dentry *d, struct task *t, char *buf,
+			    size_t size);
 	/* A magic link: where it leads, a reference in *out. NULL: an ordinary one. */
 	int (*follow)(struct inode *i, struct task *t, struct path *out);
 	/* Sets f's ops, priv, stream. t may be NULL (the VMM opens). NULL: -ENXIO. */
 	int (*open)(struct inode *i, struct vfs_file *f, struct task *t);
 	/* Emits entries from *pos on and advances it. 0 or a negative errno. NULL: -ENOTDIR. */
 	int (*iterate)(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
-	/* fallocate(2): mode is checked to be 0, KEEP_SIZE or PUNCH_HOLE|KEEP_SIZE. NULL: -EOPNOTSUPP */
+	/* fallocate(2): mode is checked to be 0, KEEP_SIZE or PUNCH_HOLE|KEEP_SIZE. NULL:
+	 * -EOPNOTSUPP */
 	int (*fallocate)(struct inode *i, int mode, int64_t off, int64_t len);
 };
 
@@ -134,7 +143,7 @@ struct inode {
 	_Atomic uint32_t mode; /* written under lock; the type bits never change */
 	uint32_t uid, gid, nlink;
 	struct timespec atime, mtime, ctime, btime;
-	int64_t size; /* not of files whose memobj knows it */
+	int64_t size;  /* not of files whose memobj knows it */
 	bool linkable; /* made by O_TMPFILE: may be linked though nlink is 0 */
 	/* protected by sb->v->locks_lock: */
 	LIST_HEAD(, file_lock) locks;
@@ -150,9 +159,9 @@ static inline uint32_t inode_type(const struct inode *i)
 
 #define D_LINKED  0x01 /* in its parent's list and the hash */
 #define D_PINNED  0x02 /* the link holds a reference */
-#define D_LRU	  0x04
+#define D_LRU     0x04
 #define D_DELETED 0x08 /* was unlinked */
-#define D_ANON	  0x10 /* no directory: its name is its whole path (pipe:[7]) */
+#define D_ANON    0x10 /* no directory: its name is its whole path (pipe:[7]) */
 #define D_MOUNTED 0x20 /* something is mounted on it */
 
 struct dentry {
@@ -165,7 +174,7 @@ struct dentry {
 	char *name;
 	unsigned len;
 	unsigned flags;
-	uint64_t cookie; /* directory position */
+	uint64_t cookie;      /* directory position */
 	uint64_t last_cookie; /* of its children */
 	TAILQ_HEAD(, dentry) children;
 	TAILQ_ENTRY(dentry) sibling;
@@ -180,7 +189,8 @@ struct super_ops {
 	const char *type;
 	unsigned magic; /* statfs f_type */
 	/* Total and free blocks of PAGE_SIZE, inodes. NULL: zeros. */
-	void (*statfs)(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files, uint64_t *ffree);
+	void (*statfs)(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
+		       uint64_t *ffree);
 	/* After the last inode. */
 	void (*destroy)(struct super *sb);
 };
@@ -197,7 +207,7 @@ struct super {
 
 struct mount {
 	struct super *sb;
-	struct dentry *root; /* a reference */
+	struct dentry *root;  /* a reference */
 	struct mount *parent; /* NULL: the root mount */
 	struct dentry *point; /* a reference */
 	unsigned id;
@@ -214,7 +224,7 @@ struct vfs_file {
 	/* immutable after open: */
 	struct kernel *k;
 	struct path path; /* references */
-	bool stream; /* no position: pipes, terminals */
+	bool stream;      /* no position: pipes, terminals */
 	bool opath;
 	bool is_dir;
 	/* the file system's: */
@@ -283,8 +293,10 @@ void vfs_lock(struct vfs *v);
 /* Unlocks, then frees the inodes whose last reference went meanwhile. */
 void vfs_unlock(struct vfs *v);
 
-/* One reference; nlink 1, times now. ino 0: the next of the super. i is embedded in the file system's own. */
-void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode, uint64_t ino);
+/* One reference; nlink 1, times now. ino 0: the next of the super. i is embedded in the file
+ * system's own. */
+void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode,
+		uint64_t ino);
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i); /* NULL allowed; vfs->lock not held */
 void inode_put_locked(struct inode *i);
@@ -293,10 +305,11 @@ void inode_fini(struct inode *i);
 void inode_now(struct timespec *ts);
 
 /*
- * A dentry with one reference, not linked. Takes a reference on parent (NULL: it is a root; flags D_ANON) and
- * takes over the caller's reference on inode, also on failure. [V] NULL: no memory.
+ * A dentry with one reference, not linked. Takes a reference on parent (NULL: it is a root; flags
+ * D_ANON) and takes over the caller's reference on inode, also on failure. [V] NULL: no memory.
  */
-struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len, struct inode *inode);
+struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len,
+			    struct inode *inode);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 void dentry_put_locked(struct dentry *d);
@@ -316,15 +329,20 @@ int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
 void path_get(const struct path *p);
 void path_put(struct path *p);
 void path_put_locked(struct path *p);
-/* [V] p's absolute name below root (NULL: the whole tree) into the end of buf: its start, or NULL: too long. Not reachable: "(unreachable)". */
-char *path_name(struct vfs *v, const struct path *p, const struct path *root, char *buf, size_t size);
+/* [V] p's absolute name below root (NULL: the whole tree) into the end of buf: its start, or NULL:
+ * too long. Not reachable: "(unreachable)". */
+char *path_name(struct vfs *v, const struct path *p, const struct path *root, char *buf,
+		size_t size);
 
 /* ---- vfs_mount.c ---- */
 
 /* A new super of device number 0:N. */
-void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags, const char *source);
-/* [V] Mounts sb, whose root is `root` (reference taken over), on `on` (NULL: as the root). NULL: no memory. */
-struct mount *mount_add(struct vfs *v, struct super *sb, struct dentry *root, const struct path *on);
+void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags,
+		const char *source);
+/* [V] Mounts sb, whose root is `root` (reference taken over), on `on` (NULL: as the root). NULL: no
+ * memory. */
+struct mount *mount_add(struct vfs *v, struct super *sb, struct dentry *root,
+			const struct path *on);
 /* [V] Follows mounts on p: p moves down. */
 void mount_follow(struct vfs *v, struct path *p);
 
@@ -350,15 +368,19 @@ int inode_getattr(struct inode *i, struct vfs_attr *a);
 extern const struct vfs_file_ops dir_file_ops;
 
 /*
- * An open file on p (references taken): calls the inode's open. 0 and *out; -ENFILE, -ENOMEM, what open says.
+ * An open file on p (references taken): calls the inode's open. 0 and *out; -ENFILE, -ENOMEM, what
+ * open says.
  */
-int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct task *t, struct file **out);
-/* A file on a new anonymous dentry `name` over i (reference taken over, also on failure). ops->open is not called. */
-int vfs_open_anon(struct kernel *k, struct inode *i, const char *name, const struct vfs_file_ops *ops,
-		  unsigned flags, struct vfs_file **out);
+int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct task *t,
+		  struct file **out);
+/* A file on a new anonymous dentry `name` over i (reference taken over, also on failure). ops->open
+ * is not called. */
+int vfs_open_anon(struct kernel *k, struct inode *i, const char *name,
+		  const struct vfs_file_ops *ops, unsigned flags, struct vfs_file **out);
 /* ops->core.release of files without a state of their own, and the last step of the others. */
 void vfs_file_free(struct file *f);
-/* SEEK_SET, CUR, END, DATA, HOLE over a size. The new position, or -EINVAL, -ENXIO. f->lock held. */
+/* SEEK_SET, CUR, END, DATA, HOLE over a size. The new position, or -EINVAL, -ENXIO. f->lock held.
+ */
 int64_t lseek_size(struct file *f, int64_t off, int whence, int64_t size);
 
 /* ---- host files: fs_hostfile.c ---- */
@@ -372,13 +394,15 @@ struct hostfd {
 
 /* The data of a host's regular file; part of its inode and protected by inode->lock. */
 struct hostdata {
-	struct hostfd *hf; /* NULL: not opened yet */
+	struct hostfd *hf;  /* NULL: not opened yet */
 	struct memobj *obj; /* the page cache; NULL: not mapped yet */
 };
 
 /* Counts a host descriptor. 0 or -ENFILE. */
 int hostfd_reserve(struct vfs *v);
 void hostfd_release(struct vfs *v);
+/* [no lock] The same; gives up cached names for it if need be. */
+int hostfd_reserve_shrink(struct vfs *v);
 /* fd (reserved) is taken over, also on failure. -ENOMEM. */
 int hostdata_init(struct hostdata *hd, struct vfs *v, int fd);
 void hostdata_fini(struct hostdata *hd);
@@ -392,10 +416,14 @@ bool host_fs_forbidden(int fd);
 
 /* ---- the file systems ---- */
 
-/* A new in-memory file system; *root its root directory (mode, root-owned) with a reference. 0, -ENOMEM. */
-int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out, struct dentry **root);
-/* [V] An entry made by the VMM (directories, links). -ENOMEM, -EEXIST, -ENOSPC. *out may be NULL. */
-int ramfs_make(struct dentry *dir, const char *name, uint32_t mode, const char *target, struct dentry **out);
+/* A new in-memory file system; *root its root directory (mode, root-owned) with a reference. 0,
+ * -ENOMEM. */
+int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out,
+		 struct dentry **root);
+/* [V] An entry made by the VMM (directories, links). -ENOMEM, -EEXIST, -ENOSPC. *out may be NULL.
+ */
+int ramfs_make(struct dentry *dir, const char *name, uint32_t mode, const char *target,
+	       struct dentry **out);
 /* [V] Links an inode of any file system into dir. The caller's reference is taken over. */
 int ramfs_place(struct dentry *dir, const char *name, struct inode *i, struct dentry **out);
 /* The host's directory fd (taken over) as a read-only file system. */
@@ -413,19 +441,21 @@ int pipe_files(struct task *t, unsigned flags, struct file *out[2]);
 long pipe_file_size(struct file *f, uint64_t set);
 
 /*
- * fs_stdio.c: the host's descriptors 0..2. All files over one share its wait queue and its watch on the reactor.
+ * fs_stdio.c: the host's descriptors 0..2. All files over one share its wait queue and its watch on
+ * the reactor.
  */
 struct stdio {
 	struct kernel *k;
-	int fd; /* borrowed */
-	int io_fd; /* fd; or a terminal's own non-blocking description, opened by us */
+	int fd;        /* borrowed */
+	int io_fd;     /* fd; or a terminal's own non-blocking description, opened by us */
 	uint32_t type; /* S_IFMT of the host's file */
 	bool tty;
 	struct waitq wq;
 	struct watch *watch; /* NULL: always ready */
 	struct inode *inode; /* a reference */
 };
-/* Makes f, being opened on an inode of /dev, a file over the controlling terminal. -ENXIO: there is none. */
+/* Makes f, being opened on an inode of /dev, a file over the controlling terminal. -ENXIO: there is
+ * none. */
 int stdio_attach_ctty(struct vfs_file *f);
 void stdio_destroy(struct vfs *v);
 /* fs_tty.c: the ioctls of a terminal of the host. -ENOTTY, -EFAULT, the host's errno. */

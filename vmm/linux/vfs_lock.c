@@ -1,9 +1,10 @@
 /*
  * Advisory locks: flock(2), record locks of processes and of open file descriptions (fcntl(2)).
  *
- * An inode's locks hang on it; v->locks_lock (a leaf but for waitq locks) protects all of them, the waiters and their
- * number. A blocked locker sleeps on one queue that every release wakes: locks are rare and the list of who waits short. A
- * record lock belongs to a process (its PID stands for it: it drops its locks before the PID is free), the others to a file.
+ * An inode's locks hang on it; v->locks_lock (a leaf but for waitq locks) protects all of them, the
+ * waiters and their number. A blocked locker sleeps on one queue that every release wakes: locks
+ * are rare and the list of who waits short. A record lock belongs to a process (its PID stands for
+ * it: it drops its locks before the PID is free), the others to a file.
  */
 #include "sys_fs.h"
 
@@ -21,8 +22,8 @@ struct file_lock {
 	LIST_ENTRY(file_lock) link;
 	enum lock_kind kind;
 	uint64_t owner;
-	int32_t pid; /* F_GETLK's answer */
-	short type; /* F_RDLCK, F_WRLCK, F_UNLCK */
+	int32_t pid;        /* F_GETLK's answer */
+	short type;         /* F_RDLCK, F_WRLCK, F_UNLCK */
 	int64_t start, end; /* inclusive */
 };
 
@@ -56,9 +57,9 @@ static struct file_lock *conflict(struct inode *i, const struct file_lock *want)
 {
 	struct file_lock *l;
 
-	LIST_FOREACH(l, &i->locks, link)
-		if (same_family(l, want) && !same_owner(l, want) && l->start <= want->end && want->start <= l->end &&
-		    (l->type == F_WRLCK || want->type == F_WRLCK))
+	LIST_FOREACH (l, &i->locks, link)
+		if (same_family(l, want) && !same_owner(l, want) && l->start <= want->end &&
+		    want->start <= l->end && (l->type == F_WRLCK || want->type == F_WRLCK))
 			return l;
 	return NULL;
 }
@@ -81,10 +82,11 @@ static void lock_add(struct vfs *v, struct inode *i, struct file_lock *l)
 }
 
 /*
- * Gives want's owner want's range with want's type, and nothing else there. spare: two locks, used or freed. No
- * conflict is left.
+ * Gives want's owner want's range with want's type, and nothing else there. spare: two locks, used
+ * or freed. No conflict is left.
  */
-static void apply(struct vfs *v, struct inode *i, const struct file_lock *want, struct file_lock *spare[2])
+static void apply(struct vfs *v, struct inode *i, const struct file_lock *want,
+		  struct file_lock *spare[2])
 {
 	struct file_lock *l, *next, set = *want;
 
@@ -94,7 +96,8 @@ static void apply(struct vfs *v, struct inode *i, const struct file_lock *want, 
 			continue;
 		if (l->type == want->type && want->type != F_UNLCK) {
 			/* Neighbours of one type become one. */
-			if ((l->end != LOCK_EOF && l->end + 1 < set.start) || (set.end != LOCK_EOF && set.end + 1 < l->start))
+			if ((l->end != LOCK_EOF && l->end + 1 < set.start) ||
+			    (set.end != LOCK_EOF && set.end + 1 < l->start))
 				continue;
 			set.start = l->start < set.start ? l->start : set.start;
 			set.end = l->end > set.end ? l->end : set.end;
@@ -132,7 +135,7 @@ static bool deadlock(struct vfs *v, uint64_t owner, uint64_t blocker)
 
 		if (blocker == owner)
 			return true;
-		LIST_FOREACH(w, &v->lock_waits, link)
+		LIST_FOREACH (w, &v->lock_waits, link)
 			if (w->owner == blocker)
 				break;
 		if (!w)
@@ -160,9 +163,11 @@ static void lock_wait_free(void *state)
 }
 
 /* Takes, changes or drops a lock. 0, -EAGAIN, -EBLOCKED, -EDEADLK, -ENOLCK, -ERESTARTSYS. */
-static long set_lock(struct task *t, struct call *c, struct inode *i, struct lock_wait *w, bool wait)
+static long set_lock(struct task *t, struct call *c, struct inode *i, struct lock_wait *w,
+		     bool wait)
 {
-	struct file_lock *want = &w->want, *spare[2] = {malloc(sizeof(*want)), malloc(sizeof(*want))}, *l;
+	struct file_lock *want = &w->want,
+			 *spare[2] = {malloc(sizeof(*want)), malloc(sizeof(*want))}, *l;
 	struct sched_task *task = wait ? call_waiter(t, c, false) : NULL;
 	struct vfs *v = t->k->vfs;
 	long r = 0;
@@ -176,7 +181,8 @@ static long set_lock(struct task *t, struct call *c, struct inode *i, struct loc
 	unqueue(w);
 	l = r || want->type == F_UNLCK ? NULL : conflict(i, want);
 	if (l) {
-		if (task && want->kind == LOCK_RECORD && l->kind == LOCK_RECORD && deadlock(v, want->owner, l->owner)) {
+		if (task && want->kind == LOCK_RECORD && l->kind == LOCK_RECORD &&
+		    deadlock(v, want->owner, l->owner)) {
 			r = -EDEADLK;
 		} else if (task) {
 			w->owner = want->owner;
@@ -348,7 +354,8 @@ static long range_from(struct file *f, const struct flock_k *k, struct file_lock
 	return 0;
 }
 
-static long get_lock(struct task *t, struct file *f, struct file_lock *want, struct flock_k *k, uint64_t arg)
+static long get_lock(struct task *t, struct file *f, struct file_lock *want, struct flock_k *k,
+		     uint64_t arg)
 {
 	struct vfs *v = t->k->vfs;
 	struct file_lock *l;
@@ -395,7 +402,8 @@ long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, uint64_
 	}
 	if (get)
 		return get_lock(t, f, &w->want, &k, arg);
-	if ((w->want.type == F_RDLCK && !file_readable(f)) || (w->want.type == F_WRLCK && !file_writable(f)))
+	if ((w->want.type == F_RDLCK && !file_readable(f)) ||
+	    (w->want.type == F_WRLCK && !file_writable(f)))
 		return -EBADF;
 	return set_lock(t, c, file_inode(f), w, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
 }

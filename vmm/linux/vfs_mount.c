@@ -1,9 +1,10 @@
 /*
  * Supers, mounts, the layout of the guest's tree, and CLONE_FS state.
  *
- * With a root directory: the host's tree, read-only, at /, and over it in memory: /dev, /proc, /sys (empty), and for what
- * programs write /tmp, /var/tmp, /run and /dev/shm. A mount point that the host's tree lacks is made up
- * (but /run and /var/tmp are left out then). Without one: an empty in-memory root with the same.
+ * With a root directory: the host's tree, read-only, at /, and over it in memory: /dev, /proc, /sys
+ * (empty), and for what programs write /tmp, /var/tmp, /run and /dev/shm. A mount point that the
+ * host's tree lacks is made up (but /run and /var/tmp are left out then). Without one: an empty
+ * in-memory root with the same.
  */
 #include "vfs_inode.h"
 
@@ -16,7 +17,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags, const char *source)
+void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags,
+		const char *source)
 {
 	sb->ops = ops;
 	sb->v = v;
@@ -54,7 +56,7 @@ void mount_follow(struct vfs *v, struct path *p)
 		struct mount *m, *found = NULL;
 
 		/* The last one mounted covers the others. */
-		TAILQ_FOREACH(m, &v->mounts, all)
+		TAILQ_FOREACH (m, &v->mounts, all)
 			if (m->parent == p->mnt && m->point == p->d)
 				found = m;
 		if (!found)
@@ -67,7 +69,8 @@ void mount_follow(struct vfs *v, struct path *p)
 }
 
 /* [V] The directory `name` of dir, made if it is missing and `make`. */
-static int mountpoint(struct vfs *v, const struct path *dir, const char *name, bool make, struct path *out)
+static int mountpoint(struct vfs *v, const struct path *dir, const char *name, bool make,
+		      struct path *out)
 {
 	size_t len = strlen(name);
 	struct inode *i = dir->d->inode;
@@ -76,7 +79,8 @@ static int mountpoint(struct vfs *v, const struct path *dir, const char *name, b
 
 	if (!d || !(d->flags & D_PINNED)) {
 		d = NULL;
-		err = i->ops->lookup ? i->ops->lookup(dir->d, cached, name, len, NULL, &d) : -ENOENT;
+		err = i->ops->lookup ? i->ops->lookup(dir->d, cached, name, len, NULL, &d)
+				     : -ENOENT;
 		dentry_put_locked(cached);
 	}
 	if (!err && !S_ISDIR(d->inode->mode)) {
@@ -87,16 +91,19 @@ static int mountpoint(struct vfs *v, const struct path *dir, const char *name, b
 		make = make && v->host;
 	}
 	if (err && make)
-		err = v->host && dir->mnt == v->root ? hostfs_mountpoint(dir->d, name, &d)
-						     : ramfs_make(dir->d, name, S_IFDIR | 0755, NULL, &d);
+		err = v->host && dir->mnt == v->root
+			      ? hostfs_mountpoint(dir->d, name, &d)
+			      : ramfs_make(dir->d, name, S_IFDIR | 0755, NULL, &d);
 	if (err)
 		return err;
 	*out = (struct path){dir->mnt, d};
 	return 0;
 }
 
-/* Mounts a super at /a or /a/b, whose last directory is made if `make`. Not there and !make: 0, and the super stays unused. */
-static int mount_at(struct vfs *v, const char *a, const char *b, bool make, struct super *sb, struct dentry *root)
+/* Mounts a super at /a or /a/b, whose last directory is made if `make`. Not there and !make: 0, and
+ * the super stays unused. */
+static int mount_at(struct vfs *v, const char *a, const char *b, bool make, struct super *sb,
+		    struct dentry *root)
 {
 	struct path at = {v->root, dentry_get(v->root->root)}, next;
 	const char *names[2] = {a, b};
@@ -118,7 +125,8 @@ static int mount_at(struct vfs *v, const char *a, const char *b, bool make, stru
 	return err && !make && err != -ENOMEM ? 0 : err;
 }
 
-static int mount_ramfs(struct vfs *v, const char *type, const char *a, const char *b, uint32_t mode, bool make)
+static int mount_ramfs(struct vfs *v, const char *type, const char *a, const char *b, uint32_t mode,
+		       bool make)
 {
 	struct dentry *root;
 	struct super *sb;
@@ -226,7 +234,8 @@ int vfs_create(struct kernel *k)
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;
 	v->hash = calloc(1UL << VFS_HASH_BITS, sizeof(*v->hash));
-	/* A guest's write to a host pipe that nobody reads is EPIPE for the guest, not our death. */
+	/* A guest's write to a host pipe that nobody reads is EPIPE for the guest, not our death.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	err = -ENOMEM;
@@ -256,15 +265,10 @@ static void drop_tree(struct dentry *root)
 		}
 		if (d == root)
 			return;
-		if (atomic_load(&d->refs) > (d->flags & D_PINNED ? 1U : 0U)) {
-			/* Still used by a leaked reference: cut it off. */
-			dentry_get(d);
-			dentry_unlink(d, true);
-		} else {
-			dentry_get(parent);
-			dentry_unlink(d, true);
-			dentry_put_locked(parent);
-		}
+		/* What a leaked reference still uses is only cut off. */
+		dentry_get(parent);
+		dentry_unlink(d, true);
+		dentry_put_locked(parent);
 		d = parent;
 	}
 }
@@ -280,12 +284,15 @@ void vfs_destroy(struct kernel *k)
 	stdio_destroy(v);
 	vfs_lock(v);
 	dentry_put_locked(v->dev_root);
-	TAILQ_FOREACH(m, &v->mounts, all)
+	TAILQ_FOREACH (m, &v->mounts, all) {
+		dentry_put_locked(m->point);
+		m->point = NULL;
+	}
+	TAILQ_FOREACH (m, &v->mounts, all)
 		drop_tree(m->root);
 	while ((m = TAILQ_LAST(&v->mounts, mount_list))) {
 		TAILQ_REMOVE(&v->mounts, m, all);
 		dentry_put_locked(m->root);
-		dentry_put_locked(m->point);
 		free(m);
 	}
 	dentry_shrink(v, 0);

@@ -1,6 +1,7 @@
 /*
  * Who may do what: the guest's file-system ids against mode bits. uid 0 overrides, as with
- * CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_CHOWN; the host decides for itself what it lets the VMM open.
+ * CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_CHOWN; the host decides for itself what it lets the VMM
+ * open.
  */
 #include "vfs_inode.h"
 
@@ -37,7 +38,8 @@ int inode_permission(struct inode *i, const struct cred *c, unsigned mask)
 	uint32_t mode, uid, gid;
 
 	inode_owner(i, &mode, &uid, &gid);
-	if ((mask & MAY_WRITE) && (i->sb->flags & SB_RDONLY) && (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+	if ((mask & MAY_WRITE) && (i->sb->flags & SB_RDONLY) &&
+	    (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
 		return -EROFS;
 	if (c->fsuid == 0) {
 		if ((mask & MAY_EXEC) && !S_ISDIR(mode) && !(mode & 0111))

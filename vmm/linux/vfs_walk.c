@@ -92,16 +92,26 @@ static int lookup_child(struct walker *w, struct path *out)
 	if (dir->sb->flags & SB_NOCACHE) {
 		/* What /proc looks at has locks above ours; w->at keeps dir alive. */
 		vfs_unlock(w->v);
-		err = ops->lookup ? ops->lookup(dir, NULL, w->last, w->last_len, w->t, &d) : -ENOENT;
+		err = ops->lookup ? ops->lookup(dir, NULL, w->last, w->last_len, w->t, &d)
+				  : -ENOENT;
 		vfs_lock(w->v);
 	} else {
 		struct dentry *cached = dentry_find(dir, w->last, w->last_len);
 
-		if (cached && ((cached->flags & D_PINNED) || !ops->lookup)) {
+		if (cached && ((cached->flags & (D_PINNED | D_MOUNTED)) || !ops->lookup)) {
 			d = cached;
 		} else {
-			err = ops->lookup ? ops->lookup(dir, cached, w->last, w->last_len, w->t, &d) : -ENOENT;
+			err = ops->lookup ? ops->lookup(dir, cached, w->last, w->last_len, w->t, &d)
+					  : -ENOENT;
 			dentry_put_locked(cached);
+			if (err == -ENFILE) {
+				/* Host descriptors of what the cache gave up are closed with the
+				 * lock dropped. */
+				dentry_shrink(w->v, 0);
+				vfs_unlock(w->v);
+				vfs_lock(w->v);
+				err = ops->lookup(dir, NULL, w->last, w->last_len, w->t, &d);
+			}
 		}
 	}
 	if (err)
@@ -134,8 +144,8 @@ static int push_link(struct walker *w, char *body)
 }
 
 /*
- * Follows `link`, a child of w->at. 0: the walk goes on with its text. 1: a magic link; *out is where it
- * leads (a reference).
+ * Follows `link`, a child of w->at. 0: the walk goes on with its text. 1: a magic link; *out is
+ * where it leads (a reference).
  */
 static int follow_link(struct walker *w, const struct path *link, struct path *out)
 {

@@ -1,9 +1,9 @@
 /*
  * Path walking, component by component.
  *
- * A walker stands in a directory with the last component not yet looked up, so that callers can open, create or remove it; it
- * holds vfs->lock from walk_begin() to walk_end() (but lets go of it around
- * /proc's own look-ups). Symbolic links are interpreted here, in the guest's name space;
+ * A walker stands in a directory with the last component not yet looked up, so that callers can
+ * open, create or remove it; it holds vfs->lock from walk_begin() to walk_end() (but lets go of it
+ * around /proc's own look-ups). Symbolic links are interpreted here, in the guest's name space;
  * ".." never leaves the task's root. path_resolution(7).
  */
 #ifndef VMBOX_LINUX_VFS_WALK_H
@@ -17,7 +17,8 @@
 #define WALK_EMPTY    2 /* AT_EMPTY_PATH */
 #define WALK_REAL_IDS 4 /* access(2) */
 #define WALK_DIR      8 /* -ENOTDIR unless it is a directory */
-#define WALK_NESTED   16 /* a second walk: the caller's other walker holds the lock; end with walk_end2 */
+#define WALK_NESTED                                                                                \
+	16 /* a second walk: the caller's other walker holds the lock; end with walk_end2 */
 
 enum walk_last { WALK_LAST_NAME, WALK_LAST_DOT, WALK_LAST_DOTDOT, WALK_LAST_ROOT };
 
@@ -25,8 +26,8 @@ struct walker {
 	struct vfs *v;
 	struct task *t;
 	struct cred cred;
-	struct path root; /* a reference */
-	struct path at; /* a reference: the directory that `last` is in */
+	struct path root;     /* a reference */
+	struct path at;       /* a reference: the directory that `last` is in */
 	struct file *dirfile; /* a reference or NULL */
 	unsigned nlinks, depth;
 	struct walk_frame {
@@ -37,19 +38,21 @@ struct walker {
 	size_t last_len;
 	enum walk_last type;
 	bool is_last;
-	bool slash; /* the path ends in '/' */
+	bool slash;   /* the path ends in '/' */
 	bool missing; /* walk_last found no such name in `at`; all else exists */
-	bool nested; /* the lock is another walker's */
+	bool nested;  /* the lock is another walker's */
 };
 
 /*
- * Walks to the directory of path's last component. path must live until walk_end(), which is called after a failure too. 0; -ENOENT (empty, or a component
- * is missing), -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG, -EBADF (dirfd), -ENOMEM, -EIO.
+ * Walks to the directory of path's last component. path must live until walk_end(), which is called
+ * after a failure too. 0; -ENOENT (empty, or a component is missing), -ENOTDIR, -EACCES, -ELOOP,
+ * -ENAMETOOLONG, -EBADF (dirfd), -ENOMEM, -EIO.
  */
 int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, unsigned flags);
 /*
- * Looks the last component up; *out gets a reference. With follow (or a trailing slash) a link is followed, and then w->at
- * and w->last are where it led. -ENOENT: nothing of that name in w->at; else as walk_begin.
+ * Looks the last component up; *out gets a reference. With follow (or a trailing slash) a link is
+ * followed, and then w->at and w->last are where it led. -ENOENT: nothing of that name in w->at;
+ * else as walk_begin.
  */
 int walk_last(struct walker *w, bool follow, struct path *out);
 /* Unlocks and releases everything. */
@@ -58,15 +61,18 @@ void walk_end(struct walker *w);
 void walk_end2(struct walker *outer, struct walker *inner);
 
 /*
- * Makes w->last in w->at, which does not have it: mode with the type (the umask is applied), target for a link. *out has a
- * reference. -EROFS, -EACCES, -ENOENT (the directory was removed), -EPERM, -ENOSPC, -ENOMEM.
+ * Makes w->last in w->at, which does not have it: mode with the type (the umask is applied), target
+ * for a link. *out has a reference. -EROFS, -EACCES, -ENOENT (the directory was removed), -EPERM,
+ * -ENOSPC, -ENOMEM.
  */
 int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct dentry **out);
 
-/* All of it, unlocked at return: *out has a reference. Also -EBADF, -ENOTDIR for WALK_EMPTY's descriptor. */
+/* All of it, unlocked at return: *out has a reference. Also -EBADF, -ENOTDIR for WALK_EMPTY's
+ * descriptor. */
 int vfs_path_at(struct task *t, int dirfd, const char *path, unsigned flags, struct path *out);
 
-/* A path from the guest into buf[VFS_PATH_MAX]. 0, -EFAULT, -ENAMETOOLONG; -ENOENT: empty and !empty_ok. */
+/* A path from the guest into buf[VFS_PATH_MAX]. 0, -EFAULT, -ENAMETOOLONG; -ENOENT: empty and
+ * !empty_ok. */
 int get_path(struct task *t, uint64_t addr, char *buf, bool empty_ok);
 
 #endif
