@@ -83,7 +83,8 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	if (!all && a->at == X86_AT_USER)
 		return true;
-	if (!all && a->at == X86_AT_STUB) {
+	/* sysretq with TF would trap one instruction early, before the program's own next. */
+	if (!all && a->at == X86_AT_STUB && !(u->rflags & X86_RFLAGS_TF)) {
 		sync->regs.rip = STUB_SYSRET;
 		sync->regs.rcx = u->rip;
 		sync->regs.r11 = sync->regs.rflags;

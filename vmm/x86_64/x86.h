@@ -18,6 +18,7 @@
 #define X86_CR3_PWT	 0x8
 
 #define X86_RFLAGS_USER	 0x254dd5 /* CF PF AF ZF SF TF DF OF NT RF AC ID */
+#define X86_RFLAGS_TF	 0x100
 #define X86_RFLAGS_FIXED 0x202 /* IF and the bit that is always one */
 
 #define X86_PF_PRESENT 0x01
