@@ -159,8 +159,8 @@ static void test_structures(void **state)
 			    "rt_sigprocmask(SIG_BLOCK, ~[KILL], NULL, 8) = 0\n");
 	fake_put(&f, FAKE_BASE, p, sizeof(p));
 	assert_string_equal(
-		CALL(poll, 1, FAKE_BASE, 2, UINT64_MAX),
-		"poll([{fd=3, events=POLLIN}, {fd=4, events=POLLOUT}], 2, -1) = 1 ([{fd=3, "
+		CALL(ppoll, 1, FAKE_BASE, 2, 0, 0, 8),
+		"ppoll([{fd=3, events=POLLIN}, {fd=4, events=POLLOUT}], 2, NULL, NULL, 8) = 1 ([{fd=3, "
 		"revents=POLLIN|POLLHUP}])\n");
 	fake_put(&f, FAKE_BASE, lim, sizeof(lim));
 	assert_string_equal(CALL(prlimit64, 0, 0, RLIMIT_STACK, 0, FAKE_BASE),
