@@ -134,21 +134,21 @@ void futex_finish_locked(struct futex_bucket *b, struct futex_waiter *w, int res
 {
 	TAILQ_REMOVE(&b->list, w, link);
 	w->result = result;
+	/*
+	 *	waker				task
+	 *	w->woken = true			sched_prepare: task->woken = false
+	 *	sched_wake: task->woken = true	w->woken? no: blocks
+	 *	w->bucket = NULL		sched_block: refused if task->woken
+	 *
+	 * With woken set after the wake the task could miss both. Until bucket is NULL it does not
+	 * end its call, so that task and w exist: see futex_woken().
+	 */
 	w->woken = true;
-	/* The task cannot end its call while w->bucket is set: it would need our lock. */
 	sched_wake(w->task);
 	atomic_store_explicit(&w->bucket, NULL, memory_order_release);
 }
 
 /* ---- leaving ---- */
-
-int futex_woken(const struct futex_waiter *w, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (!futex_queued(&w[i]) && w[i].woken)
-			return (int)i;
-	return -1;
-}
 
 /* A requeue may move it between our look at w->bucket and the lock. */
 static struct futex_bucket *lock_of(struct futex_waiter *w)
@@ -162,6 +162,19 @@ static struct futex_bucket *lock_of(struct futex_waiter *w)
 		futex_unlock(b);
 	}
 	return NULL;
+}
+
+int futex_woken(struct futex_waiter *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!w[i].woken)
+			continue;
+		/* Its waker may still be at it, under the lock: wait for that, a moment. */
+		if (futex_queued(&w[i]))
+			lock_of(&w[i]);
+		return (int)i;
+	}
+	return -1;
 }
 
 static void leave_one(struct futex_table *ft, struct futex_waiter *w)

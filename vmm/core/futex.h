@@ -96,7 +96,8 @@ struct futex_waiter {
 	/* protected by the bucket's lock; zero before the first use: */
 	struct futex_pi *pi; /* waits for this PI lock */
 	int result;          /* once woken: 0; or -EFAULT: its lock's word cannot be written */
-	bool woken;
+	/* Set before the task is woken: a run that the wake causes, or comes before, sees it. */
+	_Atomic bool woken;
 	TAILQ_ENTRY(futex_waiter) link;
 	/* Where it is queued; NULL: not. Only a holder of that bucket's lock changes it. */
 	_Atomic(struct futex_bucket *) bucket;
@@ -116,8 +117,8 @@ void futex_table_destroy(struct futex_table *ft);
  * that counts; none is queued.
  */
 int futex_wait(struct futex_table *ft, struct futex_waiter *w, unsigned n);
-/* The index of the first of n waiters that has been woken, or -1. No lock. */
-int futex_woken(const struct futex_waiter *w, unsigned n);
+/* The index of the first of n waiters that has been woken, or -1. Its waker is done with it. */
+int futex_woken(struct futex_waiter *w, unsigned n);
 /*
  * Takes all that are still queued off. The index of the first that had been woken, or -1: after
  * this nobody can count it any more. Waiters that were never queued are left alone.
