@@ -12,7 +12,7 @@ static void nap(void *arg)
 	int *a = arg;
 	char c = (char)a[1];
 
-	sleep_ms(a[1] * 30);
+	sleep_ms(a[1] * 80);
 	CHECK_EQ(write(a[0], &c, 1), 1);
 }
 

@@ -45,7 +45,6 @@ INSN(invd, "invd")
 INSN(wbinvd, "wbinvd")
 INSN(swapgs, "swapgs")
 INSN(sysret, "sysretq" ::: "rcx", "r11")
-INSN(sysexit, "sysexitl")
 INSN(xsetbv, "xor %%ecx, %%ecx\n\txor %%eax, %%eax\n\txor %%edx, %%edx\n\txsetbv" ::
 	     : "rax", "rcx", "rdx")
 INSN(ud2, "ud2")
@@ -119,7 +118,6 @@ static const struct {
 	ROW(wbinvd),
 	ROW(swapgs),
 	ROW(sysret),
-	ROW(sysexit),
 	ROW(xsetbv),
 	ROW(ud2),
 	ROW(int3),
