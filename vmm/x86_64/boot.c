@@ -188,19 +188,23 @@ static int map_cpu_block(struct vcpu *v)
 
 static int set_msrs(struct vcpu *v, uint64_t lstar)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry e[3];
-	} m = {
-		.head.nmsrs = 3,
-		.e = {{.index = MSR_STAR,
-		       .data = (uint64_t)(ABI_SEL_USER_DS - 8) << 48 | (uint64_t)ABI_SEL_KERN_CS << 32},
-		      {.index = MSR_LSTAR, .data = lstar},
-		      {.index = MSR_SYSCALL_MASK, .data = RFLAGS_CLEARED}},
+	const struct kvm_msr_entry e[] = {
+		{.index = MSR_STAR,
+		 .data = (uint64_t)(ABI_SEL_USER_DS - 8) << 48 | (uint64_t)ABI_SEL_KERN_CS << 32},
+		{.index = MSR_LSTAR, .data = lstar},
+		{.index = MSR_SYSCALL_MASK, .data = RFLAGS_CLEARED},
 	};
+	struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(e));
+	int r;
 
+	if (!m)
+		return -ENOMEM;
+	m->nmsrs = 3;
+	memcpy(m->entries, e, sizeof(e));
 	atomic_fetch_add(&v->ioctls[VCPU_IOCTL_OTHER], 1);
-	return ioctl(v->fd, KVM_SET_MSRS, &m) == 3 ? 0 : -EIO;
+	r = ioctl(v->fd, KVM_SET_MSRS, m);
+	free(m);
+	return r == 3 ? 0 : -EIO;
 }
 
 static void make_sregs(struct vcpu *v, struct kvm_sregs *s)
