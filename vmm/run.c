@@ -100,6 +100,11 @@ static void machine_fpu_forget(void *machine, struct cpu *c)
 	vcpu_fpu_forget(machine, c);
 }
 
+static void machine_barrier(void *machine, struct mm *mm)
+{
+	vm_barrier(machine, mm);
+}
+
 static int64_t machine_clock_ns(void *machine, int clock)
 {
 	struct run *r = container_of(machine, struct run, vm);
@@ -118,6 +123,7 @@ static const struct machine_ops machine_ops = {
 	.fpu_save = machine_fpu_save,
 	.clock_ns = machine_clock_ns,
 	.fpu_forget = machine_fpu_forget,
+	.barrier = machine_barrier,
 };
 
 static void on_halt(void *arg)

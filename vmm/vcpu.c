@@ -192,7 +192,8 @@ static int fpu_load(struct vcpu *v, struct cpu *c)
 void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 {
 	struct vm *vm = v->vm;
-	bool all = v->loaded != c || c->regs_modified, flush = false;
+	/* It may have been elsewhere meanwhile, and changed what only `all` loads. */
+	bool all = v->loaded != c || c->ran_on != v || c->regs_modified, flush = false;
 	enum vm_exit why;
 	uint64_t gen;
 	int r;
@@ -233,6 +234,7 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	}
 	c->regs_modified = false;
 	v->loaded = c;
+	c->ran_on = v;
 
 	for (;;) {
 		pthread_rwlock_rdlock(&vm->run_lock);

@@ -95,6 +95,25 @@ static int slots_recycle(void *machine)
 }
 
 /*
+ * Those that enter later, or had left already, have synchronized with us: run_count and running_mm
+ * are written with full barriers around the guest's time.
+ */
+void vm_barrier(struct vm *vm, struct mm *mm)
+{
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		struct vcpu *v = vm->vcpus[i];
+		uint64_t count = atomic_load(&v->run_count);
+		struct mm *running = atomic_load(&v->running_mm);
+
+		if (!running || (mm && running != mm))
+			continue;
+		vcpu_kick(v);
+		while (atomic_load(&v->running_mm) == running && atomic_load(&v->run_count) == count)
+			sched_yield();
+	}
+}
+
+/*
  * With shadow paging, dropping the data page from KVM's alias has flushed every
  * vCPU already. With hardware semantics each vCPU that is inside with this mm
  * must leave once; vcpu_run() flushes before it enters again, because the generation changed.
@@ -103,18 +122,8 @@ static void mm_flush(void *machine, struct mm *mm)
 {
 	struct vm *vm = machine;
 
-	if (vm->traits.shadow_paging)
-		return;
-	for (unsigned i = 0; i < vm->nvcpus; i++) {
-		struct vcpu *v = vm->vcpus[i];
-		uint64_t count = atomic_load(&v->run_count);
-
-		if (atomic_load(&v->running_mm) != mm)
-			continue;
-		vcpu_kick(v);
-		while (atomic_load(&v->running_mm) == mm && atomic_load(&v->run_count) == count)
-			sched_yield();
-	}
+	if (!vm->traits.shadow_paging)
+		vm_barrier(vm, mm);
 }
 
 static bool vm_is_shadow(void *machine)

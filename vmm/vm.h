@@ -86,6 +86,9 @@ int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size
 /* Accepts a half-made vm. */
 void vm_destroy(struct vm *vm);
 
+/* Returns when every vCPU that was in the guest with mm (NULL: with any) has left once since. Takes no lock. */
+void vm_barrier(struct vm *vm, struct mm *mm);
+
 /* Sums over all vCPUs. */
 void vm_get_exits(struct vm *vm, uint64_t exits[VM_EXIT_COUNT], uint64_t ioctls[VCPU_IOCTL_COUNT],
 		  uint64_t *mm_switches);

@@ -529,3 +529,13 @@ int sched_set_affinity(struct sched_task *t, uint64_t mask)
 	sched_unlock(s, &todo);
 	return 0;
 }
+
+uint64_t sched_get_affinity(struct sched_task *t)
+{
+	uint64_t mask;
+
+	pthread_mutex_lock(&t->sched->lock);
+	mask = t->cpu_mask;
+	pthread_mutex_unlock(&t->sched->lock);
+	return mask;
+}

@@ -130,6 +130,7 @@ void sched_deadline(struct sched_task *t, int64_t deadline);
  * is kicked, if it must leave its vCPU. 0; -EINVAL: none left. From any thread, no lock held.
  */
 int sched_set_affinity(struct sched_task *t, uint64_t mask);
+uint64_t sched_get_affinity(struct sched_task *t);
 
 /*
  * Makes every sched_next return NULL and every sched_need_resched true, now and later, and kicks

@@ -17,7 +17,7 @@ void *call_state(struct call *c, size_t size)
 struct file *call_file(struct task *t, struct call *c, unsigned slot, int fd)
 {
 	if (!c->file[slot] && !c->rerun)
-		c->file[slot] = fdtable_lookup(t->p->files, fd);
+		c->file[slot] = fdtable_lookup(task_files(t), fd);
 	return c->file[slot];
 }
 

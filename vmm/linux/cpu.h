@@ -23,6 +23,7 @@ struct cpu {
 	uint8_t *fpu; /* the architecture's FP image (x86: XSAVE, uncompacted), kernel_config.fpu_size bytes, 64-byte aligned */
 	/* the VMM's: */
 	_Atomic(void *) fpu_home; /* opaque vCPU */
+	void *ran_on; /* opaque vCPU: the last one that ran it */
 	bool fpu_synced; /* fpu[] is what fpu_home's registers hold */
 };
 

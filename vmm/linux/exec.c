@@ -5,8 +5,18 @@
  * failed execve leaves the caller as it was. Linux finds some errors only after the old program is
  * gone, and kills it then: e->committed tells which these are, and the caller dies here too, unless
  * it never ran.
+ *
+ * Between the two the process's other tasks end; then the caller is its first task, and whatever it
+ * has in common with other processes it gets copies of.
+ *
+ *   caller                            another task
+ *   exec_task = caller                sees itself doomed (signal_doomed_locked) at its next step, or
+ *   interrupts all others               is woken for it
+ *   waits                             task_die(): leaves the list; two were left: wakes exec_task
+ *   is alone: commits
  */
 #include "exec.h"
+#include "process.h"
 #include "robust.h"
 #include "vfs.h"
 
@@ -45,7 +55,7 @@ static int name_program(struct exec *e, int dirfd, const char *path)
 	} else {
 		n = snprintf(e->filename, sizeof(e->filename),
 			     path[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", dirfd, path);
-		e->path_inaccessible = fdtable_get_cloexec(e->t->p->files, dirfd) == 1;
+		e->path_inaccessible = fdtable_get_cloexec(task_files(e->t), dirfd) == 1;
 	}
 	return n < 0 || (size_t)n >= sizeof(e->filename) ? -ENAMETOOLONG : 0;
 }
@@ -99,8 +109,8 @@ static int prepare_commit(struct exec *e, struct commit *cm)
 {
 	struct process *p = e->t->p;
 
-	if (fdtable_refs(p->files) > 1) {
-		cm->files = fdtable_clone(p->files);
+	if (e->t->own_files || fdtable_refs(p->files) > 1) {
+		cm->files = fdtable_clone(task_files(e->t));
 		if (!cm->files)
 			return -ENOMEM;
 	}
@@ -147,16 +157,25 @@ static void commit_identity(struct exec *e)
 	pthread_mutex_unlock(&e->k->tree_lock);
 }
 
-static void commit_tables(struct process *p, struct commit *cm)
+static void commit_tables(struct task *t, struct commit *cm)
 {
+	struct process *p = t->p;
 	struct fdtable *files = p->files;
+	struct fs_context *fs = p->fs;
 	struct sighand *sighand = p->sighand;
 
-	if (cm->files) {
+	pthread_mutex_lock(&p->lock);
+	if (cm->files)
 		p->files = cm->files;
+	if (t->own_fs)
+		p->fs = fs_context_get(t->own_fs);
+	pthread_mutex_unlock(&p->lock);
+	if (cm->files)
 		fdtable_put(files);
-		cm->files = NULL;
-	}
+	cm->files = NULL;
+	if (t->own_fs)
+		fs_context_put(fs);
+	task_drop_parts(t);
 	if (cm->sighand) {
 		pthread_mutex_lock(&p->siglock);
 		p->sighand = cm->sighand;
@@ -181,6 +200,23 @@ static void commit_cpu(struct exec *e)
 	e->t->keep_regs = true;
 }
 
+/* The only task of its process becomes its first: its id is the process's. */
+static void take_over(struct task *t)
+{
+	struct process *p = t->p;
+	uint32_t tid = t->tid;
+
+	if (tid == p->pid)
+		return;
+	pthread_mutex_lock(&t->k->tree_lock);
+	pthread_mutex_lock(&p->siglock);
+	t->tid = p->pid;
+	pthread_mutex_unlock(&p->siglock);
+	pthread_mutex_unlock(&t->k->tree_lock);
+	futex_owner_rename(t->k->futex, &t->futex, p->pid);
+	registry_release_id(t->k->registry, tid);
+}
+
 /* The old program is gone. Nothing fails here. */
 static void exec_commit(struct exec *e, struct commit *cm)
 {
@@ -189,6 +225,7 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	struct mm *old = p->mm;
 
 	robust_exec(t);
+	take_over(t);
 	/* The vCPU that runs t finds another mm here and activates it; it holds its own reference
 	 * to the old one. */
 	pthread_mutex_lock(&p->lock);
@@ -197,7 +234,8 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	pthread_mutex_unlock(&p->lock);
 
 	commit_identity(e);
-	commit_tables(p, cm);
+	commit_tables(t, cm);
+	atomic_store(&p->membarrier, 0);
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->altstack.flags = SS_DISABLE;
 	free(t->restart_call);
@@ -209,25 +247,56 @@ static void exec_commit(struct exec *e, struct commit *cm)
 		mm_put(old);
 }
 
-static long exec_run(struct exec *e)
+/* 0: t is alone. -EBLOCKED: it will be woken when it is. -EAGAIN: it must die itself. */
+static int end_others(struct task *t)
+{
+	struct process *p = t->p;
+	struct task *o;
+	int r = 0;
+
+	pthread_mutex_lock(&p->siglock);
+	if (signal_doomed_locked(t)) {
+		r = -EAGAIN;
+	} else if (p->ntasks <= 1) {
+		p->exec_task = NULL;
+	} else {
+		r = -EBLOCKED;
+		if (!p->exec_task) {
+			p->exec_task = t;
+			TAILQ_FOREACH (o, &p->tasks, thread)
+				if (o != t)
+					signal_notify_locked(o);
+		}
+	}
+	pthread_mutex_unlock(&p->siglock);
+	return r;
+}
+
+/* Everything is loaded. May be called again after -EBLOCKED. */
+static long exec_finish(struct exec *e)
 {
 	struct commit cm = {NULL, NULL};
-	int r = check_sizes(e);
+	int r = end_others(e->t);
 
-	if (r == 0)
-		r = find_and_load(e);
-	if (r == 0)
-		r = prepare_commit(e, &cm);
+	if (r < 0) {
+		e->committed = true;
+		return r;
+	}
+	r = prepare_commit(e, &cm);
 	if (r == 0)
 		exec_commit(e, &cm);
+	else if (e->committed && e->t->p->mm)
+		process_kill(e->t->p, SIGSEGV);
 	fdtable_put(cm.files);
 	if (cm.sighand)
 		sighand_put(cm.sighand);
 	return r;
 }
 
-static void exec_fini(struct exec *e)
+static void exec_fini(void *state)
 {
+	struct exec *e = state;
+
 	for (unsigned i = 0; i < e->npre; i++)
 		free(e->pre[i]);
 	mm_put(e->mm);
@@ -237,7 +306,6 @@ static void exec_fini(struct exec *e)
 	file_close(e->file);
 	if (e->exe)
 		path_free(e->exe);
-	free(e);
 }
 
 static void report(const struct exec *e, const char *path, const char **what)
@@ -254,13 +322,14 @@ long do_execve(struct task *t, int dirfd, const char *path, const struct exec_ar
 	       unsigned at_flags, const char **what)
 {
 	static char *const no_args[] = {(char *)(uintptr_t) ""};
-	struct exec *e = calloc(1, sizeof(*e));
+	struct exec *e = call_state(&t->call, sizeof(*e));
 	struct exec_args one;
 	char **strv = NULL;
 	long r;
 
 	if (!e)
 		return -ENOMEM;
+	t->call.state_free = exec_fini;
 	e->t = t;
 	e->k = t->k;
 	e->a = a;
@@ -281,12 +350,20 @@ long do_execve(struct task *t, int dirfd, const char *path, const struct exec_ar
 		e->a = &one;
 	}
 	if (r == 0)
-		r = exec_run(e);
+		r = check_sizes(e);
+	if (r == 0)
+		r = find_and_load(e);
 	if (r < 0)
 		report(e, path, what);
 	if (r < 0 && e->committed && t->p->mm)
 		process_kill(t->p, SIGSEGV);
-	exec_fini(e);
+	/* What it borrows ends here. */
+	e->a = NULL;
 	free(strv);
-	return r;
+	return r == 0 ? exec_finish(e) : r;
+}
+
+long do_execve_again(struct task *t)
+{
+	return exec_finish(t->call.state);
 }

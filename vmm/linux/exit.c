@@ -11,6 +11,7 @@
 #include "process.h"
 #include "robust.h"
 #include "trace.h"
+#include "vfs.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -263,6 +264,7 @@ static bool process_exit(struct process *p, int status)
 	timer_cancel(&p->itimer);
 
 	count_memory(p);
+	vfs_process_exit(p);
 	process_drop_parts(p);
 	process_vfork_release(p);
 
@@ -298,23 +300,27 @@ void task_die(struct task *t)
 	pthread_mutex_unlock(&p->siglock);
 	trace_exit(t, status);
 	robust_exit(t);
+	task_drop_parts(t);
 
 	process_get(p);
 	sched_exit(&t->st);
 	pthread_mutex_lock(&k->tree_lock);
 	pthread_mutex_lock(&p->siglock);
+	t->dead = true;
 	TAILQ_REMOVE(&p->tasks, t, thread);
 	p->ntasks--;
 	last = p->ntasks == 0;
 	if (t->stopped)
 		p->nstopped--;
-	if (t->tid == p->pid)
-		p->leader_status = t->exit_status;
+	if (p->exec_task == t)
+		p->exec_task = NULL;
 	if (!last) {
-		/* What only this task would have taken, or kept from being complete, must not wait
-		 * for it. */
-		signal_recalc_locked(TAILQ_FIRST(&p->tasks));
+		/* What this task would have taken, or kept from being complete, must not wait for
+		 * it. */
+		signal_retarget_locked(t, ~t->blocked);
 		stop_complete = signal_stop_complete_locked(p);
+		if (p->exec_task && p->ntasks == 1)
+			sched_wake(&p->exec_task->st);
 	}
 	pthread_mutex_unlock(&p->siglock);
 	p->times.utime += atomic_load(&t->st.run_total);
@@ -324,8 +330,7 @@ void task_die(struct task *t)
 	if (t->tid != p->pid)
 		registry_release_id(k->registry, t->tid);
 	if (last) {
-		if (!p->group_exit)
-			status = p->leader_status;
+		/* Of tasks that end one by one the last one's status counts: Linux since 5.17. */
 		halt = process_exit(p, status);
 	} else {
 		atomic_fetch_sub(&k->ntasks, 1);

@@ -1,11 +1,14 @@
 /*
- * Making processes: clone, clone3, fork, vfork.
+ * Making processes and threads: clone, clone3, fork, vfork.
  *
  * A child is a transaction: PID and memory, address space, descriptors, file-system context, actions,
  * registers; then, with tree_lock held, it becomes visible and starts. Any failure before that gives everything back.
  *
- * What is refused: CLONE_THREAD (ENOSYS), CLONE_PIDFD, CLONE_INTO_CGROUP and set_tid (EINVAL), and new namespaces (EPERM
- * for ordinary users, EINVAL for root: as a kernel without namespaces).
+ * A thread is one, too: an id, a task with registers of its own, and descriptors and file-system context if it does not
+ * share its process's; then, with tree_lock and siglock held, it is in the process's list.
+ *
+ * What is refused: CLONE_PIDFD, CLONE_INTO_CGROUP, CLONE_THREAD with CLONE_VFORK (EINVAL), set_tid (EPERM), and new
+ * namespaces (EPERM for ordinary users, EINVAL for root: as a kernel without namespaces).
  */
 #include "process.h"
 #include "syscalls.h"
@@ -53,14 +56,15 @@ static int check_flags(const struct task *t, const struct clone_args_k *a)
 		return -EINVAL;
 	if (f & CLONE_PIDFD_K)
 		return -EINVAL;
-	if (f & CLONE_THREAD)
-		return -ENOSYS;
+	/* Linux lets the caller wait for its own thread's end. Nobody does. */
+	if (f & CLONE_THREAD && f & CLONE_VFORK)
+		return -EINVAL;
 	if (f & CLONE_NAMESPACES)
 		return t->p->cred.euid ? -EPERM : -EINVAL;
 	return 0;
 }
 
-/* RLIMIT_NPROC counts the user's tasks; root's are not limited. */
+/* RLIMIT_NPROC counts the user's tasks; root's are not limited. Nobody gets more than the machine bears. */
 static int check_nproc(const struct task *t)
 {
 	struct kernel *k = t->k;
@@ -71,6 +75,8 @@ static int check_nproc(const struct task *t)
 	pthread_mutex_lock(&t->p->lock);
 	limit = t->p->rlim[RLIMIT_NPROC].rlim_cur;
 	pthread_mutex_unlock(&t->p->lock);
+	if (k->cfg.mem_limit && atomic_load(&k->ntasks) >= kernel_threads_max(k))
+		return -EAGAIN;
 	if (atomic_load(&k->ntasks) < limit || uid == 0 || t->p->cred.euid == 0)
 		return 0;
 	pthread_mutex_lock(&k->tree_lock);
@@ -91,7 +97,9 @@ static int copy_mm(struct task *t, struct process *child, uint64_t flags)
 		return mm_fork(p->mm, arch_sp(&t->cpu.regs), &child->mm);
 	child->mm = mm_get(p->mm);
 	child->mm_shared = true;
+	pthread_mutex_lock(&p->siglock);
 	p->mm_shared = true;
+	pthread_mutex_unlock(&p->siglock);
 	return 0;
 }
 
@@ -102,14 +110,31 @@ static int copy_parts(struct task *t, struct process *child, uint64_t flags)
 
 	if (r < 0)
 		return r;
-	child->files = flags & CLONE_FILES ? fdtable_get(p->files) : fdtable_clone(p->files);
-	child->fs = flags & CLONE_FS ? fs_context_get(p->fs) : fs_context_clone(p->fs);
+	child->files = flags & CLONE_FILES ? fdtable_get(task_files(t)) : fdtable_clone(task_files(t));
+	child->fs = flags & CLONE_FS ? fs_context_get(task_fs(t)) : fs_context_clone(task_fs(t));
 	child->sighand = flags & CLONE_SIGHAND ? sighand_get(p->sighand) : sighand_clone(p->sighand);
 	if (!child->files || !child->fs || !child->sighand)
 		return -ENOMEM;
 	if (flags & CLONE_CLEAR_SIGHAND_K)
 		sighand_reset(child->sighand);
 	child->sigtramp = p->sigtramp;
+	atomic_store(&child->membarrier, atomic_load(&p->membarrier));
+	return 0;
+}
+
+/* What a thread does not share with its process. */
+static int copy_thread_parts(struct task *t, struct task *n, uint64_t flags)
+{
+	if (!(flags & CLONE_FILES))
+		n->own_files = fdtable_clone(task_files(t));
+	else if (t->own_files)
+		n->own_files = fdtable_get(t->own_files);
+	if (!(flags & CLONE_FS))
+		n->own_fs = fs_context_clone(task_fs(t));
+	else if (t->own_fs)
+		n->own_fs = fs_context_get(t->own_fs);
+	if ((!(flags & CLONE_FILES) && !n->own_files) || (!(flags & CLONE_FS) && !n->own_fs))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -122,6 +147,7 @@ static void copy_task(struct task *t, struct task *n, const struct clone_args_k 
 	n->cpu.regs = t->cpu.regs;
 	arch_fork_regs(&n->cpu, a->stack, (a->flags & CLONE_SETTLS) != 0, a->tls);
 	n->cpu.regs_modified = true;
+	sched_set_affinity(&n->st, sched_get_affinity(&t->st));
 	n->blocked = t->saved_mask_valid ? t->saved_mask : t->blocked;
 	if (!(a->flags & CLONE_VM) || a->flags & CLONE_VFORK)
 		n->altstack = t->altstack;
@@ -133,12 +159,12 @@ static void copy_task(struct task *t, struct task *n, const struct clone_args_k 
 }
 
 /* As Linux, what cannot be stored is not stored. */
-static void store_tids(struct task *t, struct process *child, const struct clone_args_k *a)
+static void store_tids(struct task *t, struct task *n, const struct clone_args_k *a)
 {
-	uint32_t tid = child->pid;
+	uint32_t tid = n->tid;
 
 	if (a->flags & CLONE_CHILD_SETTID)
-		copy_to_guest(child->mm, gva(a->child_tid), &tid, sizeof(tid));
+		copy_to_guest(n->p->mm, gva(a->child_tid), &tid, sizeof(tid));
 	if (a->flags & CLONE_PARENT_SETTID)
 		copy_to_guest(t->p->mm, gva(a->parent_tid), &tid, sizeof(tid));
 }
@@ -156,13 +182,13 @@ static int publish(struct task *t, struct process *child, struct task *first, co
 
 	pthread_mutex_lock(&k->tree_lock);
 	pthread_mutex_lock(&p->siglock);
-	dying = p->group_exit;
+	dying = signal_doomed_locked(t);
 	pthread_mutex_unlock(&p->siglock);
 	if (dying || p->group_signals != group_signals) {
 		pthread_mutex_unlock(&k->tree_lock);
 		return -ERESTARTNOINTR;
 	}
-	store_tids(t, child, a);
+	store_tids(t, first, a);
 	process_link_locked(child, first, p, (a->flags & CLONE_PARENT) != 0);
 	child->exit_signal = a->flags & CLONE_PARENT ? p->exit_signal : a->exit_signal;
 	pthread_mutex_unlock(&k->tree_lock);
@@ -180,7 +206,7 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 	pthread_mutex_lock(&k->tree_lock);
 	group_signals = t->p->group_signals;
 	pthread_mutex_unlock(&k->tree_lock);
-	if (signal_pending(t))
+	if (signal_still_pending(t))
 		return -ERESTARTNOINTR;
 	r = process_create(k, t->p, child, &first);
 	if (r < 0)
@@ -202,6 +228,52 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 	return pid;
 }
 
+/* Into the process, unless that is about to end or to become another program's. */
+static int publish_thread(struct task *t, struct task *n)
+{
+	struct kernel *k = t->k;
+	struct process *p = t->p;
+	bool dying;
+
+	pthread_mutex_lock(&k->tree_lock);
+	pthread_mutex_lock(&p->siglock);
+	dying = signal_doomed_locked(t);
+	if (!dying)
+		task_link_locked(n);
+	pthread_mutex_unlock(&p->siglock);
+	pthread_mutex_unlock(&k->tree_lock);
+	return dying ? -ERESTARTNOINTR : 0;
+}
+
+static long thread_make(struct task *t, const struct clone_args_k *a)
+{
+	struct kernel *k = t->k;
+	struct task *n;
+	long tid;
+	int r;
+
+	if (signal_still_pending(t))
+		return -ERESTARTNOINTR;
+	tid = registry_reserve_id(k->registry);
+	if (tid < 0)
+		return tid;
+	n = task_create(t->p, (uint32_t)tid);
+	r = n ? copy_thread_parts(t, n, a->flags) : -ENOMEM;
+	if (r == 0) {
+		copy_task(t, n, a);
+		r = publish_thread(t, n);
+	}
+	if (r < 0) {
+		if (n)
+			task_free(n);
+		registry_release_id(k->registry, (uint32_t)tid);
+		return r;
+	}
+	store_tids(t, n, a);
+	sched_start(&n->st);
+	return tid;
+}
+
 /* Second and later runs of a CLONE_VFORK: c->progress is the child's PID. */
 static long vfork_wait(struct task *t, struct call *c)
 {
@@ -211,7 +283,7 @@ static long vfork_wait(struct task *t, struct call *c)
 	if (waitq_add(&child->vfork_wait, &t->st, false) < 0)
 		return -EBLOCKED; /* cannot be: its first waiter */
 	pthread_mutex_lock(&t->p->siglock);
-	dying = t->p->group_exit;
+	dying = signal_doomed_locked(t);
 	pthread_mutex_unlock(&t->p->siglock);
 	/* Only death ends this wait early. */
 	if (!atomic_load(&child->vfork_done) && !dying)
@@ -235,6 +307,8 @@ long do_clone(struct task *t, struct call *c, const struct clone_args_k *a)
 		r = check_nproc(t);
 	if (r < 0)
 		return r;
+	if (a->flags & CLONE_THREAD)
+		return thread_make(t, a);
 	pid = clone_make(t, a, &child);
 	if (pid < 0)
 		return pid;

@@ -88,6 +88,7 @@ int kernel_start_init(struct kernel *k, const char *path, char *const argv[], ch
 	if (r == 0)
 		r = do_execve(t, AT_FDCWD, path, &a, 0, what);
 	exec_args_free(&a);
+	call_finish(t, &t->call);
 	if (r < 0) {
 		process_abort(p, t);
 		return (int)r;

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* A task with stack, tables and what the VMM keeps of it. */
+#define TASK_MEM    (32UL << 10)
+#define THREADS_MIN 64
+
 /* What every program finds mapped: the vDSO and, below it, the clock page. */
 static int vdso_init(struct kernel *k)
 {
@@ -72,6 +76,15 @@ fail:
 	return r;
 }
 
+unsigned kernel_threads_max(const struct kernel *k)
+{
+	uint64_t n = k->cfg.mem_limit / TASK_MEM;
+
+	if (n < THREADS_MIN)
+		n = THREADS_MIN;
+	return n < REGISTRY_PID_MAX ? (unsigned)n : REGISTRY_PID_MAX;
+}
+
 /*
  * Ends everybody. No thread runs any task: they are plain data. But ending a call or closing a file
  * may still wake others, which the scheduler then links to each other: so tasks are freed only when
@@ -87,8 +100,11 @@ static void processes_destroy(struct kernel *k)
 		TAILQ_FOREACH (t, &p->tasks, thread)
 			call_finish(t, &t->call);
 	}
-	TAILQ_FOREACH (p, &k->processes, all)
+	TAILQ_FOREACH (p, &k->processes, all) {
+		TAILQ_FOREACH (t, &p->tasks, thread)
+			task_drop_parts(t);
 		process_drop_parts(p);
+	}
 	TAILQ_FOREACH (p, &k->processes, all) {
 		while ((t = TAILQ_FIRST(&p->tasks))) {
 			TAILQ_REMOVE(&p->tasks, t, thread);

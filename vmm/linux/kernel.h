@@ -39,6 +39,11 @@ struct machine_ops {
 	/* c->fpu[] is about to be written, or freed: no vCPU may hold or remember it. Any thread.
 	 */
 	void (*fpu_forget)(void *machine, struct cpu *c);
+	/*
+	 * Returns when every vCPU that ran mm (NULL: any) in the guest has left it or executed a
+	 * full memory barrier since. A vCPU's thread, no lock held. NULL: there are no vCPUs.
+	 */
+	void (*barrier)(void *machine, struct mm *mm);
 };
 
 /* What `vmbox run` decided; borrowed strings live as long as the kernel. */
@@ -124,6 +129,9 @@ void kernel_destroy(struct kernel *k);
  */
 int kernel_start_init(struct kernel *k, const char *path, char *const argv[], char *const envp[],
 		      const char **what);
+
+/* As many tasks as the guest's memory is thought to bear: Linux's threads-max. Only with a mem_limit. */
+unsigned kernel_threads_max(const struct kernel *k);
 
 /* A host signal for PID 1, as if sent by a foreign process with permission. */
 void kernel_signal_init(struct kernel *k, int sig);

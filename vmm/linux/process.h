@@ -15,7 +15,10 @@
 struct task *task_create(struct process *p, uint32_t tid);
 /* The task is in no list and NEW, DEAD, or the scheduler has stopped. */
 void task_free(struct task *t);
+/* Into its process's list; then its signals. tree_lock and siglock held. */
 void task_link_locked(struct task *t);
+/* Gives up descriptors and file-system context of its own. Owner only. */
+void task_drop_parts(struct task *t);
 /*
  * Makes p, whose creator is `creator` (NULL: init), visible: a child of the creator, or of its parent
  * (sibling). tree_lock held. After it p is found by its PID and gets signals.
@@ -61,10 +64,19 @@ extern _Thread_local struct task *task_current;
 /* siglock held. t NULL: to the process. */
 int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
 void signal_kill_locked(struct process *p, int wait_status);
+/* t has to look at its signals: it is woken or kicked. siglock held. */
+void signal_notify_locked(struct task *t);
+/* t must die: its process does, or another of its tasks is in execve. siglock held. */
+bool signal_doomed_locked(const struct task *t);
+/* t, which is no longer in the list or now blocks `mask`, was to take signals of that set: others
+ * are told. siglock held. */
+void signal_retarget_locked(struct task *t, uint64_t mask);
 /* Sets t->notify to what it should be. siglock held. */
 void signal_recalc_locked(struct task *t);
 /* A stop has begun and every task has joined it: marks it complete, once. Then the caller tells the parent. */
 bool signal_stop_complete_locked(struct process *p);
+/* signal_pending(), but not if another task has taken meanwhile what t was woken for. */
+bool signal_still_pending(struct task *t);
 /* The action that p has for sig: a copy. siglock held, p->sighand not NULL. */
 struct sigaction_k signal_action(struct process *p, int sig);
 /* For rt_sigtimedwait: takes one of `these`, pending for t or its process. */

@@ -103,10 +103,18 @@ void signal_recalc_locked(struct task *t)
 	struct process *p = t->p;
 	uint64_t pending = (t->pending.mask | p->pending.mask) & ~t->blocked;
 
-	atomic_store(&t->notify, pending || p->group_exit || p->cld_notify || (p->stopping && !t->stopped));
+	atomic_store(&t->notify, pending || signal_doomed_locked(t) || p->cld_notify ||
+					 (p->stopping && !t->stopped));
 }
 
-static void task_notify_locked(struct task *t)
+bool signal_doomed_locked(const struct task *t)
+{
+	const struct process *p = t->p;
+
+	return p->group_exit || (p->exec_task && p->exec_task != t);
+}
+
+void signal_notify_locked(struct task *t)
 {
 	atomic_store(&t->notify, true);
 	/* Who is in its own handler needs no kick. */
@@ -125,7 +133,7 @@ void signal_kill_locked(struct process *p, int wait_status)
 	p->group_exit = true;
 	p->group_exit_status = wait_status;
 	TAILQ_FOREACH (t, &p->tasks, thread)
-		task_notify_locked(t);
+		signal_notify_locked(t);
 }
 
 /* SIGCONT: even if it is blocked or ignored, a stopped process goes on. */
@@ -144,7 +152,7 @@ static void stop_end_locked(struct process *p)
 	p->nstopped = 0;
 	TAILQ_FOREACH (t, &p->tasks, thread) {
 		t->stopped = false;
-		task_notify_locked(t);
+		signal_notify_locked(t);
 	}
 }
 
@@ -182,7 +190,8 @@ static bool send_ignored_locked(struct process *p, const struct task *t, int sig
 
 static bool task_wants_locked(const struct task *t, int sig)
 {
-	return !t->dead && (!(t->blocked & SIGMASK(sig)) || t->sigwait & SIGMASK(sig));
+	return !t->dead && !signal_doomed_locked(t) &&
+	       (!(t->blocked & SIGMASK(sig)) || t->sigwait & SIGMASK(sig));
 }
 
 static void send_wake_locked(struct process *p, struct task *t, int sig)
@@ -197,7 +206,7 @@ static void send_wake_locked(struct process *p, struct task *t, int sig)
 	if (t->blocked & SIGMASK(sig))
 		sched_wake(&t->st); /* only rt_sigtimedwait is interested */
 	else
-		task_notify_locked(t);
+		signal_notify_locked(t);
 }
 
 int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info)
@@ -268,16 +277,41 @@ void signal_force_segv(struct task *t, int sig)
 
 /* ---- the owner's side ---- */
 
+void signal_retarget_locked(struct task *t, uint64_t mask)
+{
+	struct process *p = t->p;
+	struct task *o;
+
+	mask &= p->pending.mask;
+	TAILQ_FOREACH (o, &p->tasks, thread) {
+		if (!mask)
+			break;
+		if (o == t || o->dead || !(mask & ~o->blocked))
+			continue;
+		signal_notify_locked(o);
+		mask &= o->blocked;
+	}
+}
+
 bool signal_pending(struct task *t)
 {
 	return t->dead || atomic_load(&t->notify);
+}
+
+bool signal_still_pending(struct task *t)
+{
+	if (t->dead || !atomic_load(&t->notify))
+		return t->dead;
+	pthread_mutex_lock(&t->p->siglock);
+	signal_recalc_locked(t);
+	pthread_mutex_unlock(&t->p->siglock);
+	return atomic_load(&t->notify);
 }
 
 void signal_set_mask(struct task *t, uint64_t mask)
 {
 	struct process *p = t->p;
 	uint64_t blocked;
-	struct task *o;
 
 	mask &= ~SIGMASK_KERNEL_ONLY;
 	pthread_mutex_lock(&p->siglock);
@@ -285,11 +319,7 @@ void signal_set_mask(struct task *t, uint64_t mask)
 	t->blocked = mask;
 	signal_recalc_locked(t);
 	/* What this task was to take and now blocks, another one may take. */
-	if (blocked && p->ntasks > 1) {
-		TAILQ_FOREACH (o, &p->tasks, thread)
-			if (o != t && blocked & ~o->blocked)
-				task_notify_locked(o);
-	}
+	signal_retarget_locked(t, blocked);
 	pthread_mutex_unlock(&p->siglock);
 }
 
@@ -320,7 +350,7 @@ bool signal_still_stopped(struct task *t)
 	bool stopped;
 
 	pthread_mutex_lock(&p->siglock);
-	stopped = t->stopped && p->stopping && !p->group_exit;
+	stopped = t->stopped && p->stopping && !signal_doomed_locked(t);
 	if (!stopped && t->stopped) {
 		/* Killed: it leaves the stop, and nobody is told that it continues. */
 		t->stopped = false;
@@ -371,13 +401,13 @@ static void stop_begin(struct task *t, int sig)
 		pthread_mutex_unlock(&p->k->tree_lock);
 	}
 	pthread_mutex_lock(&p->siglock);
-	if (!orphaned && p->stop_dequeued && !p->group_exit) {
+	if (!orphaned && p->stop_dequeued && !p->group_exit && !p->exec_task) {
 		p->stopping = true;
 		p->stop_signal = sig;
 		p->stop_dequeued = false;
 		TAILQ_FOREACH (o, &p->tasks, thread)
 			if (o != t)
-				task_notify_locked(o);
+				signal_notify_locked(o);
 	}
 	pthread_mutex_unlock(&p->siglock);
 }
@@ -465,7 +495,7 @@ static bool deliver_group_locked(struct task *t, enum signal_next *next)
 	struct process *p = t->p;
 	int why = p->cld_notify;
 
-	if (p->group_exit || t->dead) {
+	if (signal_doomed_locked(t) || t->dead) {
 		pthread_mutex_unlock(&p->siglock);
 		*next = SIGNAL_DEAD;
 		return true;

@@ -154,7 +154,7 @@ static enum step run_call(struct task *t)
 	long r;
 
 	sched_prepare(&t->st);
-	t->call.interrupted = signal_pending(t);
+	t->call.interrupted = signal_still_pending(t);
 	r = syscall_dispatch(t, &t->call);
 	if (r == -EBLOCKED) {
 		t->call.rerun = true;

@@ -397,7 +397,7 @@ long sys_sync(struct task *t, struct call *c)
 
 long sys_umask(struct task *t, struct call *c)
 {
-	struct fs_context *fs = t->p->fs;
+	struct fs_context *fs = task_fs(t);
 	uint32_t old;
 
 	pthread_mutex_lock(&fs->lock);

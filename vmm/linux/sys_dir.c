@@ -33,7 +33,7 @@ long sys_getdents64(struct task *t, struct call *c)
 
 long sys_getcwd(struct task *t, struct call *c)
 {
-	struct fs_context *fs = t->p->fs;
+	struct fs_context *fs = task_fs(t);
 	struct vfs *v = t->k->vfs;
 	struct path cwd, root;
 	char buf[VFS_PATH_MAX], *s = NULL;
@@ -66,7 +66,7 @@ long sys_getcwd(struct task *t, struct call *c)
 /* Takes over the reference. */
 static long set_dir(struct task *t, struct path *p, bool root)
 {
-	struct fs_context *fs = t->p->fs;
+	struct fs_context *fs = task_fs(t);
 	struct cred cred;
 	struct path old;
 	int err;

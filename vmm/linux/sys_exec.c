@@ -146,7 +146,7 @@ static int copy_args(struct task *t, uint64_t argv, uint64_t envp, struct exec_a
 	return r;
 }
 
-static long execve_common(struct task *t, int dirfd, uint64_t name, uint64_t argv, uint64_t envp,
+static long execve_common(struct task *t, struct call *c, int dirfd, uint64_t name, uint64_t argv, uint64_t envp,
 			  unsigned flags)
 {
 	struct exec_args a = {.strv = NULL};
@@ -154,6 +154,8 @@ static long execve_common(struct task *t, int dirfd, uint64_t name, uint64_t arg
 	ssize_t len;
 	long r;
 
+	if (c->rerun)
+		return do_execve_again(t);
 	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
 	path = malloc(PATH_MAX);
@@ -182,11 +184,11 @@ static long execve_common(struct task *t, int dirfd, uint64_t name, uint64_t arg
 
 long sys_execve(struct task *t, struct call *c)
 {
-	return execve_common(t, AT_FDCWD, c->args[0], c->args[1], c->args[2], 0);
+	return execve_common(t, c, AT_FDCWD, c->args[0], c->args[1], c->args[2], 0);
 }
 
 long sys_execveat(struct task *t, struct call *c)
 {
-	return execve_common(t, (int)c->args[0], c->args[1], c->args[2], c->args[3],
+	return execve_common(t, c, (int)c->args[0], c->args[1], c->args[2], c->args[3],
 			     (unsigned)c->args[4]);
 }

@@ -20,7 +20,7 @@ static void before_close(struct task *t, int fd)
 
 	if (!atomic_load(&t->k->vfs->nrecord_locks))
 		return;
-	f = fdtable_lookup(t->p->files, fd);
+	f = fdtable_lookup(task_files(t), fd);
 	if (f) {
 		record_locks_release(t->p, f);
 		file_close(f);
@@ -30,22 +30,40 @@ static void before_close(struct task *t, int fd)
 long sys_close(struct task *t, struct call *c)
 {
 	before_close(t, (int)c->args[0]);
-	return fdtable_close(t->p->files, (int)c->args[0]);
+	return fdtable_close(task_files(t), (int)c->args[0]);
+}
+
+/* No other thread uses the process's parts, and only t could make one. */
+static bool alone(struct task *t)
+{
+	bool yes;
+
+	pthread_mutex_lock(&t->p->siglock);
+	yes = t->p->ntasks <= 1;
+	pthread_mutex_unlock(&t->p->siglock);
+	return yes;
 }
 
 static int unshare_files(struct task *t)
 {
-	struct fdtable *old = t->p->files, *new;
+	struct fdtable *old = task_files(t), *new;
+	bool single = alone(t);
 
-	if (fdtable_refs(old) == 1)
+	if (fdtable_refs(old) == 1 && (t->own_files || single))
 		return 0;
 	new = fdtable_clone(old);
 	if (!new)
 		return -ENOMEM;
-	pthread_mutex_lock(&t->p->lock);
-	t->p->files = new;
-	pthread_mutex_unlock(&t->p->lock);
-	fdtable_put(old);
+	if (single && !t->own_files) {
+		pthread_mutex_lock(&t->p->lock);
+		t->p->files = new;
+		pthread_mutex_unlock(&t->p->lock);
+		fdtable_put(old);
+		return 0;
+	}
+	if (t->own_files)
+		fdtable_put(t->own_files);
+	t->own_files = new;
 	return 0;
 }
 
@@ -64,10 +82,10 @@ long sys_close_range(struct task *t, struct call *c)
 	}
 	if (!(flags & CLOSE_RANGE_CLOEXEC_K) && atomic_load(&t->k->vfs->nrecord_locks) &&
 	    first <= INT32_MAX)
-		for (int fd = fdtable_next(t->p->files, (int)first);
-		     fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(t->p->files, fd + 1))
+		for (int fd = fdtable_next(task_files(t), (int)first);
+		     fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(task_files(t), fd + 1))
 			before_close(t, fd);
-	fdtable_close_range(t->p->files, first, last, flags & CLOSE_RANGE_CLOEXEC_K);
+	fdtable_close_range(task_files(t), first, last, flags & CLOSE_RANGE_CLOEXEC_K);
 	return 0;
 }
 
@@ -76,7 +94,7 @@ static long dup_min(struct task *t, struct file *f, int min, bool cloexec)
 	int fd;
 
 	file_dup(f);
-	fd = fdtable_install(t->p->files, f, min, nofile_limit(t), cloexec);
+	fd = fdtable_install(task_files(t), f, min, nofile_limit(t), cloexec);
 	if (fd < 0)
 		file_close(f);
 	return fd;
@@ -97,7 +115,7 @@ static long dup_to(struct task *t, int oldfd, int newfd, bool cloexec)
 {
 	if (oldfd != newfd)
 		before_close(t, newfd);
-	return fdtable_dup2(t->p->files, oldfd, newfd, nofile_limit(t), cloexec);
+	return fdtable_dup2(task_files(t), oldfd, newfd, nofile_limit(t), cloexec);
 }
 
 long sys_dup2(struct task *t, struct call *c)
@@ -123,15 +141,15 @@ static long do_pipe(struct task *t, uint64_t ufds, unsigned flags)
 	err = pipe_files(t, flags & O_NONBLOCK, f);
 	if (err)
 		return err;
-	err = fdtable_install2(t->p->files, f, nofile_limit(t), flags & O_CLOEXEC, fd);
+	err = fdtable_install2(task_files(t), f, nofile_limit(t), flags & O_CLOEXEC, fd);
 	if (err) {
 		file_close(f[0]);
 		file_close(f[1]);
 		return err == -EINVAL ? -EMFILE : err;
 	}
 	if (copy_to_guest(task_mm(t), gva(ufds), fd, sizeof(fd))) {
-		fdtable_close(t->p->files, fd[0]);
-		fdtable_close(t->p->files, fd[1]);
+		fdtable_close(task_files(t), fd[0]);
+		fdtable_close(task_files(t), fd[1]);
 		return -EFAULT;
 	}
 	return 0;
@@ -198,10 +216,10 @@ static long fcntl_any(struct task *t, struct call *c, struct file *f, int fd, ui
 			return -EINVAL;
 		return dup_min(t, f, (int)arg, (int)c->args[1] == F_DUPFD_CLOEXEC);
 	case F_GETFD:
-		r = fdtable_get_cloexec(t->p->files, fd);
+		r = fdtable_get_cloexec(task_files(t), fd);
 		return r > 0 ? FD_CLOEXEC : r;
 	case F_SETFD:
-		return fdtable_set_cloexec(t->p->files, fd, arg & FD_CLOEXEC);
+		return fdtable_set_cloexec(task_files(t), fd, arg & FD_CLOEXEC);
 	case F_GETFL:
 		return (long)f->flags;
 	default:
@@ -300,7 +318,7 @@ long sys_ioctl(struct task *t, struct call *c)
 	switch (cmd) {
 	case FIOCLEX:
 	case FIONCLEX:
-		return fdtable_set_cloexec(t->p->files, fd, cmd == FIOCLEX);
+		return fdtable_set_cloexec(task_files(t), fd, cmd == FIOCLEX);
 	case FIONBIO:
 		return fion_bit(t, f, arg, O_NONBLOCK);
 	case FIOASYNC:

@@ -142,8 +142,8 @@ static int send_thread(struct task *t, int tgid, int tid, int sig, const struct 
 	}
 	if (to)
 		r = send_checked_locked(t, to->p, to, sig, info);
-	else if (q && q->pid == (uint32_t)tid) /* a zombie: it can be sent to, and nothing happens */
-		r = send_checked_locked(t, q, NULL, sig, info);
+	else if (q && q->pid == (uint32_t)tid) /* it has ended: it can be sent to, and nothing happens */
+		r = sig < 0 || sig > NSIG_GUEST ? -EINVAL : signal_check_permission_locked(t->p, q, sig);
 	pthread_mutex_unlock(&k->tree_lock);
 	return r;
 }

@@ -54,7 +54,7 @@ static int check_file_access(struct file *f, unsigned prot, bool shared)
 static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struct mm_map *m,
 		    struct file **hold)
 {
-	struct file *f = fdtable_lookup(t->p->files, fd);
+	struct file *f = fdtable_lookup(task_files(t), fd);
 	bool shared = (flags & MAP_TYPE_MASK) != MAP_PRIVATE;
 	int r, err = -ENODEV;
 
@@ -166,7 +166,7 @@ long sys_mmap(struct task *t, struct call *c)
 	if (off & ~PAGE_MASK)
 		return -EINVAL;
 	if (!(flags & MAP_ANONYMOUS)) {
-		hold = fdtable_lookup(t->p->files, (int)c->args[4]);
+		hold = fdtable_lookup(task_files(t), (int)c->args[4]);
 		if (!hold)
 			return -EBADF;
 		file_close(hold);

@@ -13,7 +13,7 @@
 static void new_owner(struct task *t, struct inode *dir, const struct cred *c, uint32_t mode,
 		      struct inode_new *n)
 {
-	struct fs_context *fs = t->p->fs;
+	struct fs_context *fs = task_fs(t);
 
 	memset(n, 0, sizeof(*n));
 	pthread_mutex_lock(&fs->lock);
@@ -228,7 +228,7 @@ static long open_call(struct task *t, int dirfd, uint64_t upath, unsigned flags,
 	err = do_openat(t, dirfd, path, flags, mode, &f);
 	if (err)
 		return err;
-	fd = fdtable_install(t->p->files, f, 0, nofile_limit(t), flags & O_CLOEXEC);
+	fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), flags & O_CLOEXEC);
 	if (fd < 0)
 		file_close(f);
 	/* A limit of 0 descriptors is "too many" too. */

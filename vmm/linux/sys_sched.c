@@ -17,7 +17,6 @@
 static long on_task(struct task *t, int tid,
 		    long (*f)(struct task *self, struct task *other, void *arg), void *arg)
 {
-	struct process *p;
 	struct task *other;
 	long r = -ESRCH;
 
@@ -25,15 +24,11 @@ static long on_task(struct task *t, int tid,
 		return -EINVAL;
 	if (tid == 0 || tid == (int)t->tid)
 		return f(t, t, arg);
-	p = process_find(t->k, (uint32_t)tid);
-	if (!p)
-		return -ESRCH;
 	pthread_mutex_lock(&t->k->tree_lock);
-	TAILQ_FOREACH (other, &p->tasks, thread)
-		if (other->tid == (uint32_t)tid)
-			r = f(t, other, arg);
+	other = task_find_locked(t->k, (uint32_t)tid);
+	if (other)
+		r = f(t, other, arg);
 	pthread_mutex_unlock(&t->k->tree_lock);
-	process_put(p);
 	return r;
 }
 
@@ -62,7 +57,7 @@ static uint64_t all_cpus(struct kernel *k)
 static long get_affinity(struct task *self, struct task *t, void *arg)
 {
 	(void)self;
-	*(uint64_t *)arg = t->st.cpu_mask & all_cpus(t->k);
+	*(uint64_t *)arg = sched_get_affinity(&t->st) & all_cpus(t->k);
 	return 0;
 }
 

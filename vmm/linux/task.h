@@ -67,7 +67,6 @@ struct process {
 	tasks; /* changed with siglock held, too: either lock protects a reader */
 	unsigned ntasks;
 	bool execed;            /* setpgid: EACCES after exec */
-	int leader_status;      /* wait status of the first task, once it has ended */
 	unsigned group_signals; /* counts signals sent to its whole group: fork must not miss one */
 	int pdeath_signal;    /* sent to this process when its parent dies; 0: none, and 0 in a new
 				 child */
@@ -78,7 +77,8 @@ struct process {
 	} times;
 	struct waitq child_wait; /* parents wait here for their children */
 
-	/* the tasks' owners; changed only by exec with one task left, or at exit: */
+	/* read by all its tasks without a lock: changed only by exec with one task left, or at exit:
+	 */
 	struct mm *mm;
 	struct fdtable *files;
 	struct fs_context *fs;
@@ -107,6 +107,7 @@ struct process {
 	struct sigqueue_set pending;
 	bool group_exit; /* every task dies at its next step */
 	int group_exit_status;
+	struct task *exec_task; /* waits in execve until it is the only one: all others die */
 	/* job control: a stop begins (stopping), every task joins it (nstopped), it is complete
 	 * (stopped) */
 	bool stopping, stopped;
@@ -119,6 +120,8 @@ struct process {
 	struct timer itimer;
 	int64_t itimer_deadline, itimer_interval;
 
+	_Atomic unsigned membarrier; /* membarrier(2)'s registered commands; exec clears it */
+
 	/* vfork: the parent's task sleeps here until the child execs or exits */
 	struct waitq vfork_wait;
 	_Atomic bool vfork_done;
@@ -129,9 +132,16 @@ struct task {
 	/* immutable after creation: */
 	struct process *p; /* a reference */
 	struct kernel *k;
+
+	/* Changed (execve makes its caller the first task) with k->tree_lock and p->siglock held,
+	 * read by others with either: */
 	uint32_t tid;
 
 	/* owner: */
+	/* Not shared with the process: made without CLONE_FILES, CLONE_FS, or unshared. NULL: the
+	 * process's. References. */
+	struct fdtable *own_files;
+	struct fs_context *own_fs;
 	struct cpu cpu;
 	struct call call;
 	bool in_call;              /* call is unfinished */
@@ -147,7 +157,7 @@ struct task {
 	} altstack;
 	bool saved_mask_valid; /* sigsuspend, ppoll: restore saved_mask after delivery */
 	uint64_t saved_mask;
-	bool dead;
+	_Atomic bool dead;           /* others look at it to choose who gets a signal */
 	int exit_status;             /* wait status when dead by itself */
 	struct process *vfork_child; /* CLONE_VFORK in progress; a reference */
 	struct trap trap;            /* the last one: signal frames show it */
@@ -184,6 +194,14 @@ static inline struct mm *task_mm(struct task *t)
 {
 	return t->p->mm;
 }
+static inline struct fdtable *task_files(struct task *t)
+{
+	return t->own_files ? t->own_files : t->p->files;
+}
+static inline struct fs_context *task_fs(struct task *t)
+{
+	return t->own_fs ? t->own_fs : t->p->fs;
+}
 
 /*
  * One step of a task that its caller owns: starts or goes on with a system call, delivers signals,
@@ -211,6 +229,8 @@ int process_create(struct kernel *k, struct process *parent, struct process **ou
 		   struct task **first);
 /* Rolls back process_create and whatever was bound. */
 void process_abort(struct process *p, struct task *first);
+/* The task of that id, in whatever process, or NULL. tree_lock held. */
+struct task *task_find_locked(struct kernel *k, uint32_t tid);
 /* Links the process into the tree and makes the task runnable. */
 void process_start(struct process *p, struct task *first);
 
@@ -249,7 +269,7 @@ struct clone_args_k {
 long do_clone(struct task *t, struct call *c, const struct clone_args_k *a);
 
 /*
- * Replaces t's program. argv and envp are kernel copies. 0; or a negative errno with the task
+ * Replaces t's process's program, ends its other tasks and makes t the first. argv and envp are kernel copies. 0; or a negative errno with the task
  * unchanged; past the point of no return a failure kills the task (SIGKILL or SIGSEGV as Linux
  * does). *what as in kernel_start_init, may be NULL.
  */
@@ -262,6 +282,9 @@ struct exec_args {
 };
 long do_execve(struct task *t, int dirfd, const char *path, const struct exec_args *a,
 	       unsigned at_flags, const char **what);
+/* Both may return -EBLOCKED: other tasks of the process have to end first. What is ready by then is
+ * kept in t->call; this goes on with it. */
+long do_execve_again(struct task *t);
 
 /* ---- architecture: vmm/linux/ARCH/ ---- */
 

@@ -223,7 +223,7 @@ static int walk_to_last(struct walker *w)
 
 static int walk_start(struct walker *w, int dirfd, const char *path)
 {
-	struct fs_context *fs = w->t->p->fs;
+	struct fs_context *fs = task_fs(w->t);
 
 	pthread_mutex_lock(&fs->lock);
 	w->root = fs->root;
@@ -238,7 +238,7 @@ static int walk_start(struct walker *w, int dirfd, const char *path)
 	pthread_mutex_unlock(&fs->lock);
 	if (w->at.d)
 		return 0;
-	w->dirfile = fdtable_lookup(w->t->p->files, dirfd);
+	w->dirfile = fdtable_lookup(task_files(w->t), dirfd);
 	if (!w->dirfile)
 		return -EBADF;
 	w->at = vfs_file(w->dirfile)->path;
@@ -337,7 +337,7 @@ void walk_end2(struct walker *outer, struct walker *inner)
 
 static int path_of_fd(struct task *t, int dirfd, struct path *out)
 {
-	struct fs_context *fs = t->p->fs;
+	struct fs_context *fs = task_fs(t);
 	struct file *f;
 
 	if (dirfd == AT_FDCWD) {
@@ -347,7 +347,7 @@ static int path_of_fd(struct task *t, int dirfd, struct path *out)
 		pthread_mutex_unlock(&fs->lock);
 		return 0;
 	}
-	f = fdtable_lookup(t->p->files, dirfd);
+	f = fdtable_lookup(task_files(t), dirfd);
 	if (!f)
 		return -EBADF;
 	*out = vfs_file(f)->path;
