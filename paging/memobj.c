@@ -248,6 +248,16 @@ size_t memobj_resident(struct memobj *o)
 	return n;
 }
 
+int memobj_next_resident(struct memobj *o, uint64_t *pgoff)
+{
+	pfn_t pfn;
+
+	pthread_mutex_lock(&o->lock);
+	pfn = radix_next(&o->pages, pgoff);
+	pthread_mutex_unlock(&o->lock);
+	return pfn ? 0 : -ENOENT;
+}
+
 /* ---- mappings ---- */
 
 void memobj_map_add(struct memobj *o, struct vma_node *n)

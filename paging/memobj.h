@@ -48,6 +48,8 @@ int memobj_set_size(struct memobj *o, uint64_t size);
 int memobj_get_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
 /* The same only if it is resident: 0 or -ENOENT. */
 int memobj_peek_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
+/* Moves *pgoff on to the first resident page from there: 0, or -ENOENT: none. */
+int memobj_next_resident(struct memobj *o, uint64_t *pgoff);
 
 /*
  * Reads or writes the object's bytes from or to ordinary memory. Reading stops at the size; writing

@@ -21,8 +21,10 @@ struct proc_inode {
 };
 
 struct proc_file {
-	char *text; /* protected by inode->lock; NULL: not made yet */
-	size_t len;
+	/* protected by inode->lock: */
+	bool made;
+	char *text; /* NULL: empty */
+	size_t len, cap;
 };
 
 static const struct inode_ops proc_dir_ops, proc_file_inode_ops, proc_link_ops, proc_magic_ops;
@@ -270,34 +272,50 @@ static void emit_table(const struct proc_entry *c, uint32_t pid, struct dir_emit
 	}
 }
 
-/* The smallest PID >= from in the tree, or 0. */
-static uint32_t next_pid(struct kernel *k, uint32_t from)
+static int by_number(const void *a, const void *b)
 {
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The PIDs of the tree from `from` on, in order: how many; *out is malloc'd. */
+static size_t pids_from(struct kernel *k, uint32_t from, uint32_t **out)
+{
+	size_t n = 0, cap = 0;
 	struct process *p;
-	uint32_t best = 0;
 
 	pthread_mutex_lock(&k->tree_lock);
 	TAILQ_FOREACH (p, &k->processes, all)
-		if (p->pid >= from && (!best || p->pid < best))
-			best = p->pid;
+		cap += p->pid >= from;
+	*out = malloc((cap ? cap : 1) * sizeof(**out));
+	if (*out)
+		TAILQ_FOREACH (p, &k->processes, all)
+			if (p->pid >= from)
+				(*out)[n++] = p->pid;
 	pthread_mutex_unlock(&k->tree_lock);
-	return best;
+	if (n)
+		qsort(*out, n, sizeof(**out), by_number);
+	return n;
 }
 
 /* Positions 1000 + PID. */
 static void emit_pids(struct kernel *k, struct dir_emit *e, int64_t *pos)
 {
-	uint32_t pid = *pos > 1000 ? (uint32_t)(*pos - 1000) : 1;
+	uint32_t *pids;
+	size_t n = pids_from(k, *pos > 1000 ? (uint32_t)(*pos - 1000) : 1, &pids);
 
-	while ((pid = next_pid(k, pid))) {
+	for (size_t i = 0; i < n; i++) {
+		int64_t next = 1000 + (int64_t)pids[i] + 1;
 		char name[16];
-		int n = snprintf(name, sizeof(name), "%u", pid);
+		int len = snprintf(name, sizeof(name), "%u", pids[i]);
 
-		if (!dir_emit(e, name, (size_t)n, ((uint64_t)pid << 32) + 1,
-			      1000 + (int64_t)pid + 1, S_IFDIR >> 12))
-			return;
-		*pos = 1000 + (int64_t)++pid;
+		if (!dir_emit(e, name, (size_t)len, ((uint64_t)pids[i] << 32) + 1, next,
+			      S_IFDIR >> 12))
+			break;
+		*pos = next;
 	}
+	free(pids);
 }
 
 static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos)
@@ -444,6 +462,8 @@ static int make_text(struct file *f, struct proc_file *pf, struct task *reader)
 	struct proc_buf b = {0};
 	struct proc_ctx ctx;
 	int err = ctx_get(i, reader, &ctx);
+	struct vfs *v = i->sb->v;
+	size_t old_cap;
 	char *old;
 
 	if (err)
@@ -452,15 +472,24 @@ static int make_text(struct file *f, struct proc_file *pf, struct task *reader)
 	ctx_put(&ctx);
 	if (!err && b.failed)
 		err = -ENOMEM;
+	/* Many long texts held open would be the VMM's memory. */
+	if (!err && atomic_fetch_add(&v->proc_bytes, b.cap) + b.cap > PROC_ALL_MAX) {
+		atomic_fetch_sub(&v->proc_bytes, b.cap);
+		err = -ENOMEM;
+	}
 	if (err) {
 		free(b.s);
 		return err;
 	}
 	pthread_mutex_lock(&i->lock);
 	old = pf->text;
-	pf->text = b.s ? b.s : strdup("");
+	old_cap = pf->cap;
+	pf->text = b.s;
 	pf->len = b.len;
+	pf->cap = b.cap;
+	pf->made = true;
 	pthread_mutex_unlock(&i->lock);
+	atomic_fetch_sub(&v->proc_bytes, old_cap);
 	free(old);
 	return 0;
 }
@@ -475,7 +504,7 @@ static ssize_t proc_read(struct file *f, struct xfer *x, int64_t *pos, struct sc
 	bool made;
 
 	pthread_mutex_lock(&i->lock);
-	made = pf->text;
+	made = pf->made;
 	pthread_mutex_unlock(&i->lock);
 	if (!*pos || !made)
 		err = make_text(f, pf, task ? container_of(task, struct task, st) : NULL);
@@ -535,6 +564,7 @@ static void proc_release(struct file *f)
 	struct proc_file *pf = vfs_file(f)->priv;
 
 	if (pf) {
+		atomic_fetch_sub(&vfs_file(f)->k->vfs->proc_bytes, pf->cap);
 		free(pf->text);
 		free(pf);
 	}

@@ -10,6 +10,7 @@
 
 #include "sys_fs.h"
 
+#define PROC_ALL_MAX  (64UL << 20) /* all texts of open files together */
 #define PROC_TEXT_MAX (16UL << 20) /* the longest file: maps of 65,530 mappings */
 
 /* A text that grows. */

@@ -245,7 +245,7 @@ static int show_uuid(struct proc_buf *b, const struct proc_ctx *ctx)
 
 static int show_file_nr(struct proc_buf *b, const struct proc_ctx *ctx)
 {
-	proc_printf(b, "%u\t0\t%u\n", atomic_load(&ctx->k->vfs->nfiles), VFS_FILES_MAX);
+	proc_printf(b, "%u\t0\t%u\n", atomic_load(&ctx->k->vfs->nfiles), ctx->k->vfs->max_files);
 	return 0;
 }
 
@@ -274,7 +274,7 @@ CONSTANT_NUMBER(show_overcommit, 1)
 CONSTANT_NUMBER(show_max_map_count, 65530)
 CONSTANT_NUMBER(show_mmap_min_addr, ABI_USER_MIN)
 CONSTANT_NUMBER(show_pipe_max, PIPE_MAX_SIZE)
-CONSTANT_NUMBER(show_file_max, VFS_FILES_MAX)
+CONSTANT_NUMBER(show_file_max, ctx->k->vfs->max_files)
 CONSTANT_NUMBER(show_nr_open, 1048576)
 
 #define FILE_ROW(n, fn)                                                                            \

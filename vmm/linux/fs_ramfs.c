@@ -290,26 +290,22 @@ static ssize_t ramfs_write(struct file *f, struct xfer *x, int64_t *pos, struct 
 /* SEEK_DATA and SEEK_HOLE by resident pages. i->lock held. */
 static int64_t seek_data(struct inode *i, int64_t off, bool want_data, int64_t size)
 {
-	struct gmem *gm = fs_of(i->sb)->gm;
 	struct memobj *o = ri(i)->obj;
-	uint64_t ix = (uint64_t)off >> PAGE_SHIFT,
-		 end = ((uint64_t)size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	unsigned budget = 1U << 20;
+	uint64_t ix = (uint64_t)off >> PAGE_SHIFT, next;
+	int64_t at;
 
-	for (; ix < end && budget--; ix++) {
-		pfn_t pfn;
-		bool there = !memobj_peek_page(o, ix, &pfn);
-
-		if (there)
-			frame_put(gm, pfn);
-		if (there == want_data)
+	for (;; ix++) {
+		next = ix;
+		if (memobj_next_resident(o, &next))
+			next = UINT64_MAX >> PAGE_SHIFT;
+		if (want_data || next != ix)
 			break;
 	}
-	/* Past the search's bound (4 GiB of one kind) all counts as data, which is always allowed.
-	 */
-	if (ix >= end)
+	ix = want_data ? next : ix;
+	if (ix > (uint64_t)(size - 1) >> PAGE_SHIFT)
 		return want_data ? -ENXIO : size;
-	return (int64_t)(ix << PAGE_SHIFT) > off ? (int64_t)(ix << PAGE_SHIFT) : off;
+	at = (int64_t)(ix << PAGE_SHIFT);
+	return at > off ? at : off;
 }
 
 static int64_t ramfs_lseek(struct file *f, int64_t off, int whence)
@@ -374,23 +370,18 @@ static int punch(struct inode *i, int64_t off, int64_t len)
 	static const uint8_t zeros[PAGE_SIZE];
 	struct memobj *o = ri(i)->obj;
 	int64_t size = data_size(i), end = len > size - off ? size : off + len;
+	uint64_t ix = (uint64_t)off >> PAGE_SHIFT;
 
-	/* Only resident pages are touched: a hole stays one. */
-	while (off < end) {
-		int64_t n = (int64_t)PAGE_SIZE - (off & (int64_t)(PAGE_SIZE - 1));
-		pfn_t pfn;
+	/* Only resident pages are touched: a hole stays one, and its size costs nothing. */
+	for (; !memobj_next_resident(o, &ix) && (int64_t)(ix << PAGE_SHIFT) < end; ix++) {
+		int64_t from = (int64_t)(ix << PAGE_SHIFT), to = from + (int64_t)PAGE_SIZE;
+		ssize_t put;
 
-		if (n > end - off)
-			n = end - off;
-		if (!memobj_peek_page(o, (uint64_t)off >> PAGE_SHIFT, &pfn)) {
-			ssize_t put;
-
-			frame_put(fs_of(i->sb)->gm, pfn);
-			put = memobj_write(o, (uint64_t)off, zeros, (size_t)n);
-			if (put < 0)
-				return (int)put;
-		}
-		off += n;
+		from = from > off ? from : off;
+		to = to < end ? to : end;
+		put = memobj_write(o, (uint64_t)from, zeros, (size_t)(to - from));
+		if (put < 0)
+			return (int)put;
 	}
 	return 0;
 }

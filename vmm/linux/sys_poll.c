@@ -20,7 +20,7 @@
 struct poll_entry {
 	struct file *f; /* a reference; NULL: not open, or fd < 0 */
 	int fd;
-	unsigned events, revents;
+	uint16_t events, revents;
 };
 
 struct poll_state {
@@ -70,7 +70,7 @@ static long poll_scan(struct poll_state *s, struct sched_task *task)
 		}
 		got = vfs_ops(e->f)->poll ? vfs_ops(e->f)->poll(e->f, count ? NULL : task)
 					  : POLL_ALWAYS;
-		e->revents = got & wanted;
+		e->revents = (uint16_t)(got & wanted);
 		if (e->revents)
 			count++;
 	}
@@ -155,7 +155,7 @@ static long poll_begin(struct task *t, struct call *c, struct poll_state **out)
 	s->n = n;
 	for (unsigned i = 0; i < n; i++) {
 		s->e[i].fd = p[i].fd;
-		s->e[i].events = (unsigned short)p[i].events;
+		s->e[i].events = (uint16_t)p[i].events;
 		s->e[i].f = p[i].fd >= 0 ? fdtable_lookup(t->p->files, p[i].fd) : NULL;
 		if (s->e[i].f && vfs_file(s->e[i].f)->opath) {
 			file_close(s->e[i].f);
@@ -287,7 +287,7 @@ static long select_begin(struct task *t, struct call *c, struct poll_state **out
 
 		for (unsigned k = 0; k < 3; k++)
 			if (s->sets[k * w + (unsigned)fd / 64] >> (fd % 64) & 1)
-				e.events |= select_events[k];
+				e.events |= (uint16_t)select_events[k];
 		if (!e.events)
 			continue;
 		e.f = fdtable_lookup(t->p->files, fd);

@@ -27,7 +27,7 @@ static struct vfs_file *file_new(struct kernel *k, const struct path *p,
 	struct vfs *v = k->vfs;
 	struct vfs_file *f;
 
-	if (atomic_fetch_add(&v->nfiles, 1) >= VFS_FILES_MAX) {
+	if (atomic_fetch_add(&v->nfiles, 1) >= v->max_files) {
 		atomic_fetch_sub(&v->nfiles, 1);
 		*err = -ENFILE;
 		return NULL;

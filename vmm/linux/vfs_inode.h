@@ -29,7 +29,7 @@
 #define VFS_LINK_MAX      65000 /* hard links of one inode */
 #define VFS_HASH_BITS     16
 #define VFS_LRU_MAX       8192
-#define VFS_FILES_MAX     1000000 /* open file descriptions of all processes: ENFILE */
+#define VFS_FILES_MAX     1000000 /* open file descriptions of all processes, at most: ENFILE */
 #define VFS_FILE_SIZE_MAX (1LL << 46)
 
 struct vfs;
@@ -283,6 +283,8 @@ struct vfs {
 	struct stdio *stdio[3];
 	_Atomic uint32_t fg_pgrp;
 	_Atomic unsigned nfiles;
+	unsigned max_files;          /* immutable: a share of the guest's memory */
+	_Atomic uint64_t proc_bytes; /* texts of open /proc files */
 	_Atomic unsigned nhostfds;
 	unsigned max_hostfds; /* immutable */
 };

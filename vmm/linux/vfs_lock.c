@@ -249,7 +249,7 @@ void vfs_process_exit(struct process *p)
 	struct vfs *v = p->k->vfs;
 	struct file *f;
 
-	if (!p->files || !atomic_load(&v->nrecord_locks))
+	if (!v || !p->files || !atomic_load(&v->nrecord_locks))
 		return;
 	for (int fd = fdtable_next(p->files, 0); fd >= 0; fd = fdtable_next(p->files, fd + 1)) {
 		f = fdtable_lookup(p->files, fd);

@@ -230,6 +230,12 @@ int vfs_create(struct kernel *k)
 	SLIST_INIT(&v->doomed);
 	SLIST_INIT(&v->supers);
 	v->max_hostfds = raise_nofile();
+	/* As Linux's file-max: each may cost the VMM a few hundred bytes. */
+	v->max_files = k->cfg.mem_limit / 16384 < VFS_FILES_MAX
+			       ? (unsigned)(k->cfg.mem_limit / 16384)
+			       : VFS_FILES_MAX;
+	if (v->max_files < 1024)
+		v->max_files = 1024;
 	v->lru_max = v->max_hostfds / 2 < VFS_LRU_MAX ? v->max_hostfds / 2 : VFS_LRU_MAX;
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;
