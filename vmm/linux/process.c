@@ -47,9 +47,20 @@ struct task *task_create(struct process *p, uint32_t tid)
 	return t;
 }
 
+void task_drop_parts(struct task *t)
+{
+	if (t->own_files)
+		fdtable_put(t->own_files);
+	if (t->own_fs)
+		fs_context_put(t->own_fs);
+	t->own_files = NULL;
+	t->own_fs = NULL;
+}
+
 void task_free(struct task *t)
 {
 	call_finish(t, &t->call);
+	task_drop_parts(t);
 	futex_owner_fini(t->k->futex, &t->futex);
 	free(t->restart_call);
 	process_put(t->vfork_child);
@@ -65,11 +76,23 @@ void task_link_locked(struct task *t)
 {
 	struct process *p = t->p;
 
-	pthread_mutex_lock(&p->siglock);
 	TAILQ_INSERT_TAIL(&p->tasks, t, thread);
 	p->ntasks++;
-	pthread_mutex_unlock(&p->siglock);
+	/* It may have to join a stop, or be the one that takes a signal. */
+	signal_recalc_locked(t);
 	atomic_fetch_add(&p->k->ntasks, 1);
+}
+
+struct task *task_find_locked(struct kernel *k, uint32_t tid)
+{
+	struct process *p;
+	struct task *t;
+
+	TAILQ_FOREACH (p, &k->processes, all)
+		TAILQ_FOREACH (t, &p->tasks, thread)
+			if (t->tid == tid)
+				return t;
+	return NULL;
 }
 
 /* ---- processes ---- */
@@ -314,7 +337,9 @@ void process_link_locked(struct process *p, struct task *first, struct process *
 	TAILQ_INSERT_TAIL(&k->processes, p, all);
 	p->life = LIFE_RUNNING;
 	registry_set_owner(k->registry, p->pid, p);
+	pthread_mutex_lock(&p->siglock);
 	task_link_locked(first);
+	pthread_mutex_unlock(&p->siglock);
 	stats_count_process(k->stats);
 }
 
