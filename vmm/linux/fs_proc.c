@@ -414,7 +414,7 @@ static ssize_t proc_magic_readlink(struct inode *i, struct dentry *d, struct tas
 				   size_t size)
 {
 	struct vfs *v = i->sb->v;
-	struct fs_context *fs = t->p->fs;
+	struct fs_context *fs = task_fs(t);
 	char tmp[VFS_PATH_MAX], *s;
 	struct path p, root;
 	ssize_t n = -ENAMETOOLONG;

@@ -156,7 +156,7 @@ static long poll_begin(struct task *t, struct call *c, struct poll_state **out)
 	for (unsigned i = 0; i < n; i++) {
 		s->e[i].fd = p[i].fd;
 		s->e[i].events = (uint16_t)p[i].events;
-		s->e[i].f = p[i].fd >= 0 ? fdtable_lookup(t->p->files, p[i].fd) : NULL;
+		s->e[i].f = p[i].fd >= 0 ? fdtable_lookup(task_files(t), p[i].fd) : NULL;
 		if (s->e[i].f && vfs_file(s->e[i].f)->opath) {
 			file_close(s->e[i].f);
 			s->e[i].f = NULL;
@@ -254,7 +254,7 @@ static long select_begin(struct task *t, struct call *c, struct poll_state **out
 		return -EINVAL;
 	/* Linux looks at no more bits than the table of descriptors has. */
 	for (last = -1; last < nfds;) {
-		int next = fdtable_next(t->p->files, last + 1);
+		int next = fdtable_next(task_files(t), last + 1);
 
 		if (next < 0)
 			break;
@@ -290,7 +290,7 @@ static long select_begin(struct task *t, struct call *c, struct poll_state **out
 				e.events |= (uint16_t)select_events[k];
 		if (!e.events)
 			continue;
-		e.f = fdtable_lookup(t->p->files, fd);
+		e.f = fdtable_lookup(task_files(t), fd);
 		if (!e.f)
 			return -EBADF;
 		s->e[s->n++] = e;
