@@ -27,16 +27,16 @@ enum {
 	F_REALTIME = 256,
 };
 
-#define W_WAITERS 0x80000000U
-#define W_DIED	  0x40000000U
-#define W_TID	  0x3fffffffU
+#define W_WAITERS   0x80000000U
+#define W_DIED      0x40000000U
+#define W_TID       0x3fffffffU
 #define KERNEL_HALF ((void *)0xffff800000000000UL)
 
 typedef _Atomic uint32_t word_t;
 
 /* val2 or the timeout is `timeout`. */
-HELPER long futex(const void *uaddr, unsigned op, uint32_t val, const void *timeout, const void *uaddr2,
-		  uint32_t val3)
+HELPER long futex(const void *uaddr, unsigned op, uint32_t val, const void *timeout,
+		  const void *uaddr2, uint32_t val3)
 {
 	return syscall(SYS_futex, uaddr, op, val, timeout, uaddr2, val3);
 }
