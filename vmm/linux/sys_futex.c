@@ -239,7 +239,7 @@ static long begin_wait_requeue_pi(struct task *t, struct call *c, const struct f
 	uint32_t v;
 	long r;
 
-	if (a->uaddr == a->uaddr2 || !a->val3)
+	if (a->uaddr == a->uaddr2)
 		return -EINVAL;
 	r = key_of(t, a, a->uaddr2, true, &target);
 	if (r == 0)
@@ -335,6 +335,7 @@ long sys_futex(struct task *t, struct call *c)
 	case FUTEX_UNLOCK_PI:
 		return do_unlock_pi(t, &a);
 	case FUTEX_WAIT_REQUEUE_PI:
+		a.val3 = FUTEX_BITSET_ANY;
 		return do_wait_requeue_pi(t, c, &a);
 	case FUTEX_CMP_REQUEUE_PI:
 		return do_cmp_requeue_pi(t, c, &a);
