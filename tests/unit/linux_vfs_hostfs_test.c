@@ -353,6 +353,9 @@ static void listing(void **state)
 	assert_int_equal(r, 0);
 	assert_int_equal(files, 300);
 	assert_int_equal(made, 3);
+	/* no room for one entry */
+	assert_int_equal(vt_call(&h.t, lseek, (uint64_t)fd, 0, SEEK_SET), 0);
+	assert_int_equal(vt_call(&h.t, getdents64, (uint64_t)fd, A_BUF, 10), -EINVAL);
 	/* from the end, and again from the start */
 	assert_int_equal(vt_call(&h.t, lseek, (uint64_t)fd, (uint64_t)pos, SEEK_SET), pos);
 	assert_int_equal(vt_call(&h.t, getdents64, (uint64_t)fd, A_BUF, sizeof(buf)), 0);

@@ -432,7 +432,7 @@ static void emit_synthetic(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 static int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 {
 	struct host_dir *hd = f->priv;
-	char buf[8192] __attribute__((aligned(8)));
+	char buf[32768] __attribute__((aligned(8)));
 	bool end = hd->fd < 0;
 
 	if (hd->fd < 0 && *pos < 2) {
@@ -443,7 +443,8 @@ static int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 	}
 	if (*pos >= SYNTH_POS && *pos != INT64_MAX)
 		end = true;
-	while (!end && !e->full) {
+	/* One step of the host is one of the guest: asking on would only learn of the end. */
+	while (!end && !e->used && !e->full) {
 		long n;
 
 		if (hd->host_pos != *pos && lseek(hd->fd, *pos, SEEK_SET) < 0)
@@ -465,7 +466,7 @@ static int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 			*pos = de->d_off;
 		}
 	}
-	if (!e->full && end)
+	if (end)
 		emit_synthetic(f, e, pos);
 	return 0;
 }
