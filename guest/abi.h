@@ -22,6 +22,21 @@
 #define PAGE_SIZE  4096UL
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
+/*
+ * The vDSO's notes of this name and type tell the VMM where the critical sections of its robust
+ * unlock functions lie. A section begins just after the instruction that released the lock, or
+ * tried to, and ends just after the one that cleared the pending slot.
+ */
+#define ABI_NOTE_NAME   "vmbox"
+#define ABI_NOTE_ROBUST 1
+/* abi_robust_note.kind: how the registers tell whether the lock was released. */
+#define ABI_ROBUST_KIND   0xff
+#define ABI_ROBUST_X86    1     /* ZF: the compare-exchange succeeded; the slot is rdx */
+#define ABI_ROBUST_LLSC   2     /* w3 == 0: the store-exclusive succeeded; the slot is x2 */
+#define ABI_ROBUST_LSE    3     /* w3, the old word, equals w1, the TID; the slot is x2 */
+#define ABI_ROBUST_CHOICE 4     /* no section: `start` is a branch; a nop there chooses LSE */
+#define ABI_ROBUST_SLOT32 0x100 /* the pending slot has 4 bytes, else 8 */
+
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
@@ -80,6 +95,12 @@ struct abi_clock_page {
 	uint64_t boottime_offset_ns;
 	uint32_t mult;
 	uint32_t shift;
+};
+
+/* The descriptor of an ABI_NOTE_ROBUST. start and end: each relative to its own address. */
+struct abi_robust_note {
+	int32_t start, end;
+	uint32_t kind;
 };
 #endif /* !__ASSEMBLER__ */
 

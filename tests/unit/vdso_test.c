@@ -237,6 +237,8 @@ static void page_set(int64_t mono, uint32_t mult, uint32_t shift)
 static void names(void **state)
 {
 	static const char *const all[] = {
+		"__vdso_futex_robust_list64_try_unlock",
+		"__vdso_futex_robust_list32_try_unlock",
 #if defined(__x86_64__)
 		"__vdso_clock_gettime",
 		"__vdso_gettimeofday",

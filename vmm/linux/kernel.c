@@ -2,6 +2,7 @@
  * The kernel's beginning and end.
  */
 #include "process.h"
+#include "robust_unlock.h"
 #include "stats.h"
 #include "sys.h"
 #include "syscalls.h"
@@ -30,7 +31,7 @@ static int vdso_init(struct kernel *k)
 	n = memobj_write(k->vdso_obj, 0, cfg->vdso, cfg->vdso_size);
 	if (n < 0)
 		return (int)n;
-	return (size_t)n == cfg->vdso_size ? 0 : -ENOMEM;
+	return (size_t)n == cfg->vdso_size ? robust_unlock_init(k) : -ENOMEM;
 }
 
 int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,

@@ -74,6 +74,13 @@ struct kernel_config {
 					    waiters remain */
 };
 
+/* A critical section of the vDSO's robust unlock, as offsets in its image: robust_unlock.h. */
+struct robust_range {
+	uint32_t start, end;
+	unsigned kind; /* ABI_ROBUST_* */
+	bool slot32;
+};
+
 struct kernel {
 	struct gmem *gm;
 	struct sched *sched;
@@ -84,13 +91,12 @@ struct kernel {
 	struct vfs *vfs;
 	struct trace *trace; /* NULL: no --strace */
 	struct stats *stats;
-	/* Completes an unlock of the vDSO in whose midst t was stopped; before t's robust lists are
-	 * walked. NULL: no such vDSO. */
-	void (*robust_fixup)(struct task *t);
 	struct kernel_config cfg;
 	const struct machine_ops *ops;
 	void *machine;
 	struct memobj *vdso_obj, *clock_obj;
+	struct robust_range robust[4]; /* the vDSO's */
+	unsigned nrobust;
 	int64_t boot_time; /* core_now() at creation */
 
 	/*

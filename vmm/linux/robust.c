@@ -7,6 +7,7 @@
 #include "robust.h"
 #include "futex_user.h"
 #include "process.h"
+#include "robust_unlock.h"
 #include "sys.h"
 #include "syscalls.h"
 
@@ -171,8 +172,7 @@ static void release(struct task *t)
 
 	/* A task that ends inside the vDSO's unlock has released the lock, but its pending slot
 	 * still names it. */
-	if (t->k->robust_fixup)
-		t->k->robust_fixup(t);
+	robust_unlock_fixup(t);
 	futex_owner_exit_begin(ft, &t->futex);
 	if (t->p->mm)
 		walk_all(t);

@@ -13,6 +13,7 @@
  * so that a signal is seen before the block, or refuses it, or wakes the blocked task.
  */
 #include "process.h"
+#include "robust_unlock.h"
 #include "trace.h"
 
 #include <signal.h>
@@ -523,6 +524,7 @@ enum signal_next signal_deliver(struct task *t, bool in_call, long result)
 	enum signal_next next;
 	int sig;
 
+	robust_unlock_signal(t);
 	if (in_call) {
 		t->restart = true;
 		t->result = result;
