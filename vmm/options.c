@@ -17,6 +17,9 @@ extern char **environ;
 #define GUEST_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define MEM_MIN	   (4ULL << 20)
 #define MEM_MAX	   (1ULL << 40)
+/* System calls that are not in every kernel: above the common ones. */
+#define ABI_NR_MIN 463
+#define ABI_NR_MAX 4094
 
 static const char run_help[] =
 	"Usage: vmbox run [OPTIONS] IMAGE [ARGS...]\n"
@@ -31,6 +34,7 @@ static const char run_help[] =
 	"  --user UID[:GID] run as this user (default: the caller)\n"
 	"  --mem SIZE       guest memory at most, as 512M or 2G (default: half of the host's, up to 4G)\n"
 	"  --cpus N         vCPUs (default: the CPUs that vmbox may use)\n"
+	"  --abi NAME[=V]   a proposed or later kernel interface: robust-list2=NR, robust-unlock=waiters\n"
 	"  --strace         print each system call on standard error\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
 	"  --help\n"
@@ -246,16 +250,39 @@ static int open_stats(struct run_options *o, const char *file)
 	return -1;
 }
 
-enum { OPT_ROOT = 256, OPT_CWD, OPT_ENV, OPT_ENV_HOST, OPT_USER, OPT_MEM, OPT_CPUS, OPT_STRACE, OPT_STATS, OPT_HELP };
+enum { OPT_ROOT = 256, OPT_CWD, OPT_ENV, OPT_ENV_HOST, OPT_USER, OPT_MEM, OPT_CPUS, OPT_ABI, OPT_STRACE, OPT_STATS, OPT_HELP };
 
 static const struct option long_options[] = {
 	{"root", required_argument, NULL, OPT_ROOT},   {"cwd", required_argument, NULL, OPT_CWD},
 	{"env", required_argument, NULL, OPT_ENV},     {"env-host", no_argument, NULL, OPT_ENV_HOST},
 	{"user", required_argument, NULL, OPT_USER},   {"mem", required_argument, NULL, OPT_MEM},
-	{"cpus", required_argument, NULL, OPT_CPUS},   {"strace", no_argument, NULL, OPT_STRACE},
+	{"cpus", required_argument, NULL, OPT_CPUS},   {"abi", required_argument, NULL, OPT_ABI},
+	{"strace", no_argument, NULL, OPT_STRACE},
 	{"stats", optional_argument, NULL, OPT_STATS}, {"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
 };
+
+/* Not part of a released kernel, or not of the one that we are like: off unless asked for. */
+static int abi_option(struct run_options *o, const char *arg)
+{
+	static const char list2[] = "robust-list2=";
+	uint32_t nr;
+
+	if (strcmp(arg, "robust-unlock=waiters") == 0) {
+		o->robust_unlock_keep_waiters = true;
+		return 0;
+	}
+	if (strncmp(arg, list2, strlen(list2)) != 0) {
+		vmbox_error("--abi: '%s': not robust-list2=NR or robust-unlock=waiters", arg);
+		return -1;
+	}
+	if (parse_id(arg + strlen(list2), &nr) < 0 || nr < ABI_NR_MIN || nr > ABI_NR_MAX) {
+		vmbox_error("--abi: '%s': not a number from %d to %d", arg, ABI_NR_MIN, ABI_NR_MAX);
+		return -1;
+	}
+	o->robust_list2_nr = nr;
+	return 0;
+}
 
 struct parse_state {
 	struct env_list wanted; /* --env in order; applied after the defaults */
@@ -297,6 +324,8 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		}
 		o->cpus = (unsigned)n;
 		return 0;
+	case OPT_ABI:
+		return abi_option(o, arg);
 	case OPT_STRACE:
 		o->strace = true;
 		return 0;

@@ -252,6 +252,8 @@ static int make_kernel(struct run *r)
 		.vdso = vdso_image_start,
 		.vdso_size = (size_t)(vdso_image_end - vdso_image_start),
 		.clock = r->clock_obj,
+		.robust_list2_nr = o->robust_list2_nr,
+		.robust_unlock_keep_waiters = o->robust_unlock_keep_waiters,
 	};
 	int e;
 

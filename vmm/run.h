@@ -24,6 +24,8 @@ struct run_options {
 	unsigned ngroups;
 	uint64_t mem;
 	unsigned cpus;
+	unsigned robust_list2_nr;	 /* kernel_config's */
+	bool robust_unlock_keep_waiters; /* kernel_config's */
 	bool strace;
 	bool stats;
 	const char *stats_file; /* NULL: text on standard error */
