@@ -34,6 +34,15 @@ enum {
 #define FUTEX_FLAGS                                                                                \
 	(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME | FUTEX_ROBUST_UNLOCK | FUTEX_ROBUST_LIST32)
 
+/* The operation of futex(2) has a timeout; for others the argument is a count, or nothing. */
+static inline bool futex_has_timeout(unsigned op)
+{
+	unsigned cmd = op & ~FUTEX_FLAGS;
+
+	return cmd == FUTEX_WAIT || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 ||
+	       cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_WAIT_REQUEUE_PI;
+}
+
 /* futex_wait(2), futex_waitv(2) and their like. */
 #define FUTEX2_SIZE_MASK 3U
 #define FUTEX2_SIZE_U32  2U

@@ -18,12 +18,6 @@ struct futex_args {
 	int64_t deadline;
 };
 
-static bool cmd_has_timeout(unsigned cmd)
-{
-	return cmd == FUTEX_WAIT || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 ||
-	       cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_WAIT_REQUEUE_PI;
-}
-
 /* WAIT's is relative; LOCK_PI's always CLOCK_REALTIME's. */
 static int read_timeout(struct task *t, const struct call *c, struct futex_args *a)
 {
@@ -55,7 +49,7 @@ static int decode(struct task *t, const struct call *c, struct futex_args *a)
 		.deadline = TIME_NEVER,
 	};
 	a->key_flags = a->flags & FUTEX_PRIVATE_FLAG ? 0 : FUTEX_USER_SHARED;
-	a->has_timeout = c->args[3] && cmd_has_timeout(a->cmd);
+	a->has_timeout = c->args[3] && futex_has_timeout(a->cmd);
 	if (a->has_timeout && !c->rerun && !c->restarted) {
 		r = read_timeout(t, c, a);
 		if (r < 0)

@@ -6,6 +6,7 @@
  * otimeval owstatus outsname orlim of what comes out; the rest names numbers (trace_names.c). What
  * cannot be read from the guest prints as its address.
  */
+#include "futex_user.h"
 #include "sys.h"
 #include "syscalls.h"
 #include "trace_priv.h"
@@ -342,6 +343,7 @@ enum word {
 	W_SIGACT,
 	W_SIGSET,
 	W_TIMESPEC,
+	W_FUTEXTIME,
 	W_TIMEVAL,
 	W_RLIM,
 	W_OFLAGS,
@@ -380,6 +382,7 @@ static const char *const words[] = {
 	[W_SIGACT] = "sigact",
 	[W_SIGSET] = "sigset",
 	[W_TIMESPEC] = "timespec",
+	[W_FUTEXTIME] = "futextime",
 	[W_TIMEVAL] = "timeval",
 	[W_RLIM] = "rlim",
 	[W_OFLAGS] = "oflags",
@@ -536,6 +539,12 @@ static void add_in(struct text *x, struct task *t, const struct call *c, unsigne
 		break;
 	case W_TIMESPEC:
 		add_time(x, t, v, "nsec");
+		break;
+	case W_FUTEXTIME:
+		if (futex_has_timeout((uint32_t)c->args[1]))
+			add_time(x, t, v, "nsec");
+		else
+			text_add(x, "%" PRIu32, (uint32_t)v);
 		break;
 	case W_TIMEVAL:
 		add_time(x, t, v, "usec");

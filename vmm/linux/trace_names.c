@@ -354,6 +354,47 @@ static const struct trace_name atflags[] = {
 static const struct trace_name grnds[] = {
 	{1, "GRND_NONBLOCK"}, {2, "GRND_RANDOM"}, {4, "GRND_INSECURE"}};
 
+#define FUTEX_OP(nr, name)                                                                         \
+	{nr, name},                                                                                \
+	{                                                                                          \
+		(nr) | 128, name "_PRIVATE"                                                        \
+	}
+#define FUTEX_CLOCK_OP(nr, name)                                                                   \
+	FUTEX_OP(nr, name), {(nr) | 256, name "|FUTEX_CLOCK_REALTIME"},                            \
+	{                                                                                          \
+		(nr) | 384, name "_PRIVATE|FUTEX_CLOCK_REALTIME"                                   \
+	}
+#define FUTEX_ROBUST_OP(nr, name)                                                                  \
+	FUTEX_OP(nr, name), {(nr) | 512, name "|FUTEX_ROBUST_UNLOCK"},                             \
+		{(nr) | 640, name "_PRIVATE|FUTEX_ROBUST_UNLOCK"},                                 \
+		{(nr) | 1536, name "|FUTEX_ROBUST_UNLOCK|FUTEX_ROBUST_LIST32"},                    \
+	{                                                                                          \
+		(nr) | 1664, name "_PRIVATE|FUTEX_ROBUST_UNLOCK|FUTEX_ROBUST_LIST32"               \
+	}
+static const struct trace_name futexops[] = {
+	FUTEX_OP(0, "FUTEX_WAIT"),
+	FUTEX_ROBUST_OP(1, "FUTEX_WAKE"),
+	FUTEX_OP(2, "FUTEX_FD"),
+	FUTEX_OP(3, "FUTEX_REQUEUE"),
+	FUTEX_OP(4, "FUTEX_CMP_REQUEUE"),
+	FUTEX_OP(5, "FUTEX_WAKE_OP"),
+	FUTEX_OP(6, "FUTEX_LOCK_PI"),
+	FUTEX_ROBUST_OP(7, "FUTEX_UNLOCK_PI"),
+	FUTEX_OP(8, "FUTEX_TRYLOCK_PI"),
+	FUTEX_CLOCK_OP(9, "FUTEX_WAIT_BITSET"),
+	FUTEX_ROBUST_OP(10, "FUTEX_WAKE_BITSET"),
+	FUTEX_CLOCK_OP(11, "FUTEX_WAIT_REQUEUE_PI"),
+	FUTEX_OP(12, "FUTEX_CMP_REQUEUE_PI"),
+	FUTEX_CLOCK_OP(13, "FUTEX_LOCK_PI2"),
+};
+
+static const struct trace_name epctls[] = {
+	{1, "EPOLL_CTL_ADD"}, {2, "EPOLL_CTL_DEL"}, {3, "EPOLL_CTL_MOD"}};
+/* The descriptors that calls make: their flags are the same on both architectures. */
+static const struct trace_name evflags[] = {{02000000, "O_CLOEXEC"}, {04000, "O_NONBLOCK"}};
+static const struct trace_name efdflags[] = {
+	{1, "EFD_SEMAPHORE"}, {02000000, "EFD_CLOEXEC"}, {04000, "EFD_NONBLOCK"}};
+
 static const struct word {
 	const char *word;
 	const struct trace_name *names;
@@ -374,6 +415,10 @@ static const struct word {
 	{"archprctl", archprctls, ARRAY_SIZE(archprctls), NULL},
 	{"clockid", clockids, ARRAY_SIZE(clockids), NULL},
 	{"grnd", grnds, ARRAY_SIZE(grnds), "0"},
+	{"futexop", futexops, ARRAY_SIZE(futexops), NULL},
+	{"epctl", epctls, ARRAY_SIZE(epctls), NULL},
+	{"evflags", evflags, ARRAY_SIZE(evflags), "0"},
+	{"efdflags", efdflags, ARRAY_SIZE(efdflags), "0"},
 	{"atflags", atflags, ARRAY_SIZE(atflags), "0"},
 };
 
