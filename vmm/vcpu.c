@@ -189,6 +189,24 @@ static int fpu_load(struct vcpu *v, struct cpu *c)
 	return r;
 }
 
+/* One KVM_RUN. */
+static int enter(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	int r;
+
+	for (;;) {
+		pthread_rwlock_rdlock(&vm->run_lock);
+		if (!atomic_load(&vm->pausing))
+			break;
+		pthread_rwlock_unlock(&vm->run_lock);
+		sched_yield();
+	}
+	r = vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
+	pthread_rwlock_unlock(&vm->run_lock);
+	return r;
+}
+
 void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 {
 	struct vm *vm = v->vm;
@@ -236,15 +254,15 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	v->loaded = c;
 	c->ran_on = v;
 
-	for (;;) {
-		pthread_rwlock_rdlock(&vm->run_lock);
-		if (!atomic_load(&vm->pausing))
-			break;
-		pthread_rwlock_unlock(&vm->run_lock);
-		sched_yield();
+	r = enter(v);
+	/*
+	 * A kick may come between an exception and its delivery, and whatever KVM has queued it would
+	 * deliver to the next task. So it is delivered now: to our stub, which exits at once.
+	 */
+	while (r == -EINTR && vcpu_arch_event_pending(v)) {
+		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		r = enter(v);
 	}
-	r = vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
-	pthread_rwlock_unlock(&vm->run_lock);
 
 	atomic_fetch_add(&v->run_count, 1);
 	atomic_store(&v->running_mm, NULL);

@@ -75,6 +75,8 @@ int vcpu_arch_init(struct vcpu *v);
  * registers cannot be entered; *t says what the task would have met.
  */
 bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct trap *t);
+/* KVM has an exception of the program to deliver at the next entry. */
+bool vcpu_arch_event_pending(struct vcpu *v);
 /* Reads registers and reason after KVM_RUN; err: its errno, 0 if it succeeded. */
 enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t);
 /* Registers of a bare program at pc: for the doctor. */

@@ -33,6 +33,15 @@ int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
 	return vcpu_ioctl(v, VCPU_IOCTL_SET_XSAVE, KVM_SET_XSAVE, (void *)(uintptr_t)image);
 }
 
+bool vcpu_arch_event_pending(struct vcpu *v)
+{
+	struct kvm_vcpu_events ev;
+
+	if (vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
+		return false;
+	return ev.exception.injected || ev.exception.pending;
+}
+
 static void regs_to_kvm(struct kvm_regs *r, const struct uregs *u)
 {
 	*r = (struct kvm_regs){
