@@ -114,6 +114,7 @@ check-unit: unit-tests
 	tests/run-unit $(UNIT_TESTS)
 
 check-style:
+	docs/gen-compat --check
 	tests/include-rules
 	tests/check-format
 

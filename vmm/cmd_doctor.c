@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ROUNDS	     400
+#define ROUNDS       400
 #define SCRATCH_MEM  (16ULL << 20)
 #define SCRATCH_CODE 0x100000
 
@@ -35,7 +35,8 @@ static void explain_missing(int e)
 	row("/dev/kvm", strerror(e));
 	switch (e) {
 	case ENOENT:
-		remedy("load the module (modprobe kvm-amd or kvm-intel), or enable virtualization in the firmware");
+		remedy("load the module (modprobe kvm-amd or kvm-intel), or enable virtualization "
+		       "in the firmware");
 		remedy("in a container: pass the device (docker run --device /dev/kvm)");
 		remedy("in a cloud machine: choose a type with nested virtualization");
 		break;
@@ -47,7 +48,8 @@ static void explain_missing(int e)
 		remedy("see the kernel's log (dmesg | grep -i kvm)");
 		break;
 	}
-	remedy("without any KVM: run vmbox in the nested machine (tests/nested/run -- ./vmbox run ...)");
+	remedy("without any KVM: run vmbox in the nested machine (tests/nested/run -- ./vmbox run "
+	       "...)");
 }
 
 static int compare_ns(const void *a, const void *b)
@@ -61,7 +63,9 @@ static int compare_ns(const void *a, const void *b)
 static int measure_exit(struct vm *vm, int64_t *median, int64_t *min)
 {
 	static const uint8_t code[] = {0x0f, 0x05, 0xeb, 0xfc}; /* 1: syscall; jmp 1b */
-	struct mm_map map = {.addr = SCRATCH_CODE, .len = PAGE_SIZE, .fixed = true,
+	struct mm_map map = {.addr = SCRATCH_CODE,
+			     .len = PAGE_SIZE,
+			     .fixed = true,
 			     .flags = VMA_READ | VMA_WRITE | VMA_EXEC};
 	struct cpu c = {.regs_modified = true};
 	int64_t ns[ROUNDS], start;
@@ -106,12 +110,14 @@ static void print_traits(struct vm *vm)
 	char text[128];
 	int64_t median, min;
 
-	row("trap path", vm->traits.syscall_raises_cpl ? "hardware semantics (SYSCALL raises privilege)"
-						       : "ring-3 doorbell (SYSCALL keeps its privilege: KVM-PVM)");
+	row("trap path", vm->traits.syscall_raises_cpl
+				 ? "hardware semantics (SYSCALL raises privilege)"
+				 : "ring-3 doorbell (SYSCALL keeps its privilege: KVM-PVM)");
 	row("paging", vm->traits.shadow_paging ? "shadow page tables" : "nested paging");
 	snprintf(text, sizeof(text), "%u kHz, %s", vm->counter_khz,
-		 vm->counter_trusted && counter_trusted() ? "trusted: clock_gettime needs no exit"
-							  : "not trusted: clock_gettime is a system call");
+		 vm->counter_trusted && counter_trusted()
+			 ? "trusted: clock_gettime needs no exit"
+			 : "not trusted: clock_gettime is a system call");
 	row("counter", text);
 	snprintf(text, sizeof(text), "%zu bytes", vm->fpu_size);
 	row("FP state", text);
@@ -123,8 +129,8 @@ static void print_traits(struct vm *vm)
 		 ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS));
 	row("memory slots", text);
 	if (measure_exit(vm, &median, &min) == 0) {
-		snprintf(text, sizeof(text), "%.1f us (median of %d; fastest %.1f)", (double)median / 1000, ROUNDS,
-			 (double)min / 1000);
+		snprintf(text, sizeof(text), "%.1f us (median of %d; fastest %.1f)",
+			 (double)median / 1000, ROUNDS, (double)min / 1000);
 		row("exit and back", text);
 	}
 }
@@ -138,7 +144,8 @@ int cmd_doctor(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		puts("Usage: vmbox doctor [--quiet]\n\n"
-		     "Says what this machine's KVM is and can do. Exit status: 0 if programs can be run,\n"
+		     "Says what this machine's KVM is and can do. Exit status: 0 if programs can "
+		     "be run,\n"
 		     "1 if not. --quiet: the status only.");
 		return 0;
 	}
@@ -156,7 +163,8 @@ int cmd_doctor(int argc, char **argv)
 	}
 	if (e < 0) {
 		row("KVM", err);
-		remedy("a newer kernel, or other KVM module options, may help; else the nested machine");
+		remedy("a newer kernel, or other KVM module options, may help; else the nested "
+		       "machine");
 		row("verdict", "cannot run programs here");
 		return 1;
 	}

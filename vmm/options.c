@@ -15,8 +15,8 @@
 extern char **environ;
 
 #define GUEST_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define MEM_MIN	   (4ULL << 20)
-#define MEM_MAX	   (1ULL << 40)
+#define MEM_MIN    (4ULL << 20)
+#define MEM_MAX    (1ULL << 40)
 /* System calls that are not in every kernel: above the common ones. */
 #define ABI_NR_MIN 463
 #define ABI_NR_MAX 4094
@@ -32,9 +32,11 @@ static const char run_help[] =
 	"  --env NAME[=V]   set a variable, or pass the caller's on; may be repeated\n"
 	"  --env-host       pass all of the caller's variables on\n"
 	"  --user UID[:GID] run as this user (default: the caller)\n"
-	"  --mem SIZE       guest memory at most, as 512M or 2G (default: half of the host's, up to 4G)\n"
+	"  --mem SIZE       guest memory at most, as 512M or 2G (default: half of the host's, up "
+	"to 4G)\n"
 	"  --cpus N         vCPUs (default: the CPUs that vmbox may use)\n"
-	"  --abi NAME[=V]   a proposed or later kernel interface: robust-list2=NR, robust-unlock=waiters\n"
+	"  --abi NAME[=V]   a proposed or later kernel interface: robust-list2=NR, "
+	"robust-unlock=waiters\n"
 	"  --strace         print each system call on standard error\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
 	"  --help\n"
@@ -250,16 +252,27 @@ static int open_stats(struct run_options *o, const char *file)
 	return -1;
 }
 
-enum { OPT_ROOT = 256, OPT_CWD, OPT_ENV, OPT_ENV_HOST, OPT_USER, OPT_MEM, OPT_CPUS, OPT_ABI, OPT_STRACE, OPT_STATS, OPT_HELP };
+enum {
+	OPT_ROOT = 256,
+	OPT_CWD,
+	OPT_ENV,
+	OPT_ENV_HOST,
+	OPT_USER,
+	OPT_MEM,
+	OPT_CPUS,
+	OPT_ABI,
+	OPT_STRACE,
+	OPT_STATS,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
-	{"root", required_argument, NULL, OPT_ROOT},   {"cwd", required_argument, NULL, OPT_CWD},
-	{"env", required_argument, NULL, OPT_ENV},     {"env-host", no_argument, NULL, OPT_ENV_HOST},
-	{"user", required_argument, NULL, OPT_USER},   {"mem", required_argument, NULL, OPT_MEM},
-	{"cpus", required_argument, NULL, OPT_CPUS},   {"abi", required_argument, NULL, OPT_ABI},
-	{"strace", no_argument, NULL, OPT_STRACE},
-	{"stats", optional_argument, NULL, OPT_STATS}, {"help", no_argument, NULL, OPT_HELP},
-	{NULL, 0, NULL, 0},
+	{"root", required_argument, NULL, OPT_ROOT}, {"cwd", required_argument, NULL, OPT_CWD},
+	{"env", required_argument, NULL, OPT_ENV},   {"env-host", no_argument, NULL, OPT_ENV_HOST},
+	{"user", required_argument, NULL, OPT_USER}, {"mem", required_argument, NULL, OPT_MEM},
+	{"cpus", required_argument, NULL, OPT_CPUS}, {"abi", required_argument, NULL, OPT_ABI},
+	{"strace", no_argument, NULL, OPT_STRACE},   {"stats", optional_argument, NULL, OPT_STATS},
+	{"help", no_argument, NULL, OPT_HELP},       {NULL, 0, NULL, 0},
 };
 
 /* Not part of a released kernel, or not of the one that we are like: off unless asked for. */

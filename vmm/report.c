@@ -16,7 +16,8 @@ static uint64_t sum(const uint64_t *v, size_t n)
 	return s;
 }
 
-static void print_group(FILE *f, const char *name, const char *const names[], const uint64_t *v, size_t n)
+static void print_group(FILE *f, const char *name, const char *const names[], const uint64_t *v,
+			size_t n)
 {
 	fprintf(f, "\"%s\":{\"total\":%" PRIu64, name, sum(v, n));
 	for (size_t i = 0; i < n; i++)
@@ -24,7 +25,8 @@ static void print_group(FILE *f, const char *name, const char *const names[], co
 	fputs("},", f);
 }
 
-static void print_text_group(const char *name, const char *const names[], const uint64_t *v, size_t n)
+static void print_text_group(const char *name, const char *const names[], const uint64_t *v,
+			     size_t n)
 {
 	fprintf(stderr, "%s: %" PRIu64, name, sum(v, n));
 	for (size_t i = 0; i < n; i++)

@@ -140,7 +140,8 @@ static void on_halt(void *arg)
 
 static void forwarded_signals(sigset_t *set)
 {
-	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+	static const int sigs[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
+				   SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
@@ -203,8 +204,8 @@ static int start_clock(struct run *r)
 		e = memobj_get_page(r->clock_obj, 0, &r->clock_pfn);
 	if (e < 0)
 		return e;
-	r->clock = clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz, vm->counter_offset,
-				vm->counter_trusted && counter_trusted());
+	r->clock = clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz,
+				vm->counter_offset, vm->counter_trusted && counter_trusted());
 	if (!r->clock)
 		return -ENOMEM;
 	timer_init(&r->clock_timer, reactor_timers(r->reactor), on_clock_timer);
@@ -281,7 +282,9 @@ static int make_machine(struct run *r)
 	e = vm_create(&r->vm, r->o->mem, r->o->cpus, err, sizeof(err));
 	if (e < 0) {
 		vmbox_error("%s%s", err,
-			    e == -ENOENT || e == -EACCES || e == -ENODEV ? " (vmbox doctor tells more)" : "");
+			    e == -ENOENT || e == -EACCES || e == -ENODEV
+				    ? " (vmbox doctor tells more)"
+				    : "");
 		return e;
 	}
 	r->vm_made = true;
@@ -308,13 +311,15 @@ static int place_image(struct run *r, char path[PATH_MAX])
 		return -ENAMETOOLONG;
 	if (!realpath(dir, resolved))
 		return -errno;
-	if (snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", base) >= PATH_MAX)
+	if (snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", base) >=
+	    PATH_MAX)
 		return -ENAMETOOLONG;
 	e = vfs_place_file(r->k, r->o->image, path);
 	return e;
 }
 
-/* As a shell: each directory of the guest's PATH, the first that can be executed; -EACCES if one was there but cannot. */
+/* As a shell: each directory of the guest's PATH, the first that can be executed; -EACCES if one
+ * was there but cannot. */
 static int start_by_path(struct run *r, const char **what)
 {
 	const char *dirs = "/bin:/usr/bin";
@@ -327,8 +332,8 @@ static int start_by_path(struct run *r, const char **what)
 	for (const char *d = dirs; *d; d += *d == ':') {
 		size_t len = strcspn(d, ":");
 
-		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)len, d, len ? "/" : "", r->o->image) <
-		    (int)sizeof(path)) {
+		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)len, d, len ? "/" : "",
+			     r->o->image) < (int)sizeof(path)) {
 			last = kernel_start_init(r->k, path, r->o->argv, r->o->envp, what);
 			if (last != -ENOENT && last != -ENOTDIR && last != -EACCES)
 				return last;

@@ -16,7 +16,7 @@ struct clock;
 
 struct run_options {
 	const char *image; /* as typed */
-	char **argv; /* argv[0] is the image as typed */
+	char **argv;       /* argv[0] is the image as typed */
 	const char *root, *cwd;
 	char **envp; /* the guest's environment, NULL-terminated; owned */
 	uint32_t uid, gid;
@@ -24,18 +24,18 @@ struct run_options {
 	unsigned ngroups;
 	uint64_t mem;
 	unsigned cpus;
-	unsigned robust_list2_nr;	 /* kernel_config's */
+	unsigned robust_list2_nr;        /* kernel_config's */
 	bool robust_unlock_keep_waiters; /* kernel_config's */
 	bool strace;
 	bool stats;
 	const char *stats_file; /* NULL: text on standard error */
-	FILE *stats_out; /* stats_file, open; owned */
+	FILE *stats_out;        /* stats_file, open; owned */
 };
 
 /* Exit statuses of vmbox's own (docker's convention). */
-#define EXIT_VMBOX	    125
+#define EXIT_VMBOX          125
 #define EXIT_NOT_EXECUTABLE 126
-#define EXIT_NOT_FOUND	    127
+#define EXIT_NOT_FOUND      127
 
 /* Runs the image to its end; vmbox's exit status. Prints its own errors. */
 int run_image(const struct run_options *o);
@@ -48,7 +48,8 @@ void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k);
 void __attribute__((format(printf, 1, 2))) vmbox_error(const char *fmt, ...);
 
 /* ---- options.c ---- */
-/* Reads `run`'s arguments (argv[0] is "run"). 0; 1: nothing to run (--help was answered); -1: an error was printed. */
+/* Reads `run`'s arguments (argv[0] is "run"). 0; 1: nothing to run (--help was answered); -1: an
+ * error was printed. */
 int run_options_parse(struct run_options *o, int argc, char **argv);
 void run_options_free(struct run_options *o);
 

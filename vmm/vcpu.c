@@ -111,8 +111,8 @@ void vcpu_kick(struct vcpu *v)
  * runs there, or somebody needs it.
  *
  * If c->fpu_home is v, v has run no other task since, so it is not in KVM_RUN with other
- * state: the ioctl cannot wait for a running guest. v->fpu_lock keeps it so while we look; it protects
- * fpu_owner and the owner's fpu_home and fpu_synced.
+ * state: the ioctl cannot wait for a running guest. v->fpu_lock keeps it so while we look; it
+ * protects fpu_owner and the owner's fpu_home and fpu_synced.
  */
 
 /* v with its fpu_lock held, if it is c's home; NULL: c->fpu[] is all there is. */
@@ -236,8 +236,8 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 
 	/*
 	 * Shootdown: the changer raises the generation, then looks for vCPUs with
-	 * running_mm == mm and waits until they have left. We set running_mm, then read the generation: either
-	 * it sees us, or we see its change.
+	 * running_mm == mm and waits until they have left. We set running_mm, then read the
+	 * generation: either it sees us, or we see its change.
 	 */
 	atomic_store(&v->running_mm, mm);
 	gen = mm_tlb_gen(mm);
@@ -256,8 +256,8 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 
 	r = enter(v);
 	/*
-	 * A kick may come between an exception and its delivery, and whatever KVM has queued it would
-	 * deliver to the next task. So it is delivered now: to our stub, which exits at once.
+	 * A kick may come between an exception and its delivery, and whatever KVM has queued it
+	 * would deliver to the next task. So it is delivered now: to our stub, which exits at once.
 	 */
 	while (r == -EINTR && vcpu_arch_event_pending(v)) {
 		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);

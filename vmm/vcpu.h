@@ -18,8 +18,8 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	uint8_t *trap_stack; /* the VMM's address of the top of the trap stack's page */
-	pthread_t thread; /* valid when started */
-	void *thread_arg; /* its creator's */
+	pthread_t thread;    /* valid when started */
+	void *thread_arg;    /* its creator's */
 
 	/* vCPU thread only: */
 	struct cpu *loaded; /* whose registers the vCPU holds; NULL: nobody's */
@@ -51,8 +51,8 @@ void vcpu_bind_thread(struct vcpu *v);
 void vcpu_init_signal(void);
 
 /*
- * Runs the task's registers c in mm until it leaves the guest; c then holds its registers and *t says why. Never fails: what cannot go on
- * is TRAP_CRASH.
+ * Runs the task's registers c in mm until it leaves the guest; c then holds its registers and *t
+ * says why. Never fails: what cannot go on is TRAP_CRASH.
  */
 void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
 
@@ -71,8 +71,8 @@ int vcpu_ioctl(struct vcpu *v, enum vcpu_ioctl kind, unsigned long request, void
 int vcpu_arch_init(struct vcpu *v);
 /*
  * Puts c's registers into v's kvm_run so that the next KVM_RUN continues there, in v->mm. all:
- * nothing of what the vCPU holds can be relied on. flush (with all): guest translations must go. False: the
- * registers cannot be entered; *t says what the task would have met.
+ * nothing of what the vCPU holds can be relied on. flush (with all): guest translations must go.
+ * False: the registers cannot be entered; *t says what the task would have met.
  */
 bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct trap *t);
 /* KVM has an exception of the program to deliver at the next entry. */

@@ -12,10 +12,14 @@
 #include <unistd.h>
 
 const char *const vm_exit_names[VM_EXIT_COUNT] = {
-	[VM_EXIT_SYSCALL] = "syscall", [VM_EXIT_PAGE_FAULT] = "page_fault",
-	[VM_EXIT_EXCEPTION] = "exception", [VM_EXIT_KICK] = "kick",
-	[VM_EXIT_BAD_IO] = "bad_io", [VM_EXIT_MMIO] = "mmio",
-	[VM_EXIT_BUS] = "bus", [VM_EXIT_CRASH] = "crash",
+	[VM_EXIT_SYSCALL] = "syscall",
+	[VM_EXIT_PAGE_FAULT] = "page_fault",
+	[VM_EXIT_EXCEPTION] = "exception",
+	[VM_EXIT_KICK] = "kick",
+	[VM_EXIT_BAD_IO] = "bad_io",
+	[VM_EXIT_MMIO] = "mmio",
+	[VM_EXIT_BUS] = "bus",
+	[VM_EXIT_CRASH] = "crash",
 };
 
 const char *const vcpu_ioctl_names[VCPU_IOCTL_COUNT] = {
@@ -108,7 +112,8 @@ void vm_barrier(struct vm *vm, struct mm *mm)
 		if (!running || (mm && running != mm))
 			continue;
 		vcpu_kick(v);
-		while (atomic_load(&v->running_mm) == running && atomic_load(&v->run_count) == count)
+		while (atomic_load(&v->running_mm) == running &&
+		       atomic_load(&v->run_count) == count)
 			sched_yield();
 	}
 }
@@ -163,8 +168,8 @@ static int open_kvm(struct vm *vm, char *err, size_t size)
 }
 
 /*
- * KVM's own budget of shadow pages is small and grows with the memslots; when it is exceeded, every switch among many
- * processes rebuilds tables. Best effort: without shadow paging it means nothing.
+ * KVM's own budget of shadow pages is small and grows with the memslots; when it is exceeded, every
+ * switch among many processes rebuilds tables. Best effort: without shadow paging it means nothing.
  */
 static void raise_mmu_pages(struct vm *vm, uint64_t mem_limit)
 {

@@ -3,7 +3,8 @@
  *
  * vm->run_lock is held for reading around each KVM_RUN and for writing
  * while memslots are deleted and added again; it is taken below every lock of the
- * personality and of paging, and nothing is taken under it. vm->slot_lock protects the list of slots.
+ * personality and of paging, and nothing is taken under it. vm->slot_lock protects the list of
+ * slots.
  */
 #ifndef VMBOX_VM_H
 #define VMBOX_VM_H
@@ -22,8 +23,8 @@ struct vcpu;
 
 /* What this KVM is, found by running a few instructions and looking. */
 struct vm_traits {
-	bool syscall_raises_cpl; /* SYSCALL enters LSTAR at ring 0: hardware semantics */
-	bool shadow_paging; /* entries that the host restricts stay in use */
+	bool syscall_raises_cpl;      /* SYSCALL enters LSTAR at ring 0: hardware semantics */
+	bool shadow_paging;           /* entries that the host restricts stay in use */
 	bool has_xsave, has_fsgsbase; /* the guest may enable them */
 };
 
@@ -34,7 +35,13 @@ struct vm_slot {
 };
 
 /* ioctls on vCPU descriptors, by kind: the dear ones. */
-enum vcpu_ioctl { VCPU_IOCTL_RUN, VCPU_IOCTL_GET_XSAVE, VCPU_IOCTL_SET_XSAVE, VCPU_IOCTL_OTHER, VCPU_IOCTL_COUNT };
+enum vcpu_ioctl {
+	VCPU_IOCTL_RUN,
+	VCPU_IOCTL_GET_XSAVE,
+	VCPU_IOCTL_SET_XSAVE,
+	VCPU_IOCTL_OTHER,
+	VCPU_IOCTL_COUNT
+};
 /* Why KVM_RUN came back. */
 enum vm_exit {
 	VM_EXIT_SYSCALL,
@@ -60,10 +67,10 @@ struct vm {
 	struct vcpu *vcpus[VM_MAX_CPUS];
 	struct kvm_cpuid2 *cpuid;
 	uint64_t xcr0, hwcap;
-	uint32_t counter_khz; /* the guest counter's rate, 0: unknown */
+	uint32_t counter_khz;    /* the guest counter's rate, 0: unknown */
 	uint64_t counter_offset; /* guest counter = host counter + this */
 	bool counter_trusted; /* the offset is known to a few cycles and the rate is the host's */
-	uint8_t *fpu_init; /* a fresh task's FP image */
+	uint8_t *fpu_init;    /* a fresh task's FP image */
 
 	pthread_mutex_t recycle_lock; /* one recycling at a time; above run_lock */
 	pthread_rwlock_t run_lock;
@@ -79,14 +86,15 @@ struct vm {
 };
 
 /*
- * Opens /dev/kvm, makes the VM with mem_limit bytes of guest memory at most, its kernel half and vCPUs,
- * and probes it. 0; or a negative errno with a one-line reason in err (size bytes).
+ * Opens /dev/kvm, makes the VM with mem_limit bytes of guest memory at most, its kernel half and
+ * vCPUs, and probes it. 0; or a negative errno with a one-line reason in err (size bytes).
  */
 int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size_t size);
 /* Accepts a half-made vm. */
 void vm_destroy(struct vm *vm);
 
-/* Returns when every vCPU that was in the guest with mm (NULL: with any) has left once since. Takes no lock. */
+/* Returns when every vCPU that was in the guest with mm (NULL: with any) has left once since. Takes
+ * no lock. */
 void vm_barrier(struct vm *vm, struct mm *mm);
 
 /* Sums over all vCPUs. */

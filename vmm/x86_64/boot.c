@@ -16,10 +16,10 @@
 
 extern const uint8_t stub_vectors[], stub_vectors_end[], stub_syscall[], stub_syscall_end[];
 
-#define MSR_STAR	  0xc0000081
-#define MSR_LSTAR	  0xc0000082
+#define MSR_STAR          0xc0000081
+#define MSR_LSTAR         0xc0000082
 #define MSR_SYSCALL_MASK  0xc0000084
-#define RFLAGS_CLEARED	  0x47700 /* at SYSCALL: TF IF DF IOPL NT AC */
+#define RFLAGS_CLEARED    0x47700 /* at SYSCALL: TF IF DF IOPL NT AC */
 #define CPUID_ENTRIES_MAX 512
 
 static int map_page(struct vm *vm, uint64_t va, unsigned prot, bool user, pfn_t *out)
@@ -53,7 +53,8 @@ static void write_idt(struct vm *vm)
 	}
 }
 
-static const struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *c, uint32_t fn, uint32_t index)
+static const struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *c, uint32_t fn,
+						 uint32_t index)
 {
 	for (unsigned i = 0; i < c->nent; i++)
 		if (c->entries[i].function == fn && c->entries[i].index == index)
@@ -89,8 +90,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	vm->fpu_size = r > (int)sizeof(struct kvm_xsave) ? (size_t)r : sizeof(struct kvm_xsave);
 
 	/*
-	 * XCR0: what the guest may enable. Where CPUID has no XSAVE (KVM-PVM) ring 3 still runs with
-	 * the host's, which CPUID leaf 0xD shows.
+	 * XCR0: what the guest may enable. Where CPUID has no XSAVE (KVM-PVM) ring 3 still runs
+	 * with the host's, which CPUID leaf 0xD shows.
 	 */
 	e = cpuid_find(vm->cpuid, 0xd, 0);
 	vm->xcr0 = e ? e->eax | (uint64_t)e->edx << 32 : 3;
@@ -116,9 +117,11 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 		return r;
 	}
 	memset(frame_hva(vm->gm, vm->vectors_pfn), 0xf4, PAGE_SIZE); /* hlt: a stray jump traps */
-	memcpy(frame_hva(vm->gm, vm->vectors_pfn), stub_vectors, (size_t)(stub_vectors_end - stub_vectors));
+	memcpy(frame_hva(vm->gm, vm->vectors_pfn), stub_vectors,
+	       (size_t)(stub_vectors_end - stub_vectors));
 	memset(frame_hva(vm->gm, vm->syscall_pfn), 0xf4, PAGE_SIZE);
-	memcpy(frame_hva(vm->gm, vm->syscall_pfn), stub_syscall, (size_t)(stub_syscall_end - stub_syscall));
+	memcpy(frame_hva(vm->gm, vm->syscall_pfn), stub_syscall,
+	       (size_t)(stub_syscall_end - stub_syscall));
 	memcpy(frame_hva(vm->gm, user_alias), frame_hva(vm->gm, vm->syscall_pfn), PAGE_SIZE);
 	write_idt(vm);
 	return 0;
@@ -135,7 +138,8 @@ static void write_descriptors(uint8_t *block, uint64_t base)
 {
 	uint64_t *gdt = (uint64_t *)(void *)(block + ABI_CPU_GDT);
 	uint8_t *tss = block + ABI_CPU_TSS;
-	uint64_t tss_base = base + ABI_CPU_TSS, rsp0 = base + ABI_CPU_STACK_TOP, ist = base + ABI_CPU_IST_TOP;
+	uint64_t tss_base = base + ABI_CPU_TSS, rsp0 = base + ABI_CPU_STACK_TOP,
+		 ist = base + ABI_CPU_IST_TOP;
 	uint16_t iomap = X86_TSS_IOMAP;
 
 	/* Accessed bits are set, so that the CPU never writes here. */
@@ -143,15 +147,15 @@ static void write_descriptors(uint8_t *block, uint64_t base)
 	gdt[ABI_SEL_KERN_SS / 8] = 0x00cf93000000ffffULL;
 	gdt[ABI_SEL_USER_DS / 8] = 0x00cff3000000ffffULL;
 	gdt[ABI_SEL_USER_CS / 8] = 0x00affb000000ffffULL;
-	gdt[ABI_SEL_TSS / 8] = (X86_TSS_LIMIT & 0xffff) | (tss_base & 0xffffff) << 16 | 0x8bULL << 40 |
-			       (tss_base >> 24 & 0xff) << 56;
+	gdt[ABI_SEL_TSS / 8] = (X86_TSS_LIMIT & 0xffff) | (tss_base & 0xffffff) << 16 |
+			       0x8bULL << 40 | (tss_base >> 24 & 0xff) << 56;
 	gdt[ABI_SEL_TSS / 8 + 1] = tss_base >> 32;
 	memcpy(tss + 0x04, &rsp0, 8);
 	memcpy(tss + 0x24, &ist, 8);
 	memcpy(tss + 0x66, &iomap, 2);
 	memset(tss + X86_TSS_IOMAP, 0xff, 8192 + 1);
 	/* Until the probe has told: ring 3 may ring the system-call doorbell. */
-	tss[X86_TSS_IOMAP + ABI_PORT_SYSCALL / 8] &= (uint8_t)~(1u << (ABI_PORT_SYSCALL % 8));
+	tss[X86_TSS_IOMAP + ABI_PORT_SYSCALL / 8] &= (uint8_t) ~(1u << (ABI_PORT_SYSCALL % 8));
 }
 
 /* GDT and TSS span three pages that must be written as one: build them aside, then copy. */
@@ -178,11 +182,13 @@ static int map_cpu_block(struct vcpu *v)
 	}
 	free(block);
 	if (r == 0)
-		r = map_page(vm, base + ABI_CPU_STACK_TOP - PAGE_SIZE, VMA_READ | VMA_WRITE, false, &pfn);
+		r = map_page(vm, base + ABI_CPU_STACK_TOP - PAGE_SIZE, VMA_READ | VMA_WRITE, false,
+			     &pfn);
 	if (r == 0)
 		v->trap_stack = (uint8_t *)frame_hva(vm->gm, pfn) + PAGE_SIZE;
 	if (r == 0)
-		r = map_page(vm, base + ABI_CPU_IST_TOP - PAGE_SIZE, VMA_READ | VMA_WRITE, false, &pfn);
+		r = map_page(vm, base + ABI_CPU_IST_TOP - PAGE_SIZE, VMA_READ | VMA_WRITE, false,
+			     &pfn);
 	return r;
 }
 
@@ -210,10 +216,22 @@ static int set_msrs(struct vcpu *v, uint64_t lstar)
 static void make_sregs(struct vcpu *v, struct kvm_sregs *s)
 {
 	uint64_t base = ABI_CPU_GVA + (uint64_t)v->index * ABI_CPU_STRIDE;
-	struct kvm_segment cs = {.limit = 0xffffffff, .selector = ABI_SEL_USER_CS, .type = 11,
-				 .present = 1, .dpl = 3, .s = 1, .l = 1, .g = 1};
-	struct kvm_segment ds = {.limit = 0xffffffff, .selector = ABI_SEL_USER_DS, .type = 3,
-				 .present = 1, .dpl = 3, .db = 1, .s = 1, .g = 1};
+	struct kvm_segment cs = {.limit = 0xffffffff,
+				 .selector = ABI_SEL_USER_CS,
+				 .type = 11,
+				 .present = 1,
+				 .dpl = 3,
+				 .s = 1,
+				 .l = 1,
+				 .g = 1};
+	struct kvm_segment ds = {.limit = 0xffffffff,
+				 .selector = ABI_SEL_USER_DS,
+				 .type = 3,
+				 .present = 1,
+				 .dpl = 3,
+				 .db = 1,
+				 .s = 1,
+				 .g = 1};
 
 	s->cs = cs;
 	s->ss = s->ds = s->es = s->fs = s->gs = ds;
@@ -223,8 +241,11 @@ static void make_sregs(struct vcpu *v, struct kvm_sregs *s)
 	s->gdt.limit = ABI_SEL_TSS + 16 - 1;
 	s->idt.base = ABI_IDT_GVA;
 	s->idt.limit = X86_VECTORS * 16 - 1;
-	s->tr = (struct kvm_segment){.base = base + ABI_CPU_TSS, .limit = X86_TSS_LIMIT,
-				     .selector = ABI_SEL_TSS, .type = 11, .present = 1};
+	s->tr = (struct kvm_segment){.base = base + ABI_CPU_TSS,
+				     .limit = X86_TSS_LIMIT,
+				     .selector = ABI_SEL_TSS,
+				     .type = 11,
+				     .present = 1};
 	s->ldt = (struct kvm_segment){.unusable = 1};
 	s->cr0 = X86_CR0;
 	s->cr4 = X86_CR4 | (v->vm->traits.has_xsave ? X86_CR4_OSXSAVE : 0) |
@@ -266,11 +287,13 @@ int vcpu_arch_reset(struct vcpu *v)
 	return set_msrs(v, v->arch.lstar);
 }
 
-/* Makes the guest's TSC the host's. Where KVM cannot (KVM-PVM has no offset at all), the probe finds out what it is. */
+/* Makes the guest's TSC the host's. Where KVM cannot (KVM-PVM has no offset at all), the probe
+ * finds out what it is. */
 static void clear_tsc_offset(struct vcpu *v)
 {
 	uint64_t zero = 0;
-	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL,
+				       .attr = KVM_VCPU_TSC_OFFSET,
 				       .addr = (uint64_t)(uintptr_t)&zero};
 
 	vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_DEVICE_ATTR, &attr);

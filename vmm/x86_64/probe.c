@@ -18,8 +18,8 @@ static const uint8_t probe_code[] = {0x4c, 0x8b, 0x03, 0x0f, 0x31, 0x0f, 0x05, 0
 
 #define PROBE_CODE 0x100000
 #define PROBE_DATA 0x200000
-#define MARK_A	   0xa11ce
-#define MARK_B	   0xb0b
+#define MARK_A     0xa11ce
+#define MARK_B     0xb0b
 
 /* The leaf entry of a mapped 4 KiB page. */
 static uint64_t *leaf_entry(struct gmem *gm, const struct mm *mm, uint64_t va)
@@ -35,15 +35,16 @@ static uint64_t *leaf_entry(struct gmem *gm, const struct mm *mm, uint64_t va)
 }
 
 /* Runs the probe code; what it loaded, and the ring at the doorbell. */
-static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, uint64_t *value, bool *ring0,
-		    char *err, size_t size)
+static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, uint64_t *value,
+		    bool *ring0, char *err, size_t size)
 {
 	const struct kvm_run *run = v->run;
 	uint64_t before, tsc;
 	struct trap t;
 	int r;
 
-	c->regs = (struct uregs){.rip = PROBE_CODE, .rbx = PROBE_DATA, .rsp = PROBE_DATA, .rflags = 2};
+	c->regs = (struct uregs){
+		.rip = PROBE_CODE, .rbx = PROBE_DATA, .rsp = PROBE_DATA, .rflags = 2};
 	v->mm = mm;
 	vcpu_arch_load(v, c, true, flush, &t);
 	before = __builtin_ia32_rdtsc();
@@ -53,7 +54,9 @@ static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, ui
 		return r;
 	}
 	if (run->exit_reason != KVM_EXIT_IO || run->io.port != ABI_PORT_SYSCALL) {
-		snprintf(err, size, "/dev/kvm: cannot run a guest: exit reason %u (port %#x) instead of the doorbell",
+		snprintf(err, size,
+			 "/dev/kvm: cannot run a guest: exit reason %u (port %#x) instead of the "
+			 "doorbell",
 			 run->exit_reason, run->exit_reason == KVM_EXIT_IO ? run->io.port : 0);
 		return -ENODEV;
 	}
@@ -67,7 +70,8 @@ static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, ui
 
 static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t size)
 {
-	struct mm_map map = {.len = PAGE_SIZE, .flags = VMA_READ | VMA_WRITE | VMA_EXEC, .fixed = true};
+	struct mm_map map = {
+		.len = PAGE_SIZE, .flags = VMA_READ | VMA_WRITE | VMA_EXEC, .fixed = true};
 	uint64_t value = MARK_A, *entry, was, at;
 	struct vcpu *v = vm->vcpus[0];
 	pfn_t other;
@@ -91,11 +95,13 @@ static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t 
 
 	r = run_once(v, c, mm, false, &value, &vm->traits.syscall_raises_cpl, err, size);
 	if (r == 0 && value != MARK_A) {
-		snprintf(err, size, "/dev/kvm: the guest read %#llx instead of %#x", (unsigned long long)value, MARK_A);
+		snprintf(err, size, "/dev/kvm: the guest read %#llx instead of %#x",
+			 (unsigned long long)value, MARK_A);
 		r = -ENODEV;
 	}
 	if (r == 0) {
-		/* The one place that changes a present entry behind the back of paging, to see what happens. */
+		/* The one place that changes a present entry behind the back of paging, to see what
+		 * happens. */
 		entry = leaf_entry(vm->gm, mm, PROBE_DATA);
 		was = *entry;
 		*entry = (was & ~0x000ffffffffff000ULL) | pfn_gpa(other).v;

@@ -17,7 +17,15 @@
 #define VECTOR_GP   13
 
 /* What exception stubs leave below the top of the trap stack, in words. */
-enum { FRAME_SS = -1, FRAME_RSP = -2, FRAME_RFLAGS = -3, FRAME_CS = -4, FRAME_RIP = -5, FRAME_ERROR = -6, FRAME_VECTOR = -7 };
+enum {
+	FRAME_SS = -1,
+	FRAME_RSP = -2,
+	FRAME_RFLAGS = -3,
+	FRAME_CS = -4,
+	FRAME_RIP = -5,
+	FRAME_ERROR = -6,
+	FRAME_VECTOR = -7
+};
 
 int vcpu_arch_get_fpu(struct vcpu *v, void *image)
 {
@@ -45,27 +53,55 @@ bool vcpu_arch_event_pending(struct vcpu *v)
 static void regs_to_kvm(struct kvm_regs *r, const struct uregs *u)
 {
 	*r = (struct kvm_regs){
-		.rax = u->rax, .rbx = u->rbx, .rcx = u->rcx, .rdx = u->rdx,
-		.rsi = u->rsi, .rdi = u->rdi, .rsp = u->rsp, .rbp = u->rbp,
-		.r8 = u->r8, .r9 = u->r9, .r10 = u->r10, .r11 = u->r11,
-		.r12 = u->r12, .r13 = u->r13, .r14 = u->r14, .r15 = u->r15,
-		.rip = u->rip, .rflags = (u->rflags & X86_RFLAGS_USER) | X86_RFLAGS_FIXED,
+		.rax = u->rax,
+		.rbx = u->rbx,
+		.rcx = u->rcx,
+		.rdx = u->rdx,
+		.rsi = u->rsi,
+		.rdi = u->rdi,
+		.rsp = u->rsp,
+		.rbp = u->rbp,
+		.r8 = u->r8,
+		.r9 = u->r9,
+		.r10 = u->r10,
+		.r11 = u->r11,
+		.r12 = u->r12,
+		.r13 = u->r13,
+		.r14 = u->r14,
+		.r15 = u->r15,
+		.rip = u->rip,
+		.rflags = (u->rflags & X86_RFLAGS_USER) | X86_RFLAGS_FIXED,
 	};
 }
 
 static void regs_from_kvm(struct uregs *u, const struct kvm_regs *r, const struct kvm_sregs *s)
 {
 	*u = (struct uregs){
-		.rax = r->rax, .rbx = r->rbx, .rcx = r->rcx, .rdx = r->rdx,
-		.rsi = r->rsi, .rdi = r->rdi, .rsp = r->rsp, .rbp = r->rbp,
-		.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11,
-		.r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
-		.rip = r->rip, .rflags = r->rflags,
-		.fs_base = s->fs.base, .gs_base = s->gs.base,
+		.rax = r->rax,
+		.rbx = r->rbx,
+		.rcx = r->rcx,
+		.rdx = r->rdx,
+		.rsi = r->rsi,
+		.rdi = r->rdi,
+		.rsp = r->rsp,
+		.rbp = r->rbp,
+		.r8 = r->r8,
+		.r9 = r->r9,
+		.r10 = r->r10,
+		.r11 = r->r11,
+		.r12 = r->r12,
+		.r13 = r->r13,
+		.r14 = r->r14,
+		.r15 = r->r15,
+		.rip = r->rip,
+		.rflags = r->rflags,
+		.fs_base = s->fs.base,
+		.gs_base = s->gs.base,
 	};
 }
 
-/* A RIP that KVM must not see: hardware refuses to enter with it. What the jump there would have done. */
+/* A RIP that KVM must not see: hardware refuses to enter with it. What the jump there would have
+ * done. */
 static bool refuse_rip(const struct uregs *u, struct trap *t)
 {
 	uint64_t top = u->rip >> 47;
@@ -73,8 +109,11 @@ static bool refuse_rip(const struct uregs *u, struct trap *t)
 	if (u->rip < ABI_USER_END)
 		return false;
 	if (top == 0 || top == 0x1ffff)
-		*t = (struct trap){.kind = TRAP_PAGE_FAULT, .addr = u->rip, .access = FAULT_EXEC,
-				   .vector = VECTOR_PF, .error = X86_PF_EXEC | 4};
+		*t = (struct trap){.kind = TRAP_PAGE_FAULT,
+				   .addr = u->rip,
+				   .access = FAULT_EXEC,
+				   .vector = VECTOR_PF,
+				   .error = X86_PF_EXEC | 4};
 	else
 		*t = (struct trap){.kind = TRAP_EXCEPTION, .vector = VECTOR_GP};
 	return true;
@@ -101,8 +140,8 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 		return true;
 	}
 	/*
-	 * The same root again does not make KVM flush; another value of CR3 does. PWT means nothing for
-	 * tables in write-back memory, so that bit makes the difference.
+	 * The same root again does not make KVM flush; another value of CR3 does. PWT means nothing
+	 * for tables in write-back memory, so that bit makes the difference.
 	 */
 	if (flush)
 		a->cr3_toggle = !a->cr3_toggle;
@@ -115,8 +154,8 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 }
 
 /*
- * The stub's doorbell, or the instruction before it: a system call. rcx is the program's word for where
- * to go on; where ring 3 may jump to the stub it can be anything.
+ * The stub's doorbell, or the instruction before it: a system call. rcx is the program's word for
+ * where to go on; where ring 3 may jump to the stub it can be anything.
  */
 static enum vm_exit as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
 {
@@ -141,7 +180,8 @@ static enum vm_exit as_crash(struct vcpu *v, struct trap *t)
 	return VM_EXIT_CRASH;
 }
 
-static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector, uint64_t error, struct trap *t)
+static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector, uint64_t error,
+				 struct trap *t)
 {
 	uint64_t frame[5];
 	struct uregs *u = &c->regs;
@@ -162,13 +202,15 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 	t->kind = TRAP_PAGE_FAULT;
 	t->addr = v->run->s.regs.sregs.cr2;
 	t->present = error & X86_PF_PRESENT;
-	t->access = (error & X86_PF_WRITE ? FAULT_WRITE : 0) | (error & X86_PF_EXEC ? FAULT_EXEC : 0);
+	t->access =
+		(error & X86_PF_WRITE ? FAULT_WRITE : 0) | (error & X86_PF_EXEC ? FAULT_EXEC : 0);
 	return VM_EXIT_PAGE_FAULT;
 }
 
 static bool vector_has_error(uint64_t vec)
 {
-	return vec == 8 || (vec >= 10 && vec <= 14) || vec == 17 || vec == 21 || vec == 29 || vec == 30;
+	return vec == 8 || (vec >= 10 && vec <= 14) || vec == 17 || vec == 21 || vec == 29 ||
+	       vec == 30;
 }
 
 static bool in_page(uint64_t rip, uint64_t page)

@@ -10,15 +10,15 @@
 #define X86_TSS_IOMAP 0x68
 #define X86_TSS_LIMIT (X86_TSS_IOMAP + 8192) /* the last byte of the bitmap is all ones */
 
-#define X86_CR0		 0x80050033 /* PG AM WP NE ET MP PE */
-#define X86_CR4		 0x00000620 /* PAE OSFXSR OSXMMEXCPT */
+#define X86_CR0          0x80050033 /* PG AM WP NE ET MP PE */
+#define X86_CR4          0x00000620 /* PAE OSFXSR OSXMMEXCPT */
 #define X86_CR4_FSGSBASE (1u << 16)
-#define X86_CR4_OSXSAVE	 (1u << 18)
-#define X86_EFER	 0x00000d01 /* NXE LMA LME SCE */
-#define X86_CR3_PWT	 0x8
+#define X86_CR4_OSXSAVE  (1u << 18)
+#define X86_EFER         0x00000d01 /* NXE LMA LME SCE */
+#define X86_CR3_PWT      0x8
 
-#define X86_RFLAGS_USER	 0x254dd5 /* CF PF AF ZF SF TF DF OF NT RF AC ID */
-#define X86_RFLAGS_TF	 0x100
+#define X86_RFLAGS_USER  0x254dd5 /* CF PF AF ZF SF TF DF OF NT RF AC ID */
+#define X86_RFLAGS_TF    0x100
 #define X86_RFLAGS_FIXED 0x202 /* IF and the bit that is always one */
 
 #define X86_PF_PRESENT 0x01
