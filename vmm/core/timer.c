@@ -164,6 +164,16 @@ int timer_arm(struct timer *t, int64_t deadline)
 	return 0;
 }
 
+bool timer_is_armed(struct timer *t)
+{
+	bool armed;
+
+	pthread_mutex_lock(&t->timers->lock);
+	armed = t->armed;
+	pthread_mutex_unlock(&t->timers->lock);
+	return armed;
+}
+
 void timer_cancel(struct timer *t)
 {
 	struct timers *ts = t->timers;

@@ -42,6 +42,10 @@ void timer_init(struct timer *t, struct timers *ts, void (*fire)(struct timer *t
  */
 int timer_arm(struct timer *t, int64_t deadline);
 
+/* It has a deadline that has not come. For a callback that holds the lock under which its timer is
+ * armed: true if somebody armed it anew meanwhile. */
+bool timer_is_armed(struct timer *t);
+
 /*
  * Disarms. When it returns the callback is not running and will not run, except when it is
  * called from the callback itself. The caller may hold no lock that the callback takes.

@@ -16,6 +16,7 @@
  *   is alone: commits
  */
 #include "exec.h"
+#include "posix_timer.h"
 #include "process.h"
 #include "robust.h"
 #include "vfs.h"
@@ -235,6 +236,7 @@ static void exec_commit(struct exec *e, struct commit *cm)
 
 	commit_identity(e);
 	commit_tables(t, cm);
+	posix_timers_exit(p);
 	atomic_store(&p->membarrier, 0);
 	memset(&t->altstack, 0, sizeof(t->altstack));
 	t->altstack.flags = SS_DISABLE;

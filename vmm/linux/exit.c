@@ -8,6 +8,7 @@
  * PID 1 is an ordinary process with default signal actions (vmbox passes signals on to it, and they
  * kill it by default); but when it ends, everything ends.
  */
+#include "posix_timer.h"
 #include "process.h"
 #include "robust.h"
 #include "trace.h"
@@ -262,6 +263,7 @@ static bool process_exit(struct process *p, int status)
 	p->itimer_deadline = TIME_NEVER;
 	pthread_mutex_unlock(&p->siglock);
 	timer_cancel(&p->itimer);
+	posix_timers_exit(p);
 
 	count_memory(p);
 	vfs_process_exit(p);
@@ -310,6 +312,8 @@ void task_die(struct task *t)
 	TAILQ_REMOVE(&p->tasks, t, thread);
 	p->ntasks--;
 	last = p->ntasks == 0;
+	/* Here, because timers of the process that lives on may have an entry in it. */
+	sigqueue_flush(&t->pending);
 	if (t->stopped)
 		p->nstopped--;
 	if (p->exec_task == t)

@@ -1,6 +1,7 @@
 /*
  * The kernel's beginning and end.
  */
+#include "posix_timer.h"
 #include "process.h"
 #include "robust_unlock.h"
 #include "stats.h"
@@ -98,6 +99,7 @@ static void processes_destroy(struct kernel *k)
 
 	TAILQ_FOREACH (p, &k->processes, all) {
 		timer_cancel(&p->itimer);
+		posix_timers_exit(p);
 		TAILQ_FOREACH (t, &p->tasks, thread)
 			call_finish(t, &t->call);
 	}

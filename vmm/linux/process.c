@@ -227,6 +227,7 @@ int process_create(struct kernel *k, struct process *parent, struct process **ou
 	atomic_init(&p->refs, 1);
 	TAILQ_INIT(&p->children);
 	TAILQ_INIT(&p->tasks);
+	LIST_INIT(&p->timers);
 	waitq_init(&p->child_wait);
 	waitq_init(&p->vfork_wait);
 	pthread_mutex_init(&p->lock, NULL);

@@ -9,6 +9,8 @@
 
 #include "task.h"
 
+struct posix_timer;
+
 /* ---- process.c ---- */
 
 /* A task NEW to the scheduler, with a reference to p; in no list yet. NULL: no memory. */
@@ -49,6 +51,14 @@ int sigqueue_add(struct kernel *k, struct process *p, struct sigqueue_set *s, in
 void sigqueue_remove(struct sigqueue_set *s, uint64_t mask);
 /* Takes the first pending signal of mask: its number and *info, or 0. */
 int sigqueue_take(struct sigqueue_set *s, uint64_t mask, struct siginfo_k *info);
+/* The entry of a POSIX timer of p, in no queue. NULL: no memory, or RLIMIT_SIGPENDING. No lock. */
+struct sigqueue_entry *sigqueue_entry_create(struct kernel *k, struct process *p, struct posix_timer *timer);
+/* Its timer goes: it is freed, or, if it is queued, when its signal is taken. */
+void sigqueue_entry_drop(struct sigqueue_entry *e);
+/* The same, but a queued signal is taken back. */
+void sigqueue_entry_recall(struct process *p, struct sigqueue_entry *e);
+/* Queues it, once: if it is in a queue, its overrun count grows. */
+void sigqueue_add_entry(struct sigqueue_set *s, struct sigqueue_entry *e, const struct siginfo_k *info);
 
 /* ---- signal.c ---- */
 
@@ -63,6 +73,8 @@ extern _Thread_local struct task *task_current;
 
 /* siglock held. t NULL: to the process. */
 int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
+/* The same with an entry that exists: a POSIX timer's. False: the signal is ignored. */
+bool signal_send_entry_locked(struct process *p, struct task *t, struct sigqueue_entry *e, const struct siginfo_k *info);
 void signal_kill_locked(struct process *p, int wait_status);
 /* t has to look at its signals: it is woken or kicked. siglock held. */
 void signal_notify_locked(struct task *t);

@@ -229,6 +229,25 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const struct 
 	return r;
 }
 
+bool signal_send_entry_locked(struct process *p, struct task *t, struct sigqueue_entry *e,
+			      const struct siginfo_k *info)
+{
+	int sig = info->si_signo;
+
+	if (p->group_exit || !p->ntasks || !p->sighand)
+		return true;
+	if (sig == SIGKILL) {
+		signal_kill_locked(p, SIGKILL);
+		return true;
+	}
+	send_side_effects_locked(p, sig);
+	if (send_ignored_locked(p, t, sig))
+		return false;
+	sigqueue_add_entry(t ? &t->pending : &p->pending, e, info);
+	send_wake_locked(p, t, sig);
+	return true;
+}
+
 int signal_send_process(struct process *p, int sig, const struct siginfo_k *info)
 {
 	int r;

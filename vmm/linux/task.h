@@ -28,6 +28,7 @@
 
 /* CLONE_FS: cwd, root, umask. */
 struct fs_context;
+struct posix_timer;
 
 struct cred {
 	uint32_t uid, euid, suid, fsuid;
@@ -119,6 +120,8 @@ struct process {
 	/* ITIMER_REAL: absolute ns (TIME_NEVER: off), and the period or 0 */
 	struct timer itimer;
 	int64_t itimer_deadline, itimer_interval;
+	LIST_HEAD(, posix_timer) timers; /* timer_create(2) */
+	int timer_next;                  /* the next one's number */
 
 	_Atomic unsigned membarrier; /* membarrier(2)'s registered commands; exec clears it */
 
