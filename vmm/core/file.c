@@ -7,6 +7,7 @@ void file_init(struct file *f, const struct file_ops *ops, unsigned flags)
 	f->refs = 1;
 	f->pos = 0;
 	f->flags = flags;
+	f->forget = NULL;
 	pthread_mutex_init(&f->lock, NULL);
 }
 
@@ -30,6 +31,11 @@ void file_close(struct file *f)
 	/* The hook first: who drops the last reference knows that every on_close has returned. */
 	if (f->ops->on_close)
 		f->ops->on_close(f);
-	if (!--f->refs)
+	if (!--f->refs) {
+		void (*forget)(struct file *) = f->forget;
+
+		if (forget)
+			forget(f);
 		f->ops->release(f);
+	}
 }

@@ -39,6 +39,11 @@ struct file {
 	int64_t pos;
 	/* O_* status flags and access mode; changed by F_SETFL only */
 	_Atomic unsigned flags;
+	/*
+	 * Set once by who keeps a pointer to f without a reference (epoll): called after the last
+	 * on_close and before release; what release frees is there until it returns.
+	 */
+	void (*_Atomic forget)(struct file *f);
 };
 
 /* One reference, for the caller. on_dup does not fire for it; on_close will. */

@@ -18,7 +18,7 @@
 
 struct pipe {
 	_Atomic unsigned readers, writers;
-	_Atomic unsigned refs; /* both together */
+	_Atomic unsigned refs; /* both together, and pipe_get's */
 
 	pthread_mutex_t lock;
 	/* protected by lock: */
@@ -47,6 +47,7 @@ static struct {
 			.list = TAILQ_HEAD_INITIALIZER(budget.freed.list),
 			.exclusive = TAILQ_HEAD_INITIALIZER(budget.freed.exclusive),
 			.woken = TAILQ_HEAD_INITIALIZER(budget.freed.woken),
+			.watches = TAILQ_HEAD_INITIALIZER(budget.freed.watches),
 		},
 };
 
@@ -195,7 +196,12 @@ static void pages_free(uint8_t **pages, size_t n)
 	free(pages);
 }
 
-static void pipe_put(struct pipe *p)
+void pipe_get(struct pipe *p)
+{
+	p->refs++;
+}
+
+void pipe_put(struct pipe *p)
 {
 	if (--p->refs)
 		return;
@@ -275,7 +281,7 @@ static ssize_t pipe_take_locked(struct pipe *p, struct xfer *x)
 
 ssize_t pipe_read(struct pipe *p, struct xfer *x, struct sched_task *task)
 {
-	bool wake_writer = false, hand_on;
+	bool wake_writer = false, was_full = false, hand_on;
 	ssize_t n = 0;
 	int err;
 
@@ -283,6 +289,7 @@ ssize_t pipe_read(struct pipe *p, struct xfer *x, struct sched_task *task)
 		return 0;
 	pthread_mutex_lock(&p->lock);
 	if (p->count) {
+		was_full = room_locked(p) < PIPE_ATOMIC;
 		n = pipe_take_locked(p, x);
 		/* Not for less than PIPE_ATOMIC: a writer of that much would find no room, others
 		 * too little. */
@@ -295,10 +302,13 @@ ssize_t pipe_read(struct pipe *p, struct xfer *x, struct sched_task *task)
 	 * told. */
 	hand_on = p->count;
 	pthread_mutex_unlock(&p->lock);
-	if (wake_writer)
+	/* Only what was not writable has become so. */
+	if (wake_writer && was_full)
 		waitq_hand(&p->writable);
+	else if (wake_writer)
+		waitq_hand_on(&p->writable);
 	if (hand_on)
-		waitq_hand(&p->readable);
+		waitq_hand_on(&p->readable);
 	budget_wake();
 	return n;
 }
@@ -393,6 +403,7 @@ static ssize_t pipe_write_locked(struct pipe *p, struct xfer *x, size_t total,
 ssize_t pipe_write(struct pipe *p, struct xfer *x, size_t total, struct sched_task *task)
 {
 	bool wake_reader, hand_on;
+	size_t left = x->left;
 	ssize_t n;
 
 	if (!x->left)
@@ -402,14 +413,30 @@ ssize_t pipe_write(struct pipe *p, struct xfer *x, size_t total, struct sched_ta
 	wake_reader = p->count;
 	hand_on = room_locked(p) >= PIPE_ATOMIC;
 	pthread_mutex_unlock(&p->lock);
-	if (wake_reader)
+	if (wake_reader && x->left < left)
 		waitq_hand(&p->readable);
+	else if (wake_reader)
+		waitq_hand_on(&p->readable);
 	if (hand_on)
-		waitq_hand(&p->writable);
+		waitq_hand_on(&p->writable);
 	return n;
 }
 
+unsigned pipe_queues(struct pipe *p, bool writer, struct waitq *wq[2])
+{
+	wq[0] = writer ? &p->writable : &p->readable;
+	wq[1] = &budget.freed;
+	return writer ? 2 : 1;
+}
+
 /* ---- the rest ---- */
+
+/* For a watch on budget.freed: the end of the shortage will be told, or there is room already. */
+static bool budget_look(const struct pipe *p)
+{
+	budget.wanted = true;
+	return room_locked(p) >= PIPE_ATOMIC;
+}
 
 unsigned pipe_poll(struct pipe *p, bool writer, struct sched_task *task)
 {
@@ -424,6 +451,8 @@ unsigned pipe_poll(struct pipe *p, bool writer, struct sched_task *task)
 			events |= POLLOUT;
 		else if (task && budget_over() && budget_wait(task))
 			sched_wake(task);
+		else if (!task && budget_over() && budget_look(p))
+			events |= POLLOUT;
 		if (!p->readers)
 			events |= POLLERR;
 	} else {

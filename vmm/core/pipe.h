@@ -31,6 +31,13 @@ struct pipe;
 /* One reader and one writer reference. NULL: no memory. Pages come as bytes are written. */
 struct pipe *pipe_create(void);
 
+/*
+ * Keeps the memory, and says nothing about readers and writers: who has one may still poll a pipe
+ * whose ends are gone.
+ */
+void pipe_get(struct pipe *p);
+void pipe_put(struct pipe *p);
+
 /* The caller has a reference of that kind. */
 void pipe_reader_get(struct pipe *p);
 void pipe_reader_put(struct pipe *p);
@@ -61,6 +68,12 @@ ssize_t pipe_write(struct pipe *p, struct xfer *x, size_t total, struct sched_ta
  * again.
  */
 unsigned pipe_poll(struct pipe *p, bool writer, struct sched_task *task);
+
+/*
+ * The queues that are woken when pipe_poll's answer for that end changes, which live as long as the
+ * pipe; how many. A watch on them polls (without a task) after it was added, and after it was told.
+ */
+unsigned pipe_queues(struct pipe *p, bool writer, struct waitq *wq[2]);
 
 /* Bytes in it: FIONREAD. */
 size_t pipe_bytes(struct pipe *p);

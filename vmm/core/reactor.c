@@ -17,7 +17,8 @@ struct watch {
 	struct reactor *reactor;
 	void (*ready)(void *arg, uint32_t events);
 	void *arg;
-	int fd; /* our own duplicate: epoll takes each descriptor once */
+	int fd;    /* our own duplicate: epoll takes each descriptor once */
+	bool edge; /* stays armed */
 
 	/* protected by reactor->lock: */
 	uint32_t want;
@@ -176,8 +177,8 @@ static void watch_arm_locked(struct watch *w)
 	epoll_ctl(w->reactor->epoll, EPOLL_CTL_MOD, w->fd, &ev);
 }
 
-int watch_create(struct reactor *r, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
-		 struct watch **out)
+static int watch_make(struct reactor *r, int fd, bool edge, uint32_t events,
+		      void (*ready)(void *arg, uint32_t events), void *arg, struct watch **out)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	int err;
@@ -187,14 +188,29 @@ int watch_create(struct reactor *r, int fd, void (*ready)(void *arg, uint32_t ev
 	w->reactor = r;
 	w->ready = ready;
 	w->arg = arg;
+	w->edge = edge;
+	w->want = events;
 	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	err = w->fd < 0 ? -errno : reactor_add(r, w->fd, w, EPOLLONESHOT);
+	err = w->fd < 0 ? -errno
+			: reactor_add(r, w->fd, w, edge ? events | EPOLLET : EPOLLONESHOT);
 	if (err) {
 		watch_free(w);
 		return err;
 	}
 	*out = w;
 	return 0;
+}
+
+int watch_create(struct reactor *r, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
+		 struct watch **out)
+{
+	return watch_make(r, fd, false, 0, ready, arg, out);
+}
+
+int watch_create_edge(struct reactor *r, int fd, uint32_t events,
+		      void (*ready)(void *arg, uint32_t events), void *arg, struct watch **out)
+{
+	return watch_make(r, fd, true, events, ready, arg, out);
 }
 
 void watch_want(struct watch *w, uint32_t events)
@@ -235,9 +251,11 @@ static void watch_event(struct reactor *r, struct watch *w, uint32_t events)
 	/* Nobody wants a hang-up that epoll reports unasked; and destroyed is destroyed. */
 	got = w->dead || !w->want ? 0 : events & (w->want | EPOLLERR | EPOLLHUP);
 	/* After an error or a hang-up everything that was wanted can be tried. */
-	w->want = got & (EPOLLERR | EPOLLHUP) ? 0 : w->want & ~got;
-	if (w->want && !w->dead)
-		watch_arm_locked(w);
+	if (!w->edge) {
+		w->want = got & (EPOLLERR | EPOLLHUP) ? 0 : w->want & ~got;
+		if (w->want && !w->dead)
+			watch_arm_locked(w);
+	}
 	if (!got) {
 		pthread_mutex_unlock(&r->lock);
 		return;

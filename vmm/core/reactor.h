@@ -38,6 +38,13 @@ int watch_create(struct reactor *r, int fd, void (*ready)(void *arg, uint32_t ev
  * thread. */
 void watch_want(struct watch *w, uint32_t events);
 /*
+ * A watch that stays: ready is called at every change to one of events (EPOLLET), EPOLLERR and
+ * EPOLLHUP included, and once at first if one holds already. Not for watch_want. Results as
+ * watch_create.
+ */
+int watch_create_edge(struct reactor *r, int fd, uint32_t events,
+		      void (*ready)(void *arg, uint32_t events), void *arg, struct watch **out);
+/*
  * When it returns, ready is not running and will not run (except from ready itself). The caller may
  * hold no lock that ready takes. w may be NULL.
  */

@@ -14,6 +14,7 @@ void waitq_init(struct waitq *wq)
 	TAILQ_INIT(&wq->list);
 	TAILQ_INIT(&wq->exclusive);
 	TAILQ_INIT(&wq->woken);
+	TAILQ_INIT(&wq->watches);
 }
 
 /* ---- waiters: a few in the task, more from the heap ---- */
@@ -85,6 +86,18 @@ static void waiter_wake_locked(struct waitq *wq, struct waiter *w)
 	pthread_mutex_unlock(&task->wait_lock);
 }
 
+static void watches_tell_locked(struct waitq *wq)
+{
+	struct waitq_watch *w;
+	bool taken = false;
+
+	TAILQ_FOREACH (w, &wq->watches, link)
+		if (!w->exclusive)
+			w->notify(w);
+		else if (!taken)
+			taken = w->notify(w);
+}
+
 static int waitq_wake_locked(struct waitq *wq, int n)
 {
 	struct waiter *w;
@@ -106,19 +119,32 @@ int waitq_wake(struct waitq *wq, int n)
 	int woken;
 
 	pthread_mutex_lock(&wq->lock);
+	watches_tell_locked(wq);
 	woken = waitq_wake_locked(wq, n);
+	pthread_mutex_unlock(&wq->lock);
+	return woken;
+}
+
+static int waitq_baton(struct waitq *wq, bool tell)
+{
+	int woken;
+
+	pthread_mutex_lock(&wq->lock);
+	if (tell)
+		watches_tell_locked(wq);
+	woken = waitq_wake_locked(wq, TAILQ_EMPTY(&wq->woken) ? 1 : 0);
 	pthread_mutex_unlock(&wq->lock);
 	return woken;
 }
 
 int waitq_hand(struct waitq *wq)
 {
-	int woken;
+	return waitq_baton(wq, true);
+}
 
-	pthread_mutex_lock(&wq->lock);
-	woken = waitq_wake_locked(wq, TAILQ_EMPTY(&wq->woken) ? 1 : 0);
-	pthread_mutex_unlock(&wq->lock);
-	return woken;
+int waitq_hand_on(struct waitq *wq)
+{
+	return waitq_baton(wq, false);
 }
 
 bool waitq_empty(struct waitq *wq)
@@ -186,11 +212,57 @@ void waitq_collect_all(struct sched_task *task)
 	waitq_leave_all(task, false);
 }
 
+/* ---- watches ---- */
+
+void waitq_watch_add(struct waitq *wq, struct waitq_watch *w, bool (*notify)(struct waitq_watch *w),
+		     bool exclusive)
+{
+	*w = (struct waitq_watch){.notify = notify, .exclusive = exclusive};
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_mutex_lock(&wq->lock);
+	w->wq = wq;
+	TAILQ_INSERT_TAIL(&wq->watches, w, link);
+	pthread_mutex_unlock(&wq->lock);
+}
+
+void waitq_watch_remove(struct waitq_watch *w)
+{
+	struct waitq *wq;
+
+	if (!w->notify)
+		return;
+	/* As waiter_leave: the queue may be destroyed meanwhile, which needs w->lock. */
+	for (;;) {
+		pthread_mutex_lock(&w->lock);
+		wq = w->wq;
+		if (!wq || !pthread_mutex_trylock(&wq->lock))
+			break;
+		pthread_mutex_unlock(&w->lock);
+		sched_yield();
+	}
+	if (wq) {
+		TAILQ_REMOVE(&wq->watches, w, link);
+		w->wq = NULL;
+		pthread_mutex_unlock(&wq->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_destroy(&w->lock);
+	w->notify = NULL;
+}
+
 void waitq_destroy(struct waitq *wq)
 {
+	struct waitq_watch *watch;
 	struct waiter *w;
 
 	pthread_mutex_lock(&wq->lock);
+	watches_tell_locked(wq);
+	while ((watch = TAILQ_FIRST(&wq->watches))) {
+		pthread_mutex_lock(&watch->lock);
+		TAILQ_REMOVE(&wq->watches, watch, link);
+		watch->wq = NULL;
+		pthread_mutex_unlock(&watch->lock);
+	}
 	waitq_wake_locked(wq, -1);
 	while ((w = TAILQ_FIRST(&wq->woken))) {
 		struct sched_task *task = w->task;

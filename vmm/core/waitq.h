@@ -14,6 +14,11 @@
  * An exclusive wake is a baton: who got it must look at the object, and hand
  * the rest on. Until its handler runs again (sched_prepare) the waiter stays on
  * wq->woken; if its call or the task ends before that, the baton goes to the next.
+ *
+ * Besides tasks, which wait once, there are watches, which stay: a watch's notify is called at
+ * every wake of the queue. It runs under wq->lock and may take only locks below that, which include
+ * the lock of another waitq: so watches may lead from queue to queue, but never in a circle, and
+ * their makers see to that.
  */
 #ifndef VMBOX_CORE_WAITQ_H
 #define VMBOX_CORE_WAITQ_H
@@ -38,19 +43,43 @@ struct waiter {
 
 TAILQ_HEAD(waiter_list, waiter);
 
+/*
+ * A lasting interest in a queue. The memory is the owner's, who zeroes it at first and frees it only
+ * after waitq_watch_remove().
+ */
+struct waitq_watch {
+	/* immutable while it is queued: */
+	/*
+	 * Called with wq->lock held at each wake. True: somebody takes care of it, and no other
+	 * exclusive watch need be told.
+	 */
+	bool (*notify)(struct waitq_watch *w);
+	bool exclusive; /* a wake stops at the first exclusive watch whose notify says true */
+	/*
+	 * Protects wq, as task->wait_lock does for waiters: changed with both locks held, so that
+	 * the owner knows whether the queue still exists.
+	 */
+	pthread_mutex_t lock;
+	struct waitq *wq; /* NULL: not queued, or the queue is gone */
+	TAILQ_ENTRY(waitq_watch) link;
+};
+
+TAILQ_HEAD(waitq_watch_list, waitq_watch);
+
 struct waitq {
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	struct waiter_list list; /* not exclusive */
 	struct waiter_list exclusive;
 	struct waiter_list woken; /* exclusive ones that were woken and have not run yet */
+	struct waitq_watch_list watches;
 };
 
 void waitq_init(struct waitq *wq);
 /*
  * Nobody can reach wq any more but tasks that are still queued (whose call ended
- * before their next sched_prepare): these are woken and taken off. Their own leaving
- * may race with this.
+ * before their next sched_prepare), and watches: these are woken or told, and taken off. Their own
+ * leaving may race with this.
  */
 void waitq_destroy(struct waitq *wq);
 
@@ -63,7 +92,8 @@ int waitq_add(struct waitq *wq, struct sched_task *task, bool exclusive);
 
 /*
  * Wakes every non-exclusive waiter and up to n exclusive ones, each kind in order
- * (n < 0: all). Woken waiters leave the queue. Returns how many were woken.
+ * (n < 0: all). Woken waiters leave the queue; watches are told and stay. Returns how many waiters
+ * were woken.
  */
 int waitq_wake(struct waitq *wq, int n);
 static inline int waitq_wake_all(struct waitq *wq)
@@ -77,6 +107,23 @@ static inline int waitq_wake_all(struct waitq *wq)
  * Returns how many were woken.
  */
 int waitq_hand(struct waitq *wq);
+
+/*
+ * waitq_hand for a task that leaves something for the next: nothing new has happened, so watches are not told.
+ */
+int waitq_hand_on(struct waitq *wq);
+
+/*
+ * Queues w, initialised by this, on wq. Look at the object afterwards: what happened before is not
+ * told. Caller: holds no lock of a waitq; wq exists until it returns.
+ */
+void waitq_watch_add(struct waitq *wq, struct waitq_watch *w, bool (*notify)(struct waitq_watch *w),
+		     bool exclusive);
+/*
+ * When it returns notify is not running and will not run. w may never have been added, or its queue
+ * may be gone. The caller may hold no lock that notify takes, and no waitq's.
+ */
+void waitq_watch_remove(struct waitq_watch *w);
 
 /* Nobody waits to be woken. */
 bool waitq_empty(struct waitq *wq);

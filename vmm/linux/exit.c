@@ -284,6 +284,7 @@ static bool process_exit(struct process *p, int status)
 	} else if (notify_exit_locked(p)) {
 		process_release_locked(p);
 	}
+	waitq_wake_all(&p->exit_wait);
 	if (parent)
 		waitq_wake_all(&parent->child_wait);
 	pthread_mutex_unlock(&k->tree_lock);

@@ -7,12 +7,13 @@
  * A thread is one, too: an id, a task with registers of its own, and descriptors and file-system context if it does not
  * share its process's; then, with tree_lock and siglock held, it is in the process's list.
  *
- * What is refused: CLONE_PIDFD, CLONE_INTO_CGROUP, CLONE_THREAD with CLONE_VFORK (EINVAL), set_tid (EPERM), and new
+ * What is refused: CLONE_INTO_CGROUP, CLONE_THREAD with CLONE_PIDFD or CLONE_VFORK (EINVAL), set_tid (EPERM), and new
  * namespaces (EPERM for ordinary users, EINVAL for root: as a kernel without namespaces).
  */
 #include "process.h"
+#include "pidfd.h"
+#include "sys_fs.h"
 #include "syscalls.h"
-#include "vfs.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -54,7 +55,8 @@ static int check_flags(const struct task *t, const struct clone_args_k *a)
 		return -EINVAL;
 	if (f & CLONE_THREAD && f & (CLONE_NEWUSER | CLONE_NEWPID))
 		return -EINVAL;
-	if (f & CLONE_PIDFD_K)
+	/* Descriptors of threads are not there. */
+	if (f & CLONE_PIDFD_K && f & (CLONE_DETACHED_K | CLONE_THREAD))
 		return -EINVAL;
 	/* Linux lets the caller wait for its own thread's end. Nobody does. */
 	if (f & CLONE_THREAD && f & CLONE_VFORK)
@@ -195,13 +197,29 @@ static int publish(struct task *t, struct process *child, struct task *first, co
 	return 0;
 }
 
+/* CLONE_PIDFD: a descriptor of the child, which the child does not get. Its number, or a negative errno. */
+static int make_pidfd(struct task *t, struct process *child, const struct clone_args_k *a)
+{
+	struct file *f;
+	int fd = pidfd_file(child, 0, &f);
+
+	if (fd)
+		return fd;
+	fd = (int)install_file(t, f, true);
+	if (fd >= 0 && copy_to_guest(t->p->mm, gva(a->pidfd), &fd, sizeof(fd)) < 0) {
+		fdtable_close(task_files(t), fd);
+		fd = -EFAULT;
+	}
+	return fd;
+}
+
 static long clone_make(struct task *t, const struct clone_args_k *a, struct process **child)
 {
 	struct kernel *k = t->k;
 	unsigned group_signals;
 	struct task *first;
+	int r, pidfd = -1;
 	long pid;
-	int r;
 
 	pthread_mutex_lock(&k->tree_lock);
 	group_signals = t->p->group_signals;
@@ -215,12 +233,18 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 	r = copy_parts(t, *child, a->flags);
 	if (r == 0) {
 		copy_task(t, first, a);
+		if (a->flags & CLONE_PIDFD_K)
+			r = pidfd = make_pidfd(t, *child, a);
+	}
+	if (r >= 0) {
 		process_get(*child); /* the caller's */
 		r = publish(t, *child, first, a, group_signals);
 		if (r < 0)
 			process_put(*child);
 	}
 	if (r < 0) {
+		if (pidfd >= 0)
+			fdtable_close(task_files(t), pidfd);
 		process_abort(*child, first);
 		return r;
 	}

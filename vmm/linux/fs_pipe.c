@@ -124,11 +124,32 @@ long pipe_file_size(struct file *f, uint64_t set)
 	return pipe_set_size(pipe_of(f), set > UINT32_MAX ? SIZE_MAX : (size_t)set);
 }
 
+static unsigned pipe_poll_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES])
+{
+	unsigned n = 0;
+
+	(void)events;
+	if (reads(f))
+		n += pipe_queues(pipe_of(f), false, wq);
+	if (writes(f))
+		n += pipe_queues(pipe_of(f), true, wq + n);
+	return n;
+}
+
+/* The pipe stays for pollers without a reference until its last file goes. */
+static void pipe_release(struct file *f)
+{
+	if (pipe_of(f))
+		pipe_put(pipe_of(f));
+	vfs_file_free(f);
+}
+
 static const struct vfs_file_ops pipe_file_ops = {
-	.core = {.on_dup = pipe_on_dup, .on_close = pipe_on_close, .release = vfs_file_free},
+	.core = {.on_dup = pipe_on_dup, .on_close = pipe_on_close, .release = pipe_release},
 	.read = pipe_file_read,
 	.write = pipe_file_write,
 	.poll = pipe_file_poll,
+	.poll_queues = pipe_poll_queues,
 	.ioctl = pipe_ioctl,
 };
 
@@ -137,6 +158,7 @@ static void pipe_attach(struct vfs_file *f, struct pipe *p)
 	f->f.ops = &pipe_file_ops.core;
 	f->stream = true;
 	f->priv = p;
+	pipe_get(p);
 }
 
 /* Another end: /proc/PID/fd/N. */

@@ -182,6 +182,25 @@ static unsigned stdio_poll(struct file *f, struct sched_task *task)
 	return events;
 }
 
+/* The host tells every change from now on: arming it anew for each would lose edges or repeat them. */
+static unsigned stdio_poll_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES])
+{
+	struct stdio *s = sd_of(f);
+	int err = 0;
+
+	(void)events;
+	if (!s->watch)
+		return 0;
+	pthread_mutex_lock(&s->inode->lock);
+	if (!s->edge)
+		err = watch_create_edge(s->k->reactor, s->io_fd,
+					EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP, stdio_ready, s,
+					&s->edge);
+	pthread_mutex_unlock(&s->inode->lock);
+	wq[0] = &s->wq;
+	return err ? 0 : 1;
+}
+
 static int64_t stdio_lseek(struct file *f, int64_t off, int whence)
 {
 	struct stdio *s = sd_of(f);
@@ -213,6 +232,7 @@ static const struct vfs_file_ops stdio_ops = {
 	.read = stdio_read,
 	.write = stdio_write,
 	.poll = stdio_poll,
+	.poll_queues = stdio_poll_queues,
 	.lseek = stdio_lseek,
 	.ioctl = stdio_ioctl,
 	.fsync = stdio_fsync,
@@ -400,6 +420,7 @@ void stdio_destroy(struct vfs *v)
 			continue;
 		if (s->watch)
 			watch_destroy(s->watch);
+		watch_destroy(s->edge);
 		waitq_destroy(&s->wq);
 		if (s->io_fd != s->fd)
 			close(s->io_fd);

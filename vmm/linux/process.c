@@ -111,6 +111,8 @@ void process_put(struct process *p)
 	if (p->exe)
 		path_free(p->exe);
 	waitq_destroy(&p->child_wait);
+	waitq_destroy(&p->exit_wait);
+	waitq_destroy(&p->signal_wait);
 	waitq_destroy(&p->vfork_wait);
 	pthread_mutex_destroy(&p->lock);
 	pthread_mutex_destroy(&p->siglock);
@@ -229,6 +231,8 @@ int process_create(struct kernel *k, struct process *parent, struct process **ou
 	TAILQ_INIT(&p->tasks);
 	LIST_INIT(&p->timers);
 	waitq_init(&p->child_wait);
+	waitq_init(&p->exit_wait);
+	waitq_init(&p->signal_wait);
 	waitq_init(&p->vfork_wait);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->siglock, NULL);
@@ -360,6 +364,7 @@ void process_release_locked(struct process *p)
 	struct kernel *k = p->k;
 
 	p->life = LIFE_DEAD;
+	waitq_wake_all(&p->exit_wait);
 	TAILQ_REMOVE(&k->processes, p, all);
 	if (p->parent)
 		TAILQ_REMOVE(&p->parent->children, p, sibling);

@@ -224,8 +224,10 @@ int signal_send_locked(struct process *p, struct task *t, int sig, const struct 
 	if (send_ignored_locked(p, t, sig))
 		return 0;
 	r = sigqueue_add(p->k, p, t ? &t->pending : &p->pending, sig, info);
-	if (r == 0)
+	if (r == 0) {
 		send_wake_locked(p, t, sig);
+		waitq_wake_all(&p->signal_wait);
+	}
 	return r;
 }
 

@@ -18,6 +18,13 @@ extern const unsigned arch_o_largefile;
 uint64_t task_rlimit(struct task *t, int resource);
 /* RLIMIT_NOFILE as a count of descriptors. */
 unsigned nofile_limit(struct task *t);
+/*
+ * The signal mask of ppoll, pselect and epoll_pwait (mask: guest address or 0, of `size` bytes) for
+ * the call's length; the signal code puts the old one back. First run only. 0, -EINVAL, -EFAULT.
+ */
+long call_swap_mask(struct task *t, struct call *c, uint64_t mask, uint64_t size);
+/* f (the caller's reference goes) becomes the lowest free descriptor: it, -EMFILE, -ENOMEM. */
+long install_file(struct task *t, struct file *f, bool cloexec);
 /* Opens as openat(2). 0 and *out, or a negative errno. */
 int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
 	      struct file **out);

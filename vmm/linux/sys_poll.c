@@ -112,8 +112,7 @@ static void put_remaining(struct task *t, struct call *c, uint64_t to, bool usec
 		return;
 }
 
-/* Swaps the signal mask for the call's length; the signal code puts it back. */
-static long swap_mask(struct task *t, struct call *c, uint64_t mask, uint64_t size)
+long call_swap_mask(struct task *t, struct call *c, uint64_t mask, uint64_t size)
 {
 	uint64_t set;
 
@@ -220,7 +219,7 @@ long sys_ppoll(struct task *t, struct call *c)
 	if (!c->rerun) {
 		r = get_timespec(t, c, c->args[2]);
 		if (!r)
-			r = swap_mask(t, c, c->args[3], c->args[4]);
+			r = call_swap_mask(t, c, c->args[3], c->args[4]);
 		if (!r)
 			r = poll_begin(t, c, &s);
 		if (r)
@@ -370,7 +369,7 @@ long sys_pselect6(struct task *t, struct call *c)
 			return -EFAULT;
 		r = get_timespec(t, c, c->args[4]);
 		if (!r)
-			r = swap_mask(t, c, arg[0], arg[1]);
+			r = call_swap_mask(t, c, arg[0], arg[1]);
 		if (!r)
 			r = select_begin(t, c, &s);
 		if (r)

@@ -77,6 +77,7 @@ struct process {
 		uint64_t minflt, majflt, cminflt, cmajflt, maxrss_kb;
 	} times;
 	struct waitq child_wait; /* parents wait here for their children */
+	struct waitq exit_wait;  /* pidfds: this process has ended, or was waited for */
 
 	/* read by all its tasks without a lock: changed only by exec with one task left, or at exit:
 	 */
@@ -106,7 +107,8 @@ struct process {
 	/* protected by siglock: process-wide pending signals and group state */
 	pthread_mutex_t siglock;
 	struct sigqueue_set pending;
-	bool group_exit; /* every task dies at its next step */
+	struct waitq signal_wait; /* signalfds: a signal has become pending for it or a task of it */
+	bool group_exit;          /* every task dies at its next step */
 	int group_exit_status;
 	struct task *exec_task; /* waits in execve until it is the only one: all others die */
 	/* job control: a stop begins (stopping), every task joins it (nstopped), it is complete

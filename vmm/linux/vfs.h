@@ -23,6 +23,9 @@ struct dentry;
 struct fs_context;
 struct path;
 
+/* The most queues that one file's poll depends on. */
+#define POLL_QUEUES 3
+
 /*
  * Operations of an open file. Every member but `core` may be NULL: the caller
  * then answers as Linux does (EINVAL for read and write of what cannot be read, ESPIPE for lseek,
@@ -41,6 +44,12 @@ struct vfs_file_ops {
 			 struct call *c);
 	/* POLL* that hold now; queues task (may be NULL) first. */
 	unsigned (*poll)(struct file *f, struct sched_task *task);
+	/*
+	 * For lasting interest (epoll): the queues that are woken when poll's answer changes in one
+	 * of `events` (POLLIN, POLLOUT, ...; errors and hang-ups always count). The caller holds a
+	 * reference to f. How many; 0: poll never changes. NULL: so, too.
+	 */
+	unsigned (*poll_queues)(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES]);
 	int64_t (*lseek)(struct file *f, int64_t off, int whence);
 	long (*ioctl)(struct file *f, struct task *t, unsigned cmd, uint64_t arg);
 	/* The object behind the file for mapping, with a reference; NULL and *err. */

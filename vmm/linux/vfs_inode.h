@@ -38,6 +38,7 @@ struct mount;
 struct inode;
 struct dentry;
 struct vfs_file;
+struct epoll_item;
 struct file_lock;
 struct lock_wait;
 struct hostfs;
@@ -232,6 +233,8 @@ struct vfs_file {
 	uint64_t priv2;
 	/* fcntl's F_SETOWN: */
 	_Atomic int owner;
+	/* protected by epoll.c's files_lock: */
+	LIST_HEAD(, epoll_item) watchers;
 };
 
 static inline struct vfs_file *vfs_file(const struct file *f)
@@ -284,6 +287,8 @@ struct vfs {
 	_Atomic uint32_t fg_pgrp;
 	_Atomic unsigned nfiles;
 	unsigned max_files;          /* immutable: a share of the guest's memory */
+	_Atomic unsigned nwatches;   /* files in epolls */
+	unsigned max_watches;        /* immutable: as max_files */
 	_Atomic uint64_t proc_bytes; /* texts of open /proc files */
 	_Atomic unsigned nhostfds;
 	unsigned max_hostfds; /* immutable */
@@ -437,6 +442,13 @@ int devfs_create(struct vfs *v, struct super **out, struct dentry **root);
 /* A regular file of the host as an inode of sb; fd (readable) taken over, also on failure. */
 int hostfile_create(struct super *sb, int fd, struct inode **out);
 
+/*
+ * fs_anon.c: a file on no name, which /proc/PID/fd shows as "anon_inode:NAME"; flags: O_RDWR, ....
+ * priv and stream are set. 0 and *out, -ENFILE, -ENOMEM.
+ */
+int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops, unsigned flags,
+	      void *priv, struct file **out);
+
 /* fs_pipe.c: both ends; flags: O_NONBLOCK or 0. 0, -ENFILE, -ENOMEM. */
 int pipe_files(struct task *t, unsigned flags, struct file *out[2]);
 /* F_GETPIPE_SZ (set 0), F_SETPIPE_SZ: the size; -EBADF: not a pipe; else as pipe_set_size. */
@@ -454,6 +466,7 @@ struct stdio {
 	bool tty;
 	struct waitq wq;
 	struct watch *watch; /* NULL: always ready */
+	struct watch *edge;  /* for lasting interest; NULL: none yet; protected by inode->lock */
 	struct inode *inode; /* a reference */
 };
 /* Makes f, being opened on an inode of /dev, a file over the controlling terminal. -ENXIO: there is

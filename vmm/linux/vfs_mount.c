@@ -236,6 +236,12 @@ int vfs_create(struct kernel *k)
 			       : VFS_FILES_MAX;
 	if (v->max_files < 1024)
 		v->max_files = 1024;
+	/* As Linux's max_user_watches: 1/25 of the memory, at about 512 bytes each. */
+	v->max_watches = k->cfg.mem_limit / 12800 < VFS_FILES_MAX
+				 ? (unsigned)(k->cfg.mem_limit / 12800)
+				 : VFS_FILES_MAX;
+	if (v->max_watches < 1024)
+		v->max_watches = 1024;
 	v->lru_max = v->max_hostfds / 2 < VFS_LRU_MAX ? v->max_hostfds / 2 : VFS_LRU_MAX;
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;

@@ -5,8 +5,10 @@
  * child_wait. A waiter queues itself first and then looks, with tree_lock held: no wake is lost.
  */
 #include "process.h"
+#include "pidfd.h"
 #include "syscalls.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -19,11 +21,13 @@
 #define WAIT_WNOWAIT 0x01000000
 #define WAIT_P_PIDFD 3
 
-enum wait_type { WAIT_FOR_ANY, WAIT_FOR_PID, WAIT_FOR_GROUP };
+enum wait_type { WAIT_FOR_ANY, WAIT_FOR_PID, WAIT_FOR_GROUP, WAIT_FOR_PROCESS };
 
 struct wait_for {
 	enum wait_type type;
 	uint32_t id;
+	const struct process *process; /* WAIT_FOR_PROCESS: compared only */
+	bool nonblock;                 /* -EAGAIN instead of a wait */
 	unsigned options;
 };
 
@@ -133,6 +137,8 @@ static bool eligible(const struct process *child, const struct wait_for *w)
 		return false;
 	if (w->type == WAIT_FOR_GROUP && child->pgid != w->id)
 		return false;
+	if (w->type == WAIT_FOR_PROCESS && child != w->process)
+		return false;
 	/* __WCLONE: only children that do not send SIGCHLD; without it only those that do. */
 	if (!(w->options & __WALL) && (child->exit_signal != SIGCHLD) != !!(w->options & __WCLONE))
 		return false;
@@ -153,7 +159,7 @@ static int wait_scan_locked(struct process *p, const struct wait_for *w, struct 
 		if (wait_zombie_locked(p, child, w, r) || wait_stopped_locked(child, w, r) ||
 		    wait_continued_locked(child, w, r))
 			return 1;
-		if (w->type == WAIT_FOR_PID)
+		if (w->type == WAIT_FOR_PID || w->type == WAIT_FOR_PROCESS)
 			break;
 	}
 	return ret;
@@ -162,7 +168,8 @@ static int wait_scan_locked(struct process *p, const struct wait_for *w, struct 
 /* 1: *r is filled; 0: WNOHANG; -ECHILD, -ERESTARTSYS, -EBLOCKED. */
 static long do_wait(struct task *t, struct call *c, const struct wait_for *w, struct wait_result *r)
 {
-	struct sched_task *st = w->options & WNOHANG ? NULL : call_waiter(t, c, false);
+	bool wait = !(w->options & WNOHANG) && !w->nonblock;
+	struct sched_task *st = wait ? call_waiter(t, c, false) : NULL;
 	struct kernel *k = t->k;
 	int ret;
 
@@ -173,6 +180,8 @@ static long do_wait(struct task *t, struct call *c, const struct wait_for *w, st
 	pthread_mutex_unlock(&k->tree_lock);
 	if (ret || w->options & WNOHANG)
 		return ret;
+	if (w->nonblock)
+		return -EAGAIN;
 	return st ? -EBLOCKED : -ERESTARTSYS;
 }
 
@@ -229,8 +238,14 @@ static long waitid_who(struct task *t, struct call *c, struct wait_for *w)
 		w->id = id ? (uint32_t)id : (uint32_t)c->progress;
 		return 0;
 	case WAIT_P_PIDFD:
-		/* There are no pidfds: whatever the descriptor is, it is not one. */
-		return id < 0 ? -EINVAL : -EBADF;
+		if (id < 0)
+			return -EINVAL;
+		w->type = WAIT_FOR_PROCESS;
+		w->process = pidfd_process(call_file(t, c, 0, id));
+		if (!w->process)
+			return -EBADF;
+		w->nonblock = c->file[0]->flags & O_NONBLOCK;
+		return 0;
 	default:
 		return -EINVAL;
 	}

@@ -1,0 +1,46 @@
+/*
+ * Files on no name: what eventfd, epoll_create and their kind return.
+ */
+#include "sys_fs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void anon_free(struct inode *i)
+{
+	inode_fini(i);
+	free(i);
+}
+
+static const struct inode_ops anon_inode_ops = {.free = anon_free};
+
+int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops, unsigned flags,
+	      void *priv, struct file **out)
+{
+	struct inode *i = calloc(1, sizeof(*i));
+	struct vfs_file *f = NULL;
+	char text[40];
+	int err;
+
+	if (!i)
+		return -ENOMEM;
+	snprintf(text, sizeof(text), "anon_inode:%s", name);
+	/* No type at all: so does Linux. */
+	inode_init(i, k->vfs->anon, &anon_inode_ops, 0600, 0);
+	err = vfs_open_anon(k, i, text, ops, flags, &f);
+	if (err)
+		return err;
+	f->stream = true;
+	f->priv = priv;
+	*out = &f->f;
+	return 0;
+}
+
+long install_file(struct task *t, struct file *f, bool cloexec)
+{
+	int fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), cloexec);
+
+	if (fd < 0)
+		file_close(f);
+	return fd;
+}
