@@ -2,7 +2,7 @@
 #include "../robust_unlock.h"
 
 #define HWCAP_ATOMICS_K (1UL << 8)
-#define INSN_NOP	0xd503201fU
+#define INSN_NOP        0xd503201fU
 
 /* Never by the Z flag: in the section's first instruction of the LSE form it is not set yet. */
 bool arch_robust_released(const struct uregs *r, unsigned kind, uint64_t *slot)
