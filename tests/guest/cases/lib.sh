@@ -68,8 +68,12 @@ want_error() {
 }
 
 need_busybox() {
-	busybox=$(command -v busybox) || skip "no busybox here"
-	case $busybox in /*) ;; *) skip "busybox is not a file" ;; esac
+	# Not command -v: for busybox's own shell it is no file.
+	busybox=
+	for dir in $(echo "$PATH" | tr : ' '); do
+		if [ -z "$busybox" ] && [ -x "$dir/busybox" ]; then busybox=$dir/busybox; fi
+	done
+	[ -n "$busybox" ] || skip "no busybox here"
 	if ! "$busybox" sh -c 'exec true' 2>/dev/null; then skip "busybox does not run"; fi
 	if head -c 4096 "$busybox" | LC_ALL=C grep -q '/ld-[lm]'; then
 		skip "busybox here is not a static one"
