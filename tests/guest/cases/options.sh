@@ -59,4 +59,12 @@ for cpus in 1 2; do
 	"$VMBOX" run --cpus $cpus "$BIN/procs" 300 < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
 	want_out "300 processes ok" "--cpus $cpus"
 done
+
+for bad in robust-list2 robust-list2= robust-list2=0 robust-list2=4095 robust-list2=473x robust-unlock nothing; do
+	vm --abi $bad "$busybox" true < /dev/null
+	want_status 125 "--abi $bad"
+	want_error "--abi $bad"
+done
+vm --abi robust-list2=463 --abi robust-unlock=waiters "$busybox" true < /dev/null
+want_status 0 "--abi"
 finish
