@@ -1,5 +1,6 @@
 /* vmbox run: from options to an exit status. */
 #include "run.h"
+#include "host_tty.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
 #include "../devices/clock.h"
@@ -141,11 +142,27 @@ static void on_halt(void *arg)
 static void forwarded_signals(sigset_t *set)
 {
 	static const int sigs[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
-				   SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+				   SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		sigaddset(set, sigs[i]);
+}
+
+/* terminal: a key or the terminal itself sent it, to vmbox's process group. */
+static void pass_on(struct run *r, int sig, bool terminal)
+{
+	if (sig == SIGTSTP) {
+		if (!terminal || kernel_signal_terminal(r->k, sig))
+			host_tty_suspend();
+		return;
+	}
+	if (sig == SIGCONT)
+		host_tty_resume();
+	if (terminal)
+		kernel_signal_terminal(r->k, sig);
+	else
+		kernel_signal_init(r->k, sig);
 }
 
 static void on_signal(void *arg, uint32_t events)
@@ -155,14 +172,17 @@ static void on_signal(void *arg, uint32_t events)
 
 	(void)events;
 	while (read(r->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		if (si.ssi_signo == SIGINT) {
+		/* Who types ^C at a shell in the guest means the shell's job, however often. */
+		if (si.ssi_signo == SIGINT && !(si.ssi_code == SI_KERNEL && kernel_has_job_control(r->k))) {
 			int64_t now = core_now();
 
-			if (r->last_int && now - r->last_int < FORCE_QUIT_NS)
+			if (r->last_int && now - r->last_int < FORCE_QUIT_NS) {
+				host_tty_restore();
 				_exit(128 + SIGINT);
+			}
 			r->last_int = now;
 		}
-		kernel_signal_init(r->k, (int)si.ssi_signo);
+		pass_on(r, (int)si.ssi_signo, si.ssi_code == SI_KERNEL);
 	}
 	watch_want(r->signal_watch, EPOLLIN);
 }
@@ -432,6 +452,7 @@ int run_image(const struct run_options *o)
 	forwarded_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	vcpu_init_signal();
+	host_tty_init();
 
 	if (make_machine(&r) == 0 && make_kernel(&r) == 0) {
 		e = start_image(&r);
@@ -445,6 +466,7 @@ int run_image(const struct run_options *o)
 		}
 	}
 	run_destroy(&r);
+	host_tty_restore();
 	return status;
 }
 

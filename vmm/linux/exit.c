@@ -12,6 +12,7 @@
 #include "process.h"
 #include "robust.h"
 #include "trace.h"
+#include "tty.h"
 #include "vfs.h"
 
 #include <signal.h>
@@ -272,6 +273,7 @@ static bool process_exit(struct process *p, int status)
 
 	pthread_mutex_lock(&k->tree_lock);
 	p->life = LIFE_EXITING;
+	tty_leader_exit_locked(p);
 	reparent_children_locked(p);
 	group_check_orphaned_locked(p, p->parent, p);
 	p->wait_status = status;

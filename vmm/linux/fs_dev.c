@@ -127,7 +127,7 @@ static int dev_open(struct inode *i, struct vfs_file *f, struct task *t)
 
 static int tty_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
-	return stdio_attach_ctty(f);
+	return !t || tty_controls(t->p) ? stdio_attach_ctty(f) : -ENXIO;
 }
 
 static int dev_setattr(struct inode *i, const struct vfs_setattr *s)

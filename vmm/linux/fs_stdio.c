@@ -106,7 +106,10 @@ static ssize_t stdio_read(struct file *f, struct xfer *x, int64_t *pos, struct s
 	struct stdio *s = sd_of(f);
 	uint8_t buf[STDIO_CHUNK];
 	ssize_t total = 0;
+	int err = c && c->rerun ? 0 : tty_check_io(s, false);
 
+	if (err)
+		return err;
 	while (x->left) {
 		size_t want = x->left < sizeof(buf) ? x->left : sizeof(buf);
 		ssize_t n = read_now(s, buf, want), put;
@@ -135,7 +138,10 @@ static ssize_t stdio_write(struct file *f, struct xfer *x, int64_t *pos, struct 
 	struct stdio *s = sd_of(f);
 	uint8_t buf[STDIO_CHUNK];
 	ssize_t total = 0;
+	int err = c && c->rerun ? 0 : tty_check_io(s, true);
 
+	if (err)
+		return err;
 	while (x->left) {
 		ssize_t got = x->copy(x, buf, x->left < sizeof(buf) ? x->left : sizeof(buf)), n;
 
@@ -357,6 +363,11 @@ static int stdio_create(struct kernel *k, int fd, struct stdio **out)
 	si->i.gid = st.st_gid;
 	si->s = s;
 	s->inode = &si->i;
+	/* PID 1 will be the leader of the first session. */
+	if (s->tty) {
+		atomic_store(&k->vfs->tty.sid, PROCESS_ID_INIT);
+		atomic_store(&k->vfs->tty.pgrp, PROCESS_ID_INIT);
+	}
 	*out = s;
 	return 0;
 fail:

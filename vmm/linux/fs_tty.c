@@ -2,7 +2,7 @@
  * A terminal of the host, as ioctl_tty(2) shows it to the guest.
  *
  * Attributes and the window size are the host's; sessions and the foreground process group are the
- * guest's own: the host's terminal knows the VMM's group alone. Nothing here waits for output to
+ * guest's own (tty.h). Nothing here waits for output to
  * drain, and TIOCSTI, which would type into the terminal, is not passed on.
  */
 #include "vfs_inode.h"
@@ -42,42 +42,13 @@ static long host(const struct stdio *s, unsigned cmd, void *arg)
 	return ioctl(s->io_fd, cmd, arg) < 0 ? -errno : 0;
 }
 
-static uint32_t foreground(struct stdio *s)
-{
-	struct vfs *v = s->k->vfs;
-	uint32_t pg = atomic_load(&v->fg_pgrp);
-
-	return pg ? pg : PROCESS_ID_INIT;
-}
-
-static long set_foreground(struct stdio *s, struct task *t, uint64_t arg)
-{
-	struct kernel *k = s->k;
-	struct process *p;
-	int32_t pg;
-	bool found = false;
-	long r = get_arg(t, arg, &pg, sizeof(pg));
-
-	if (r)
-		return r;
-	if (pg < 0)
-		return -EINVAL;
-	pthread_mutex_lock(&k->tree_lock);
-	TAILQ_FOREACH (p, &k->processes, all)
-		if (p->pgid == (uint32_t)pg && p->sid == t->p->sid)
-			found = true;
-	pthread_mutex_unlock(&k->tree_lock);
-	if (!found)
-		return -EPERM;
-	atomic_store(&k->vfs->fg_pgrp, (uint32_t)pg);
-	return 0;
-}
-
 static long set_attr(struct stdio *s, struct task *t, uint64_t arg, bool two, bool flush)
 {
 	struct termios2_k a;
-	long r = get_arg(t, arg, &a, two ? sizeof(a) : sizeof(a.t));
+	long r = tty_check(t, SIGTTOU);
 
+	if (r == 0)
+		r = get_arg(t, arg, &a, two ? sizeof(a) : sizeof(a.t));
 	if (r)
 		return r;
 	if (flush)
@@ -96,7 +67,6 @@ static long get_attr(struct stdio *s, struct task *t, uint64_t arg, bool two)
 long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg)
 {
 	struct winsize ws = {0};
-	uint32_t id;
 	int n;
 	long r;
 
@@ -123,6 +93,9 @@ long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg)
 		r = host(s, cmd, &n);
 		return r ? r : put_arg(t, arg, &n, sizeof(n));
 	case TCFLSH:
+		r = tty_check(t, SIGTTOU);
+		if (r)
+			return r;
 		if (arg > 2)
 			return -EINVAL;
 		return ioctl(s->io_fd, TCFLSH, (int)arg) < 0 ? -errno : 0;
@@ -131,16 +104,15 @@ long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg)
 	case TCSBRKP:
 		return 0;
 	case TIOCGPGRP:
-		id = foreground(s);
-		return put_arg(t, arg, &id, sizeof(id));
+		return tty_get_pgrp(t, arg);
 	case TIOCSPGRP:
-		return set_foreground(s, t, arg);
+		return tty_set_pgrp(t, arg);
 	case TIOCGSID:
-		id = PROCESS_ID_INIT;
-		return put_arg(t, arg, &id, sizeof(id));
+		return tty_get_sid(t, arg);
 	case TIOCSCTTY:
+		return tty_take(t);
 	case TIOCNOTTY:
-		return 0;
+		return tty_give_up(t);
 	default:
 		return -ENOTTY;
 	}

@@ -141,5 +141,13 @@ unsigned kernel_threads_max(const struct kernel *k);
 
 /* A host signal for PID 1, as if sent by a foreign process with permission. */
 void kernel_signal_init(struct kernel *k, int sig);
+/*
+ * A signal that the host's terminal sent to the VMM's process group (a key, a new window size, a
+ * hangup): for the guest's foreground group. True: that is PID 1's own, and PID 1 leaves the signal
+ * at its default, so that to stop is the VMM's business.
+ */
+bool kernel_signal_terminal(struct kernel *k, int sig);
+/* A program of the guest decides which of its groups is in the foreground: a shell runs there. */
+bool kernel_has_job_control(struct kernel *k);
 
 #endif

@@ -247,6 +247,7 @@ bool signal_send_entry_locked(struct process *p, struct task *t, struct sigqueue
 		return false;
 	sigqueue_add_entry(t ? &t->pending : &p->pending, e, info);
 	send_wake_locked(p, t, sig);
+	waitq_wake_all(&p->signal_wait);
 	return true;
 }
 

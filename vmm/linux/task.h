@@ -44,6 +44,7 @@ struct process_attr {
 	int sched_policy;    /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
 	uint64_t timerslack; /* ns */
 	bool no_new_privs, keepcaps;
+	bool no_ctty; /* TIOCNOTTY: gave up its session's terminal */
 };
 
 enum life { LIFE_NEW, LIFE_RUNNING, LIFE_EXITING, LIFE_ZOMBIE, LIFE_DEAD };

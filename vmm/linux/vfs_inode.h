@@ -17,6 +17,7 @@
 #ifndef VMBOX_LINUX_VFS_INODE_H
 #define VMBOX_LINUX_VFS_INODE_H
 
+#include "tty.h"
 #include "vfs.h"
 #include "task.h"
 
@@ -284,7 +285,7 @@ struct vfs {
 	struct waitq locks_wq;
 	/* terminals: fs_stdio.c */
 	struct stdio *stdio[3];
-	_Atomic uint32_t fg_pgrp;
+	struct tty tty;
 	_Atomic unsigned nfiles;
 	unsigned max_files;          /* immutable: a share of the guest's memory */
 	_Atomic unsigned nwatches;   /* files in epolls */
