@@ -315,6 +315,8 @@ void task_die(struct task *t)
 	TAILQ_REMOVE(&p->tasks, t, thread);
 	p->ntasks--;
 	last = p->ntasks == 0;
+	/* Others may have called exit_group since. */
+	status = p->group_exit ? p->group_exit_status : t->exit_status;
 	/* Here, because timers of the process that lives on may have an entry in it. */
 	sigqueue_flush(&t->pending);
 	if (t->stopped)

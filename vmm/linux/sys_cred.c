@@ -27,9 +27,20 @@ bool task_capable(struct task *t)
 
 struct process *process_by_arg(struct task *t, int pid)
 {
+	struct process *p;
+	struct task *o;
+
 	if (pid == 0)
 		return process_get(t->p);
-	return pid < 0 ? NULL : process_find(t->k, (uint32_t)pid);
+	p = pid < 0 ? NULL : process_find(t->k, (uint32_t)pid);
+	if (p || pid < 0)
+		return p;
+	/* A thread's id names its process. */
+	pthread_mutex_lock(&t->k->tree_lock);
+	o = task_find_locked(t->k, (uint32_t)pid);
+	p = o ? process_get(o->p) : NULL;
+	pthread_mutex_unlock(&t->k->tree_lock);
+	return p;
 }
 
 #define GETTER(name, field)                                                                        \

@@ -45,12 +45,18 @@ static struct process *find_locked(struct kernel *k, int pid)
 static int send_one(struct task *t, int pid, int sig, const struct siginfo_k *info)
 {
 	struct process *p = process_find(t->k, (uint32_t)pid);
-	int r;
+	struct task *o;
+	int r = -ESRCH;
 
-	if (!p)
-		return -ESRCH;
 	pthread_mutex_lock(&t->k->tree_lock);
-	r = p->life == LIFE_DEAD ? -ESRCH : send_checked_locked(t, p, NULL, sig, info);
+	if (p && p->life != LIFE_DEAD) {
+		r = send_checked_locked(t, p, NULL, sig, info);
+	} else if (!p) {
+		/* A thread's id names its process, too. */
+		o = task_find_locked(t->k, (uint32_t)pid);
+		if (o)
+			r = send_checked_locked(t, o->p, NULL, sig, info);
+	}
 	pthread_mutex_unlock(&t->k->tree_lock);
 	process_put(p);
 	return r;

@@ -56,16 +56,19 @@ long sys_sched_yield(struct task *t, struct call *c)
 
 /* ---- groups and sessions ---- */
 
+/* A thread's id names its process. */
 static struct process *find_locked(struct task *t, int pid)
 {
 	struct process *q;
+	struct task *o;
 
 	if (pid == 0 || (uint32_t)pid == t->p->pid)
 		return t->p;
 	TAILQ_FOREACH (q, &t->k->processes, all)
 		if (q->pid == (uint32_t)pid)
 			return q;
-	return NULL;
+	o = task_find_locked(t->k, (uint32_t)pid);
+	return o ? o->p : NULL;
 }
 
 long sys_getpgid(struct task *t, struct call *c)
@@ -122,6 +125,8 @@ static int setpgid_locked(struct task *t, int pid, int pgid)
 
 	if (!q)
 		return -ESRCH;
+	if (q->pid != (uint32_t)pid)
+		return -EINVAL;
 	if (q->parent == p) {
 		if (q->sid != p->sid)
 			return -EPERM;
