@@ -264,6 +264,86 @@ static void leaving_races_with_the_end_of_the_queue(void **state)
 	world_end(t);
 }
 
+/* ---- watches ---- */
+
+struct counter {
+	struct waitq_watch w;
+	int told;
+	bool takes;
+	struct waitq *next; /* woken in turn */
+};
+
+static bool count(struct waitq_watch *w)
+{
+	struct counter *c = container_of(w, struct counter, w);
+
+	c->told++;
+	if (c->next)
+		waitq_hand(c->next);
+	return c->takes;
+}
+
+static void a_watch_is_told_of_every_wake(void **state)
+{
+	struct scene *s = *state;
+	struct counter c = {0};
+
+	waitq_watch_add(&s->wq, &c.w, count, false);
+	sleep_on(s, 0, true);
+	assert_int_equal(waitq_wake_all(&s->wq), 1);
+	assert_int_equal(waitq_hand(&s->wq), 0);
+	assert_int_equal(c.told, 2);
+	/* "nothing new has happened, so watches are not told" */
+	waitq_hand_on(&s->wq);
+	assert_int_equal(c.told, 2);
+	waitq_watch_remove(&c.w);
+	waitq_watch_remove(&c.w);
+	waitq_wake_all(&s->wq);
+	assert_int_equal(c.told, 2);
+	assert_int_equal(end_runnable(s), 1);
+}
+
+static void a_wake_stops_at_the_first_exclusive_watch_that_takes_it(void **state)
+{
+	struct scene *s = *state;
+	struct counter c[4] = {{.takes = true}, {.takes = false}, {.takes = true}, {.takes = true}};
+
+	waitq_watch_add(&s->wq, &c[0].w, count, false);
+	for (int i = 1; i < 4; i++)
+		waitq_watch_add(&s->wq, &c[i].w, count, true);
+	waitq_wake_all(&s->wq);
+	assert_int_equal(c[0].told, 1);
+	assert_int_equal(c[1].told, 1);
+	assert_int_equal(c[2].told, 1);
+	assert_int_equal(c[3].told, 0);
+	for (int i = 0; i < 4; i++)
+		waitq_watch_remove(&c[i].w);
+}
+
+static void watches_lead_from_queue_to_queue(void **state)
+{
+	struct scene *s = *state;
+	struct counter c[2] = {0};
+	struct waitq mid, first;
+
+	waitq_init(&mid);
+	waitq_init(&first);
+	c[0].next = &mid;
+	c[1].next = &s->wq;
+	waitq_watch_add(&first, &c[0].w, count, false);
+	waitq_watch_add(&mid, &c[1].w, count, false);
+	sleep_on(s, 0, true);
+	waitq_wake_all(&first);
+	assert_int_equal(end_runnable(s), 1);
+	/* A queue that goes tells its watches, and lets them go. */
+	waitq_destroy(&first);
+	assert_int_equal(c[0].told, 2);
+	assert_null(c[0].w.wq);
+	waitq_watch_remove(&c[0].w);
+	waitq_watch_remove(&c[1].w);
+	waitq_destroy(&mid);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -280,6 +360,9 @@ int main(void)
 		T(a_task_whose_handler_runs_passes_nothing_on),
 		T(a_queue_may_end_before_its_waiters_leave),
 		T(leaving_races_with_the_end_of_the_queue),
+		T(a_watch_is_told_of_every_wake),
+		T(a_wake_stops_at_the_first_exclusive_watch_that_takes_it),
+		T(watches_lead_from_queue_to_queue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,8 @@ static inline void fake_kernel_init(struct fake_kernel *f, bool trace)
 	pthread_mutex_init(&f->p.siglock, NULL);
 	waitq_init(&f->p.child_wait);
 	waitq_init(&f->p.vfork_wait);
+	waitq_init(&f->p.exit_wait);
+	waitq_init(&f->p.signal_wait);
 	for (int i = 0; i < RLIM_NLIMITS; i++)
 		f->p.rlim[i].rlim_cur = f->p.rlim[i].rlim_max = UINT64_MAX;
 	f->p.rlim[RLIMIT_STACK].rlim_cur = 8UL << 20;
@@ -99,6 +101,8 @@ static inline void fake_kernel_exit(struct fake_kernel *f)
 	mm_put(f->p.mm);
 	waitq_destroy(&f->p.child_wait);
 	waitq_destroy(&f->p.vfork_wait);
+	waitq_destroy(&f->p.exit_wait);
+	waitq_destroy(&f->p.signal_wait);
 	if (f->k.trace)
 		trace_destroy(f->k.trace);
 	for (int i = 0; i < 2; i++)

@@ -106,7 +106,7 @@ static void nonsense_flags_are_refused(void **state)
 {
 	static const uint64_t bad[] = {
 		CLONE_THREAD, CLONE_THREAD | CLONE_VM, CLONE_SIGHAND, CLONE_NEWNS | CLONE_FS,
-		CLONE_PARENT /* PID 1 has none */, 0x1000 /* CLONE_PIDFD */};
+		CLONE_PARENT /* PID 1 has none */, 0x401000 /* CLONE_PIDFD | CLONE_DETACHED */};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(CALL(w.init, SYS_clone, bad[i] | SIGCHLD), -EINVAL);

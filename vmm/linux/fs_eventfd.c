@@ -76,7 +76,8 @@ static ssize_t efd_value(struct xfer *x, struct call *c, uint64_t *v)
 		*v = c->word;
 		return 0;
 	}
-	if (x->left < sizeof(*v))
+	/* Not more either: Linux since 6.8. */
+	if (x->left != sizeof(*v))
 		return -EINVAL;
 	n = x->copy(x, v, sizeof(*v));
 	if (n > 0)
