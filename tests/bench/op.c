@@ -9,6 +9,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +171,149 @@ static long long ring(long count, int size)
 	return (long long)((double)time * (double)count / (double)(rounds * size));
 }
 
+static long long mutex(long count)
+{
+	pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+	long long start = now();
+
+	for (long i = 0; i < count; i++) {
+		pthread_mutex_lock(&m);
+		pthread_mutex_unlock(&m);
+	}
+	return now() - start;
+}
+
+/* Two sides take turns on one word: each waits until it is its own number, and hands it on. */
+struct turns {
+	_Atomic unsigned turn;
+	long count;
+	int shared; /* between processes */
+};
+
+static void take_turns(struct turns *t, unsigned me)
+{
+	int private = t->shared ? 0 : FUTEX_PRIVATE_FLAG;
+
+	for (long i = 0; i < t->count; i++) {
+		while (t->turn != me)
+			syscall(SYS_futex, &t->turn, FUTEX_WAIT | private, !me, NULL, NULL, 0);
+		t->turn = !me;
+		syscall(SYS_futex, &t->turn, FUTEX_WAKE | private, 1, NULL, NULL, 0);
+	}
+}
+
+static void *second_side(void *arg)
+{
+	take_turns(arg, 1);
+	return NULL;
+}
+
+static long long futex_threads(long count)
+{
+	struct turns t = {.count = count};
+	pthread_t other;
+	long long start;
+
+	must(pthread_create(&other, NULL, second_side, &t) == 0, "pthread_create");
+	start = now();
+	take_turns(&t, 0);
+	must(pthread_join(other, NULL) == 0, "pthread_join");
+	return now() - start;
+}
+
+static long long futex_processes(long count)
+{
+	struct turns *t =
+		mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long long start, time;
+	pid_t pid;
+
+	must(t != MAP_FAILED, "mmap");
+	t->count = count;
+	t->shared = 1;
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		take_turns(t, 1);
+		_exit(0);
+	}
+	start = now();
+	take_turns(t, 0);
+	time = now() - start;
+	must(waitpid(pid, NULL, 0) == pid, "wait");
+	return time;
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static long long thread_join(long count)
+{
+	long long start = now();
+
+	for (long i = 0; i < count; i++) {
+		pthread_t t;
+
+		must(pthread_create(&t, NULL, nothing, NULL) == 0, "pthread_create");
+		must(pthread_join(t, NULL) == 0, "pthread_join");
+	}
+	return now() - start;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+static long long signal_self(long count)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	pid_t self = getpid();
+	long long start;
+
+	must(sigaction(SIGUSR1, &sa, NULL) == 0, "sigaction");
+	start = now();
+	for (long i = 0; i < count; i++)
+		kill(self, SIGUSR1);
+	return now() - start;
+}
+
+static long long ring_2(long count)
+{
+	return ring(count, 2);
+}
+
+static long long ring_100(long count)
+{
+	return ring(count, 100);
+}
+
+static long long ring_2000(long count)
+{
+	return ring(count, 2000);
+}
+
+static const struct {
+	const char *name;
+	long long (*run)(long count);
+} ops[] = {
+	{"getppid", getppid_op},
+	{"pingpong", pingpong},
+	{"fork-wait", fork_wait},
+	{"fork-exec", fork_exec},
+	{"fault", fault},
+	{"ring-2", ring_2},
+	{"ring-100", ring_100},
+	{"ring-2000", ring_2000},
+	{"mutex", mutex},
+	{"futex-threads", futex_threads},
+	{"futex-processes", futex_processes},
+	{"thread-join", thread_join},
+	{"signal", signal_self},
+};
+
 static long long wall(long count, char **argv)
 {
 	long long start = now();
@@ -193,7 +340,6 @@ int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	long count = argc > 2 ? atol(argv[2]) : 0;
-	long long ns;
 
 	if (strcmp(name, "exit") == 0)
 		return 0;
@@ -201,28 +347,16 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: op NAME COUNT\n");
 		return 2;
 	}
-	if (strcmp(name, "getppid") == 0)
-		ns = getppid_op(count);
-	else if (strcmp(name, "pingpong") == 0)
-		ns = pingpong(count);
-	else if (strcmp(name, "fork-wait") == 0)
-		ns = fork_wait(count);
-	else if (strcmp(name, "fork-exec") == 0)
-		ns = fork_exec(count);
-	else if (strcmp(name, "fault") == 0)
-		ns = fault(count);
-	else if (strcmp(name, "ring-2") == 0)
-		ns = ring(count, 2);
-	else if (strcmp(name, "ring-100") == 0)
-		ns = ring(count, 100);
-	else if (strcmp(name, "ring-2000") == 0)
-		ns = ring(count, 2000);
-	else if (strcmp(name, "wall") == 0 && argc > 3)
-		ns = wall(count, argv + 3);
-	else {
-		fprintf(stderr, "op: no operation '%s'\n", name);
-		return 2;
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (strcmp(name, ops[i].name) == 0) {
+			printf("%lld\n", ops[i].run(count));
+			return 0;
+		}
 	}
-	printf("%lld\n", ns);
-	return 0;
+	if (strcmp(name, "wall") == 0 && argc > 3) {
+		printf("%lld\n", wall(count, argv + 3));
+		return 0;
+	}
+	fprintf(stderr, "op: no operation '%s'\n", name);
+	return 2;
 }

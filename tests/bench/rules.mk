@@ -6,7 +6,7 @@ BENCH_PROGS := op hello
 $(BENCH_OUT)/%: tests/bench/%.c tests/bench/rules.mk
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-		$(if $(filter 0,$(WERROR)),,-Werror) -static -o $@ $<
+		$(if $(filter 0,$(WERROR)),,-Werror) -static -pthread -o $@ $<
 
 .PHONY: bench-progs
 bench-progs: $(addprefix $(BENCH_OUT)/,$(BENCH_PROGS))
