@@ -530,6 +530,16 @@ int sched_set_affinity(struct sched_task *t, uint64_t mask)
 	return 0;
 }
 
+bool sched_is_blocked(struct sched_task *t)
+{
+	bool blocked;
+
+	pthread_mutex_lock(&t->sched->lock);
+	blocked = t->state == SCHED_BLOCKED;
+	pthread_mutex_unlock(&t->sched->lock);
+	return blocked;
+}
+
 uint64_t sched_get_affinity(struct sched_task *t)
 {
 	uint64_t mask;

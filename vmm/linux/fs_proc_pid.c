@@ -34,13 +34,16 @@ struct snapshot {
 	uint64_t sig_pending, sig_blocked;
 };
 
+/* Of its first thread, as Linux. tree_lock held. */
 static char state_letter(const struct process *p)
 {
+	struct task *t = TAILQ_FIRST(&p->tasks);
+
 	if (p->life >= LIFE_ZOMBIE)
 		return 'Z';
 	if (p->stopped)
 		return 'T';
-	return 'S';
+	return t && !sched_is_blocked(&t->st) ? 'R' : 'S';
 }
 
 static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
