@@ -8,11 +8,11 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
-#define EV    TEST_DATA
-#define OUT   (TEST_DATA + 0x100)
-#define WORD  (TEST_DATA + 0x400)
-#define PAIR  (TEST_DATA + 0x440)
-#define SET   (TEST_DATA + 0x480)
+#define EV      TEST_DATA
+#define OUT     (TEST_DATA + 0x100)
+#define WORD    (TEST_DATA + 0x400)
+#define PAIR    (TEST_DATA + 0x440)
+#define SET     (TEST_DATA + 0x480)
 #define FOREVER ((uint64_t)-1)
 
 static int set_up(void **state)
@@ -392,7 +392,8 @@ static void a_timerfd_counts_what_nobody_read(void **state)
 
 	add(w.init, ep, (uint64_t)fd, EPOLLIN | EPOLLET);
 	guest_put(w.init, TEST_DATA + 0x500, &spec, sizeof(spec));
-	assert_int_equal(CALL(w.init, SYS_timerfd_settime, (uint64_t)fd, 0, TEST_DATA + 0x500, 0), 0);
+	assert_int_equal(CALL(w.init, SYS_timerfd_settime, (uint64_t)fd, 0, TEST_DATA + 0x500, 0),
+			 0);
 	CALL_GONE(w.init, SYS_read, (uint64_t)fd, WORD, 8);
 	assert_null(world_next(0));
 	until = core_now() + 5000000;
@@ -405,7 +406,8 @@ static void a_timerfd_counts_what_nobody_read(void **state)
 	assert_int_equal(ready(w.init, ep), 0);
 	spec.value[1] = 0;
 	guest_put(w.init, TEST_DATA + 0x500, &spec, sizeof(spec));
-	assert_int_equal(CALL(w.init, SYS_timerfd_settime, (uint64_t)fd, 0, TEST_DATA + 0x500, 0), 0);
+	assert_int_equal(CALL(w.init, SYS_timerfd_settime, (uint64_t)fd, 0, TEST_DATA + 0x500, 0),
+			 0);
 	assert_int_equal(timers_run(ts, core_now() + 10000000), TIME_NEVER);
 	assert_int_equal(ready(w.init, ep), 0);
 }

@@ -191,8 +191,7 @@ static int watch_make(struct reactor *r, int fd, bool edge, uint32_t events,
 	w->edge = edge;
 	w->want = events;
 	w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	err = w->fd < 0 ? -errno
-			: reactor_add(r, w->fd, w, edge ? events | EPOLLET : EPOLLONESHOT);
+	err = w->fd < 0 ? -errno : reactor_add(r, w->fd, w, edge ? events | EPOLLET : EPOLLONESHOT);
 	if (err) {
 		watch_free(w);
 		return err;

@@ -44,8 +44,8 @@ struct waiter {
 TAILQ_HEAD(waiter_list, waiter);
 
 /*
- * A lasting interest in a queue. The memory is the owner's, who zeroes it at first and frees it only
- * after waitq_watch_remove().
+ * A lasting interest in a queue. The memory is the owner's, who zeroes it at first and frees it
+ * only after waitq_watch_remove().
  */
 struct waitq_watch {
 	/* immutable while it is queued: */
@@ -109,7 +109,8 @@ static inline int waitq_wake_all(struct waitq *wq)
 int waitq_hand(struct waitq *wq);
 
 /*
- * waitq_hand for a task that leaves something for the next: nothing new has happened, so watches are not told.
+ * waitq_hand for a task that leaves something for the next: nothing new has happened, so watches
+ * are not told.
  */
 int waitq_hand_on(struct waitq *wq);
 

@@ -5,12 +5,12 @@
  * depends on; a wake puts the item on the ready list, and only items of that list are polled again:
  * the cost of a wait is what is ready, not what is watched.
  *
- * Locks: epoll->mtx protects the items; it is held while files are polled, so it is above every lock
- * that a poll takes (tree_lock and siglock included), and a nested epoll's mtx is below that of the
- * one that watches it. epoll->lock protects the ready list and what a wake reads of an item; it is
- * taken under a waitq's lock and is a leaf. files_lock, the module's, protects who watches whom:
- * each file's list of items, and the check that epolls watch epolls in no circle and in no chain of
- * more than EPOLL_NESTS steps. Order: mtx > what polls take > waitq->lock > epoll->lock;
+ * Locks: epoll->mtx protects the items; it is held while files are polled, so it is above every
+ * lock that a poll takes (tree_lock and siglock included), and a nested epoll's mtx is below that
+ * of the one that watches it. epoll->lock protects the ready list and what a wake reads of an item;
+ * it is taken under a waitq's lock and is a leaf. files_lock, the module's, protects who watches
+ * whom: each file's list of items, and the check that epolls watch epolls in no circle and in no
+ * chain of more than EPOLL_NESTS steps. Order: mtx > what polls take > waitq->lock > epoll->lock;
  * mtx > files_lock.
  *
  * Items have no reference to their file: its last close removes them (file->forget), as late as the

@@ -1,8 +1,8 @@
 /*
  * eventfd(2): a counter as a file.
  *
- * Readers and writers wait exclusively, each kind on its own queue: one is woken at a time and hands
- * on what it leaves.
+ * Readers and writers wait exclusively, each kind on its own queue: one is woken at a time and
+ * hands on what it leaves.
  */
 #include "sys_fs.h"
 
