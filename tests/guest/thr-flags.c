@@ -77,9 +77,9 @@ static pid_t run(int (*fn)(void *), void *arg, int flags)
 	result = -1;
 	parent_word = 0;
 	child_word = -1;
-	tid = clone(fn, stack + sizeof(stack), flags | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID |
-						       CLONE_CHILD_CLEARTID,
-		    arg, &parent_word, NULL, &child_word);
+	tid = clone(fn, stack + sizeof(stack),
+		    flags | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID, arg,
+		    &parent_word, NULL, &child_word);
 	CHECK(tid > 0);
 	CHECK(tid != getpid());
 	if (fn != hold) {

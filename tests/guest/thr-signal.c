@@ -226,7 +226,8 @@ static void stacks(void)
 
 	set_handler(SIGUSR2, SA_ONSTACK);
 	for (int i = 0; i < 4; i++)
-		CHECK_EQ(pthread_create(&t[i], NULL, own_stack, map_pages(65536, PROT_READ | PROT_WRITE)),
+		CHECK_EQ(pthread_create(&t[i], NULL, own_stack,
+					map_pages(65536, PROT_READ | PROT_WRITE)),
 			 0);
 	for (int i = 0; i < 4; i++)
 		CHECK_EQ(pthread_join(t[i], NULL), 0);
@@ -255,7 +256,8 @@ static void storm(void)
 		CHECK_EQ(pthread_create(&t[i], NULL, target, NULL), 0);
 	for (int i = 0; i < 400; i++) {
 		if (i % 5 == 4)
-			CHECK_EQ(sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = i}), 0);
+			CHECK_EQ(sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = i}),
+				 0);
 		else
 			CHECK_EQ(pthread_kill(t[i % 4], SIGRTMIN + 2), 0);
 		sent++;

@@ -1,6 +1,6 @@
 /*
- * membarrier(2): a memory barrier in the threads that run now, for those who have none in their fast
- * paths.
+ * membarrier(2): a memory barrier in the threads that run now, for those who have none in their
+ * fast paths.
  *
  * A vCPU that is kicked out of the guest passes a full barrier in the host; so does one that leaves
  * or enters for any other reason. GLOBAL and the expedited commands differ only in who is kicked,
