@@ -30,7 +30,8 @@ static void set_attr(const struct termios *a)
 {
 	sigset_t ttou, old;
 
-	/* The shell may take the foreground right now; better a wrong attribute than to stop here. */
+	/* The shell may take the foreground right now; better a wrong attribute than to stop here.
+	 */
 	sigemptyset(&ttou);
 	sigaddset(&ttou, SIGTTOU);
 	pthread_sigmask(SIG_BLOCK, &ttou, &old);

@@ -1,11 +1,11 @@
 /*
  * The terminal that vmbox runs on: its attributes are the user's, and are given back.
  *
- * The guest sets attributes on the host's terminal itself, so that line editors work. What they were
- * before is kept here from host_tty_init() on and put back when vmbox ends, crashes or stops; only
- * SIGKILL cannot be helped. Nothing is touched while vmbox is in the background of the user's shell.
- * No lock: init comes before all threads, suspend and resume are the reactor thread's, and restore
- * is safe in a signal handler.
+ * The guest sets attributes on the host's terminal itself, so that line editors work. What they
+ * were before is kept here from host_tty_init() on and put back when vmbox ends, crashes or stops;
+ * only SIGKILL cannot be helped. Nothing is touched while vmbox is in the background of the user's
+ * shell. No lock: init comes before all threads, suspend and resume are the reactor thread's, and
+ * restore is safe in a signal handler.
  */
 #ifndef VMBOX_HOST_TTY_H
 #define VMBOX_HOST_TTY_H

@@ -1,5 +1,5 @@
-// SIGBUS: a touch of a mapped file past its end, at once and after a truncation, with the address and
-// BUS_ADRERR; a handler that makes the file longer mends it; and unhandled it kills.
+// SIGBUS: a touch of a mapped file past its end, at once and after a truncation, with the address
+// and BUS_ADRERR; a handler that makes the file longer mends it; and unhandled it kills.
 #include "check.h"
 #include <setjmp.h>
 
@@ -57,7 +57,8 @@ int main(void)
 		touch(p + 7);
 		say("not reached\n");
 	}
-	say("truncated: %s, right address: %d\n", code == BUS_ADRERR ? "BUS_ADRERR" : "?", where == p + 7);
+	say("truncated: %s, right address: %d\n", code == BUS_ADRERR ? "BUS_ADRERR" : "?",
+	    where == p + 7);
 	/* The kernel's own touch is an error of the call, not a signal. */
 	CHECK_ERR(write(STDOUT_FILENO, p, 10), EFAULT);
 	signal(SIGBUS, SIG_DFL);

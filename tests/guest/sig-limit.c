@@ -15,7 +15,8 @@ int main(void)
 	sigfillset(&set);
 	CHECK_EQ(sigprocmask(SIG_BLOCK, &set, NULL), 0);
 	CHECK_EQ(getrlimit(RLIMIT_SIGPENDING, &rl), 0);
-	/* Others of this user may have signals queued: only what does not depend on them is said. */
+	/* Others of this user may have signals queued: only what does not depend on them is said.
+	 */
 	v.sival_int = 0;
 	CHECK_EQ(sigqueue(getpid(), SIGRTMIN + 3, v), 0);
 	rl.rlim_cur = 0;

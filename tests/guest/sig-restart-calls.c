@@ -1,6 +1,6 @@
 // What a handler does to each call that can block, with SA_RESTART and without: signal(7)'s lists.
-// The parent signals when /proc says that the child sleeps, and makes what the call waits for happen
-// after the handler has run: a restarted call then succeeds, another has failed with EINTR.
+// The parent signals when /proc says that the child sleeps, and makes what the call waits for
+// happen after the handler has run: a restarted call then succeeds, another has failed with EINTR.
 #include "check.h"
 #include <linux/futex.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 static struct shared {
 	unsigned word;
-} *sh;
+} * sh;
 
 static int empty[2], full[2], gate[2], ack[2], lockfd, efd, epfd;
 static char file[256];
@@ -347,8 +347,8 @@ static const char *outcome(unsigned i, bool restart, const char *dir)
 		sched_yield();
 	CHECK_EQ(kill(pid, SIGUSR1), 0);
 	wait_byte(ack[0]);
-	/* What would be ready at once could make a call succeed that should fail; it has failed when
-	 * it is gone, and goes on to wait when it sleeps. */
+	/* What would be ready at once could make a call succeed that should fail; it has failed
+	 * when it is gone, and goes on to wait when it sleeps. */
 	while (state_of(pid) == 'R')
 		sched_yield();
 	if (calls[i].release == nothing && state_of(pid) == 'S')

@@ -76,7 +76,9 @@ static void clocks(void)
 		CHECK(last.si_value.sival_ptr == ev.sigev_value.sival_ptr);
 		CHECK(tget(id).it_value.tv_sec == 0 && tget(id).it_value.tv_nsec == 0);
 		clock_gettime(ids[i], &now);
-		CHECK_EQ(tset(id, TIMER_ABSTIME, now.tv_sec * 1000000000LL + now.tv_nsec + 2000000, 0, NULL), 0);
+		CHECK_EQ(tset(id, TIMER_ABSTIME, now.tv_sec * 1000000000LL + now.tv_nsec + 2000000,
+			      0, NULL),
+			 0);
 		wait_hits(2);
 		/* in the past: at once */
 		CHECK_EQ(tset(id, TIMER_ABSTIME, 1, 0, NULL), 0);
@@ -112,7 +114,8 @@ static void periods(void)
 	CHECK_EQ(hits, 0);
 	CHECK_EQ(tset(id, 0, 100LL * 1000000000, 7, NULL), 0);
 	old = tget(id);
-	CHECK(old.it_value.tv_sec >= 90 && old.it_value.tv_sec < 100 && old.it_interval.tv_nsec == 7);
+	CHECK(old.it_value.tv_sec >= 90 && old.it_value.tv_sec < 100 &&
+	      old.it_interval.tv_nsec == 7);
 	CHECK_EQ(syscall(SYS_timer_delete, id), 0);
 	say("periods ok\n");
 }

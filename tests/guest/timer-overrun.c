@@ -1,5 +1,5 @@
-// Overruns: expirations while the signal waits are counted in si_overrun and by timer_getoverrun; an
-// ignored signal keeps the timer running; two timers of one standard signal are both told.
+// Overruns: expirations while the signal waits are counted in si_overrun and by timer_getoverrun;
+// an ignored signal keeps the timer running; two timers of one standard signal are both told.
 #include "check.h"
 
 static int make(int sig, int value)

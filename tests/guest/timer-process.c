@@ -1,6 +1,6 @@
-// Timers belong to the process: a fork does not inherit them, an exec deletes them, RLIMIT_SIGPENDING
-// limits them, SIGEV_THREAD_ID chooses the thread, and without a handler the signal kills.
-// cflags: -pthread
+// Timers belong to the process: a fork does not inherit them, an exec deletes them,
+// RLIMIT_SIGPENDING limits them, SIGEV_THREAD_ID chooses the thread, and without a handler the
+// signal kills. cflags: -pthread
 #include "check.h"
 #include <pthread.h>
 #include <sys/resource.h>

@@ -219,7 +219,8 @@ static void numbers_are_checked(void **state)
 	assert_true(time_left(w.init, id) > 0);
 	assert_int_equal(CALL(w.init, SYS_timer_settime, (uint64_t)id, 0, 0, 0), -EINVAL);
 	assert_int_equal(CALL(w.init, SYS_timer_settime, (uint64_t)id, 0, 8, 0), -EFAULT);
-	assert_int_equal(CALL(w.init, SYS_timer_settime, (uint64_t)id, 0, UINT64_MAX - 8, 0), -EFAULT);
+	assert_int_equal(CALL(w.init, SYS_timer_settime, (uint64_t)id, 0, UINT64_MAX - 8, 0),
+			 -EFAULT);
 	assert_int_equal(CALL(w.init, SYS_timer_create, 77, 0, ID), -EINVAL);
 	assert_int_equal(CALL(w.init, SYS_timer_create, CLOCK_MONOTONIC_RAW, 0, ID), -EOPNOTSUPP);
 }

@@ -1,9 +1,9 @@
 /*
  * timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
  *
- * Clocks are CLOCK_REALTIME, MONOTONIC, BOOTTIME and TAI; an absolute time is turned into the host's
- * monotonic one when it is set, so that steps of the wall clock do not move it. The clocks of CPU
- * time are EINVAL, those without timers EOPNOTSUPP. timer_create(2), timer_settime(2), and
+ * Clocks are CLOCK_REALTIME, MONOTONIC, BOOTTIME and TAI; an absolute time is turned into the
+ * host's monotonic one when it is set, so that steps of the wall clock do not move it. The clocks
+ * of CPU time are EINVAL, those without timers EOPNOTSUPP. timer_create(2), timer_settime(2), and
  * kernel/time/posix-timers.c of Linux 6.12 for what these leave open.
  */
 #include "posix_timer.h"
@@ -21,11 +21,11 @@
 #endif
 #define TIMER_ABSTIME_K 1
 /* sigev_notify */
-#define NOTIFY_SIGNAL	 0
-#define NOTIFY_NONE	 1
-#define NOTIFY_THREAD	 2 /* the C library's business; the kernel sends a signal */
+#define NOTIFY_SIGNAL    0
+#define NOTIFY_NONE      1
+#define NOTIFY_THREAD    2 /* the C library's business; the kernel sends a signal */
 #define NOTIFY_THREAD_ID 4
-#define SI_TIMER_K	 (-2)
+#define SI_TIMER_K       (-2)
 /* Ignored signals of shorter periods than this do not keep the reactor busy. */
 #define IGNORED_MIN_NS 4000000
 
@@ -42,7 +42,8 @@ struct posix_timer {
 	/* protected by p->siglock: */
 	LIST_ENTRY(posix_timer) link;
 	struct timer timer;
-	int64_t deadline; /* core_now() ns; TIME_NEVER: off, or fired and waiting for its signal to be taken */
+	int64_t deadline; /* core_now() ns; TIME_NEVER: off, or fired and waiting for its signal to
+			     be taken */
 	int64_t next;     /* of a periodic one whose signal is queued: the deadline that fired */
 	int64_t interval; /* ns; 0: once */
 	bool requeue;     /* goes on when its signal is taken */
@@ -274,7 +275,7 @@ static int create(struct task *t, int clock, const struct sigevent_abi *ev)
 	return publish(t->p, pt, !ev);
 }
 
-static long delete(struct process *p, int id)
+static long delete (struct process *p, int id)
 {
 	struct posix_timer *pt;
 
@@ -308,7 +309,7 @@ long sys_timer_create(struct task *t, struct call *c)
 		return r;
 	id = r;
 	if (copy_to_guest(task_mm(t), gva(c->args[2]), &id, sizeof(id)) < 0) {
-		delete(t->p, id);
+		delete (t->p, id);
 		return -EFAULT;
 	}
 	return 0;
@@ -316,7 +317,7 @@ long sys_timer_create(struct task *t, struct call *c)
 
 long sys_timer_delete(struct task *t, struct call *c)
 {
-	return delete(t->p, (int)c->args[0]);
+	return delete (t->p, (int)c->args[0]);
 }
 
 void posix_timers_exit(struct process *p)
@@ -376,7 +377,8 @@ static void set_locked(struct posix_timer *pt, bool absolute, int64_t value, int
 		return;
 	pt->interval = interval;
 	if (absolute) {
-		int64_t clock = kernel_clock(pt->p->k, pt->clock == CLOCK_TAI ? CLOCK_REALTIME : pt->clock);
+		int64_t clock =
+			kernel_clock(pt->p->k, pt->clock == CLOCK_TAI ? CLOCK_REALTIME : pt->clock);
 
 		/* Before the machine was switched on, but late by as much as it is. */
 		base = now - clock;

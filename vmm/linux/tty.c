@@ -139,7 +139,8 @@ long tty_get_sid(struct task *t, uint64_t arg)
 	return tty_controls(t->p) ? put_id(t, arg, atomic_load(&tty_of(t->k)->sid)) : -ENOTTY;
 }
 
-/* The session of a group, or of the process of that number if it leads none; 0: there is neither. */
+/* The session of a group, or of the process of that number if it leads none; 0: there is neither.
+ */
 static uint32_t session_of_locked(struct kernel *k, uint32_t pgid)
 {
 	struct process *q, *leader = NULL;

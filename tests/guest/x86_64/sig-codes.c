@@ -14,7 +14,7 @@ static void handler(int sig, siginfo_t *si, void *ctx)
 	code = si->si_code;
 	addr = (uintptr_t)si->si_addr;
 	addr_is_pc = addr == (uintptr_t)uc->uc_mcontext.gregs[16]; /* rip */
-	uc->uc_mcontext.gregs[17] &= ~0x100; /* no more single steps */
+	uc->uc_mcontext.gregs[17] &= ~0x100;                       /* no more single steps */
 	siglongjmp(env, 1);
 }
 
@@ -26,7 +26,9 @@ static void handler(int sig, siginfo_t *si, void *ctx)
 			say("%s: nothing\n", name);                                                \
 		} else {                                                                           \
 			say("%s: signal %d code %d, address %s\n", name, (int)got, (int)code,      \
-			    addr_is_pc ? "pc" : addr ? "other" : "0");                             \
+			    addr_is_pc ? "pc"                                                      \
+			    : addr     ? "other"                                                   \
+				       : "0");                                                         \
 		}                                                                                  \
 	} while (0)
 
@@ -38,16 +40,26 @@ int main(void)
 
 	for (unsigned i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		CHECK_EQ(sigaction(sigs[i], &sa, NULL), 0);
-	TRY("divide by zero", __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; cltd; idiv %%ecx" ::: "eax", "ecx", "edx"));
-	TRY("divide overflow", __asm__ volatile("mov $0x80000000, %%eax; cltd; mov $-1, %%ecx; idiv %%ecx" ::: "eax", "ecx", "edx"));
-	TRY("SSE divide by zero", __asm__ volatile("ldmxcsr %0; pxor %%xmm0, %%xmm0; mov $1, %%eax; cvtsi2sd %%eax, %%xmm1; divsd %%xmm0, %%xmm1" ::"m"(mxcsr) : "eax", "xmm0", "xmm1"));
+	TRY("divide by zero",
+	    __asm__ volatile("xor %%ecx, %%ecx; mov $1, %%eax; cltd; idiv %%ecx" ::
+				     : "eax", "ecx", "edx"));
+	TRY("divide overflow",
+	    __asm__ volatile("mov $0x80000000, %%eax; cltd; mov $-1, %%ecx; idiv %%ecx" ::
+				     : "eax", "ecx", "edx"));
+	TRY("SSE divide by zero",
+	    __asm__ volatile("ldmxcsr %0; pxor %%xmm0, %%xmm0; mov $1, %%eax; cvtsi2sd %%eax, "
+			     "%%xmm1; divsd %%xmm0, %%xmm1" ::"m"(mxcsr)
+			     : "eax", "xmm0", "xmm1"));
 	mxcsr = 0x1f80;
 	__asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
 	TRY("ud2", __asm__ volatile("ud2"));
 	TRY("int3", __asm__ volatile("int3"));
 	TRY("hlt", __asm__ volatile("hlt"));
 	TRY("cli", __asm__ volatile("cli"));
-	TRY("bad address", __asm__ volatile("movabs $0x8000000000000000, %%rax; mov (%%rax), %%rax" ::: "rax"));
-	TRY("single step", __asm__ volatile("pushf; orq $0x100, (%%rsp); popf; nop; nop" ::: "memory", "cc"));
+	TRY("bad address",
+	    __asm__ volatile("movabs $0x8000000000000000, %%rax; mov (%%rax), %%rax" ::
+				     : "rax"));
+	TRY("single step", __asm__ volatile("pushf; orq $0x100, (%%rsp); popf; nop; nop" ::
+						    : "memory", "cc"));
 	return 0;
 }
