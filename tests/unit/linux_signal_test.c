@@ -554,7 +554,7 @@ static void the_interval_timer_sends_sigalrm(void **state)
 	assert_int_equal(CALL(w.init, SYS_setitimer, ITIMER_REAL, SET, 0), 0);
 	assert_int_equal(CALL(w.init, SYS_getitimer, ITIMER_REAL, SET), 0);
 	assert_true(guest_word(w.init, SET + 16) >= 999 - 1);
-	assert_int_equal(CALL(w.init, SYS_setitimer, ITIMER_PROF, SET, 0), -EINVAL);
+	assert_int_equal(CALL(w.init, SYS_setitimer, 3, SET, 0), -EINVAL);
 	it[3] = 1000000;
 	guest_put(w.init, SET, it, sizeof(it));
 	assert_int_equal(CALL(w.init, SYS_setitimer, ITIMER_REAL, SET, 0), -EINVAL);

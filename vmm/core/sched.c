@@ -530,6 +530,18 @@ int sched_set_affinity(struct sched_task *t, uint64_t mask)
 	return 0;
 }
 
+int64_t sched_run_time(struct sched_task *t)
+{
+	int64_t ns;
+
+	pthread_mutex_lock(&t->sched->lock);
+	ns = atomic_load_explicit(&t->run_total, memory_order_relaxed);
+	if (t->state == SCHED_RUNNING && t->run_started)
+		ns += core_now() - t->run_started;
+	pthread_mutex_unlock(&t->sched->lock);
+	return ns;
+}
+
 bool sched_is_blocked(struct sched_task *t)
 {
 	bool blocked;

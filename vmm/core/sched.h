@@ -132,6 +132,9 @@ void sched_deadline(struct sched_task *t, int64_t deadline);
 int sched_set_affinity(struct sched_task *t, uint64_t mask);
 uint64_t sched_get_affinity(struct sched_task *t);
 
+/* ns it has run, the slice that is under way included. From any thread. */
+int64_t sched_run_time(struct sched_task *t);
+
 /* It waits for something now. From any thread; by the time that it is known it may be different. */
 bool sched_is_blocked(struct sched_task *t);
 

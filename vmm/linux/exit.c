@@ -264,6 +264,7 @@ static bool process_exit(struct process *p, int status)
 	p->itimer_deadline = TIME_NEVER;
 	pthread_mutex_unlock(&p->siglock);
 	timer_cancel(&p->itimer);
+	cpu_timers_exit(p);
 	posix_timers_exit(p);
 
 	count_memory(p);

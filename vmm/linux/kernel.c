@@ -99,6 +99,7 @@ static void processes_destroy(struct kernel *k)
 
 	TAILQ_FOREACH (p, &k->processes, all) {
 		timer_cancel(&p->itimer);
+		cpu_timers_exit(p);
 		posix_timers_exit(p);
 		TAILQ_FOREACH (t, &p->tasks, thread)
 			call_finish(t, &t->call);

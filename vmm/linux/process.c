@@ -239,6 +239,7 @@ int process_create(struct kernel *k, struct process *parent, struct process **ou
 	sigqueue_init(&p->pending);
 	timer_init(&p->itimer, k->timers, itimer_fire);
 	p->itimer_deadline = TIME_NEVER;
+	cpu_timers_init(p);
 	p->start_time = core_now();
 	if (parent)
 		r = process_inherit(p, parent);

@@ -261,15 +261,31 @@ static void itimer_pack(int64_t value, int64_t interval, struct itimer_abi *abi)
 	abi->value_usec = value % 1000000000 / 1000;
 }
 
-/* ITIMER_VIRTUAL and ITIMER_PROF, which need the CPU's clock, are -EINVAL. */
+/* -EINVAL: no such timer. */
+static int exchange(struct process *p, int which, bool set, int64_t value, int64_t interval,
+		    int64_t *old_value, int64_t *old_interval)
+{
+	switch (which) {
+	case ITIMER_REAL:
+		itimer_exchange(p, set, value, interval, old_value, old_interval);
+		return 0;
+	case ITIMER_VIRTUAL:
+	case ITIMER_PROF:
+		cpu_itimer_exchange(p, which - ITIMER_VIRTUAL, set, value, interval, old_value, old_interval);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 long sys_getitimer(struct task *t, struct call *c)
 {
 	struct itimer_abi abi;
 	int64_t value, interval;
+	int r = exchange(t->p, (int)c->args[0], false, 0, 0, &value, &interval);
 
-	if ((int)c->args[0] != ITIMER_REAL)
-		return -EINVAL;
-	itimer_exchange(t->p, false, 0, 0, &value, &interval);
+	if (r < 0)
+		return r;
 	itimer_pack(value, interval, &abi);
 	return copy_to_guest(t->p->mm, gva(c->args[1]), &abi, sizeof(abi));
 }
@@ -278,17 +294,16 @@ long sys_setitimer(struct task *t, struct call *c)
 {
 	struct itimer_abi abi = {0};
 	int64_t value, interval;
+	int r;
 
 	if (c->args[1] && copy_from_guest(t->p->mm, &abi, gva(c->args[1]), sizeof(abi)) < 0)
 		return -EFAULT;
 	if (!timeval_ok(abi.value_sec, abi.value_usec) || !timeval_ok(abi.interval_sec, abi.interval_usec))
 		return -EINVAL;
-	if ((int)c->args[0] != ITIMER_REAL)
-		return -EINVAL;
-	itimer_exchange(t->p, true, timeval_ns(abi.value_sec, abi.value_usec),
-			timeval_ns(abi.interval_sec, abi.interval_usec), &value, &interval);
-	if (!c->args[2])
-		return 0;
+	r = exchange(t->p, (int)c->args[0], true, timeval_ns(abi.value_sec, abi.value_usec),
+		     timeval_ns(abi.interval_sec, abi.interval_usec), &value, &interval);
+	if (r < 0 || !c->args[2])
+		return r;
 	itimer_pack(value, interval, &abi);
 	return copy_to_guest(t->p->mm, gva(c->args[2]), &abi, sizeof(abi));
 }

@@ -16,6 +16,7 @@
 #include "kernel.h"
 #include "call.h"
 #include "cpu.h"
+#include "cpu_timer.h"
 #include "signal.h"
 #include "../core/file.h"
 #include "../core/futex.h"
@@ -123,6 +124,8 @@ struct process {
 	/* ITIMER_REAL: absolute ns (TIME_NEVER: off), and the period or 0 */
 	struct timer itimer;
 	int64_t itimer_deadline, itimer_interval;
+	struct timer cpu_timer; /* for cpu_itimer: cpu_timer.h */
+	struct cpu_itimer cpu_itimer[CPU_ITIMERS];
 	LIST_HEAD(, posix_timer) timers; /* timer_create(2) */
 	int timer_next;                  /* the next one's number */
 

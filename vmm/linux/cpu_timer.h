@@ -1,0 +1,30 @@
+/*
+ * Interval timers of CPU time: setitimer(2)'s ITIMER_VIRTUAL and ITIMER_PROF.
+ *
+ * p->cpu_itimer[] is protected by p's siglock. Like the other timers of a process they outlive an
+ * exec and are not inherited by a fork.
+ */
+#ifndef VMBOX_LINUX_CPU_TIMER_H
+#define VMBOX_LINUX_CPU_TIMER_H
+
+#include "../core/core.h"
+
+struct process;
+
+#define CPU_ITIMERS 2 /* VIRTUAL, PROF */
+
+struct cpu_itimer {
+	int64_t target; /* the process's CPU time, ns; TIME_NEVER: off */
+	int64_t interval;
+};
+
+/* p->k is set. */
+void cpu_timers_init(struct process *p);
+/* The process ends, or the kernel does: none fires any more. No lock held. */
+void cpu_timers_exit(struct process *p);
+/* which: 0 VIRTUAL, 1 PROF. The time left (0: off) and the period, ns; sets new ones if set. value
+ * and interval are at most half the range. Takes tree_lock. */
+void cpu_itimer_exchange(struct process *p, int which, bool set, int64_t value, int64_t interval,
+			 int64_t *old_value, int64_t *old_interval);
+
+#endif
