@@ -16,6 +16,7 @@
 struct proc_inode {
 	struct inode i;
 	const struct proc_entry *e; /* NULL: an open descriptor's link */
+	uint32_t tid;               /* 0: not about one thread */
 	uint32_t pid;               /* 0: not about a process */
 	int fd;
 };
@@ -31,6 +32,8 @@ static const struct inode_ops proc_dir_ops, proc_file_inode_ops, proc_link_ops, 
 static const struct proc_entry proc_root = {.mode = S_IFDIR | 0555, .children = proc_root_entries};
 static const struct proc_entry proc_pid_dir = {.mode = S_IFDIR | 0555,
 					       .children = proc_pid_entries};
+static const struct proc_entry proc_task_dir = {.mode = S_IFDIR | 0555,
+						.children = proc_pid_entries};
 
 /* ---- texts ---- */
 
@@ -103,11 +106,24 @@ static void proc_free(struct inode *i)
 /* [no lock] *ctx with a reference to the process. -ESRCH: it is gone. */
 static int ctx_get(struct inode *i, struct task *reader, struct proc_ctx *ctx)
 {
-	*ctx = (struct proc_ctx){.k = kernel_of(i), .reader = reader};
+	bool there;
+
+	*ctx = (struct proc_ctx){.k = kernel_of(i), .reader = reader, .tid = pi(i)->tid};
 	if (!pi(i)->pid)
 		return 0;
 	ctx->p = process_find(ctx->k, pi(i)->pid);
-	return ctx->p ? 0 : -ESRCH;
+	if (!ctx->p)
+		return -ESRCH;
+	if (!ctx->tid)
+		return 0;
+	pthread_mutex_lock(&ctx->k->tree_lock);
+	there = proc_task_locked(ctx) != NULL;
+	pthread_mutex_unlock(&ctx->k->tree_lock);
+	if (there)
+		return 0;
+	process_put(ctx->p);
+	ctx->p = NULL;
+	return -ESRCH;
 }
 
 static void ctx_put(struct proc_ctx *ctx)
@@ -142,13 +158,19 @@ static const struct inode_ops *ops_for(const struct proc_entry *e)
 	return &proc_file_inode_ops;
 }
 
-static uint64_t ino_for(const struct proc_entry *e, uint32_t pid, int fd)
+/* Of a process's entries, or of a thread's. */
+static uint64_t ino_base(uint32_t pid, uint32_t tid)
+{
+	return tid ? ((uint64_t)tid << 32) + (1UL << 31) : (uint64_t)pid << 32;
+}
+
+static uint64_t ino_for(const struct proc_entry *e, uint64_t base, int fd)
 {
 	if (!e)
-		return ((uint64_t)pid << 32) + PROC_INO_FD + (unsigned)fd;
+		return base + PROC_INO_FD + (unsigned)fd;
 	if (e >= proc_pid_entries && e < proc_pid_entries + 64)
-		return ((uint64_t)pid << 32) + 2 + (uint64_t)(e - proc_pid_entries);
-	return pid ? ((uint64_t)pid << 32) + 1 : 0;
+		return base + 2 + (uint64_t)(e - proc_pid_entries);
+	return base ? base + 1 : 0;
 }
 
 /* [no lock] A dentry of dir for an entry. */
@@ -161,9 +183,10 @@ static int make(struct dentry *dir, const char *name, size_t len, const struct p
 
 	if (!p)
 		return -ENOMEM;
-	inode_init(&p->i, dir->sb, ops_for(e), mode, ino_for(e, pid, fd));
+	inode_init(&p->i, dir->sb, ops_for(e), mode, ino_for(e, ino_base(pid, ctx->tid), fd));
 	p->e = e;
 	p->pid = pid;
+	p->tid = ctx->tid;
 	p->fd = fd;
 	if (S_ISDIR(mode))
 		p->i.nlink = 2;
@@ -228,6 +251,28 @@ static int lookup_fd(struct dentry *d, const char *name, size_t len, const struc
 	return make(d, name, len, NULL, ctx, (int)fd, mode, out);
 }
 
+static int lookup_task(struct dentry *d, const char *name, size_t len, struct proc_ctx *ctx,
+		       struct dentry **out)
+{
+	int64_t tid = number(name, len);
+	bool there = false;
+
+	if (tid > 0) {
+		ctx->tid = (uint32_t)tid;
+		pthread_mutex_lock(&ctx->k->tree_lock);
+		there = proc_task_locked(ctx) != NULL;
+		pthread_mutex_unlock(&ctx->k->tree_lock);
+	}
+	return there ? make(d, name, len, &proc_task_dir, ctx, -1, proc_task_dir.mode, out)
+		     : -ENOENT;
+}
+
+/* A thread's directory has no `task`. */
+static bool entry_shown(const struct proc_entry *c, uint32_t tid)
+{
+	return !(c->tasks && tid);
+}
+
 static int proc_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
 		       struct task *t, struct dentry **out)
 {
@@ -241,11 +286,13 @@ static int proc_lookup(struct dentry *d, struct dentry *cached, const char *name
 	err = -ENOENT;
 	if (e->fds) {
 		err = may_look(&ctx) ? lookup_fd(d, name, len, &ctx, out) : -EACCES;
+	} else if (e->tasks) {
+		err = lookup_task(d, name, len, &ctx, out);
 	} else {
 		for (c = e->children; c->name; c++)
 			if (strlen(c->name) == len && !memcmp(c->name, name, len))
 				break;
-		if (c->name)
+		if (c->name && entry_shown(c, ctx.tid))
 			err = make(d, name, len, c, &ctx, -1, c->mode, out);
 	}
 	if (err == -ENOENT && e == &proc_root) {
@@ -260,12 +307,15 @@ static int proc_lookup(struct dentry *d, struct dentry *cached, const char *name
 
 /* ---- listing ---- */
 
-static void emit_table(const struct proc_entry *c, uint32_t pid, struct dir_emit *e, int64_t *pos)
+static void emit_table(const struct proc_entry *c, const struct proc_inode *i, struct dir_emit *e,
+		       int64_t *pos)
 {
+	uint64_t base = ino_base(i->pid, i->tid);
+
 	for (int64_t at = 2; c->name; c++, at++) {
-		if (at < *pos)
+		if (at < *pos || !entry_shown(c, i->tid))
 			continue;
-		if (!dir_emit(e, c->name, strlen(c->name), ino_for(c, pid, -1) + 1, at + 1,
+		if (!dir_emit(e, c->name, strlen(c->name), ino_for(c, base, -1) + 1, at + 1,
 			      (c->mode & S_IFMT) >> 12))
 			return;
 		*pos = at + 1;
@@ -318,6 +368,36 @@ static void emit_pids(struct kernel *k, struct dir_emit *e, int64_t *pos)
 	free(pids);
 }
 
+/* The smallest id >= from of a thread of ctx's process, or 0. */
+static uint32_t next_tid(const struct proc_ctx *ctx, uint32_t from)
+{
+	const struct task *t;
+	uint32_t best = 0;
+
+	pthread_mutex_lock(&ctx->k->tree_lock);
+	TAILQ_FOREACH (t, &ctx->p->tasks, thread)
+		if (t->tid >= from && (!best || t->tid < best))
+			best = t->tid;
+	pthread_mutex_unlock(&ctx->k->tree_lock);
+	return best;
+}
+
+/* Positions 2 + id. */
+static void emit_tasks(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos)
+{
+	uint32_t tid = (uint32_t)*pos - 2;
+
+	while ((tid = next_tid(ctx, tid))) {
+		char name[16];
+		int n = snprintf(name, sizeof(name), "%u", tid);
+
+		if (!dir_emit(e, name, (size_t)n, ino_base(0, tid) + 1, (int64_t)tid + 3,
+			      S_IFDIR >> 12))
+			return;
+		*pos = (int64_t)++tid + 2;
+	}
+}
+
 static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos)
 {
 	struct fdtable *files;
@@ -332,7 +412,8 @@ static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos
 		char name[16];
 		int n = snprintf(name, sizeof(name), "%d", fd);
 
-		if (!dir_emit(e, name, (size_t)n, ino_for(NULL, ctx->p->pid, fd), (int64_t)fd + 3,
+		if (!dir_emit(e, name, (size_t)n,
+			      ino_for(NULL, ino_base(ctx->p->pid, ctx->tid), fd), (int64_t)fd + 3,
 			      S_IFLNK >> 12))
 			break;
 		*pos = (int64_t)fd + 3;
@@ -359,8 +440,10 @@ static int proc_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 		return e->used ? 0 : -ENOENT;
 	if (pe->fds)
 		err = emit_fds(&ctx, e, pos);
+	else if (pe->tasks)
+		emit_tasks(&ctx, e, pos);
 	else
-		emit_table(pe->children, pi(i)->pid, e, pos);
+		emit_table(pe->children, pi(i), e, pos);
 	if (pe == &proc_root && !e->full)
 		emit_pids(ctx.k, e, pos);
 	ctx_put(&ctx);

@@ -27,6 +27,7 @@ struct proc_ctx {
 	struct kernel *k;
 	struct process *p;
 	struct task *reader; /* may be NULL */
+	uint32_t tid;        /* below /proc/PID/task: which thread; 0: the process */
 };
 
 struct proc_entry {
@@ -44,10 +45,15 @@ struct proc_entry {
 	const struct proc_entry *children;
 	bool owner_only; /* only for who could trace the process: same uid, or root */
 	bool fds;        /* a directory of descriptors */
+	bool tasks;      /* a directory of threads, which itself is not in theirs */
 };
 
 extern const struct proc_entry proc_root_entries[]; /* fs_proc_sys.c */
 extern const struct proc_entry proc_pid_entries[];  /* fs_proc_pid.c */
+
+/* The thread that ctx is about: ctx->tid, or the first that there is. NULL: it has ended. tree_lock
+ * held. fs_proc_pid.c */
+struct task *proc_task_locked(const struct proc_ctx *ctx);
 
 /* Mounts as /proc/PID/mounts (info false) or mountinfo shows them. */
 int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info);

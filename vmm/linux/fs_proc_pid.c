@@ -21,9 +21,19 @@ static struct mm *mm_of(struct process *p)
 	return mm;
 }
 
+struct task *proc_task_locked(const struct proc_ctx *ctx)
+{
+	struct task *t;
+
+	TAILQ_FOREACH (t, &ctx->p->tasks, thread)
+		if (!ctx->tid || t->tid == ctx->tid)
+			break;
+	return t;
+}
+
 /* What tree_lock and process->lock protect, copied. */
 struct snapshot {
-	uint32_t pid, ppid, pgid, sid;
+	uint32_t pid, tgid, ppid, pgid, sid;
 	unsigned threads;
 	char state;
 	char comm[TASK_COMM_LEN];
@@ -34,11 +44,9 @@ struct snapshot {
 	uint64_t sig_pending, sig_blocked;
 };
 
-/* Of its first thread, as Linux. tree_lock held. */
-static char state_letter(const struct process *p)
+/* Of its first thread, as Linux, or of t. tree_lock held. */
+static char state_letter(const struct process *p, struct task *t)
 {
-	struct task *t = TAILQ_FIRST(&p->tasks);
-
 	if (p->life >= LIFE_ZOMBIE)
 		return 'Z';
 	if (p->stopped)
@@ -54,17 +62,26 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_lock(&p->k->tree_lock);
-	s->pid = p->pid;
+	t = proc_task_locked(ctx);
+	s->pid = ctx->tid ? ctx->tid : p->pid;
+	s->tgid = p->pid;
 	s->ppid = p->parent ? p->parent->pid : 0;
 	s->pgid = p->pgid;
 	s->sid = p->sid;
 	s->threads = p->ntasks;
-	s->state = ctx->reader && ctx->reader->p == p ? 'R' : state_letter(p);
+	s->state = ctx->reader && (ctx->tid ? ctx->reader == t : ctx->reader->p == p)
+			   ? 'R'
+			   : state_letter(p, t);
 	s->times = p->times;
-	s->cpu = p->times.utime + p->times.stime;
-	TAILQ_FOREACH (t, &p->tasks, thread)
-		s->cpu += atomic_load(&t->st.run_total);
-	t = TAILQ_FIRST(&p->tasks);
+	if (!ctx->tid) {
+		struct task *o;
+
+		s->cpu = p->times.utime + p->times.stime;
+		TAILQ_FOREACH (o, &p->tasks, thread)
+			s->cpu += atomic_load(&o->st.run_total);
+	} else if (t) {
+		s->cpu = atomic_load(&t->st.run_total);
+	}
 	pthread_mutex_lock(&p->siglock);
 	s->sig_pending = p->pending.mask;
 	s->sig_blocked = t ? t->blocked : 0;
@@ -144,7 +161,7 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 	pthread_mutex_unlock(&ctx->p->lock);
 	proc_printf(b, "Name:\t%s\nUmask:\t%04o\nState:\t%c (%s)\n", s.comm, umask, s.state,
 		    state_word(s.state));
-	proc_printf(b, "Tgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", s.pid, s.pid,
+	proc_printf(b, "Tgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t%u\nTracerPid:\t0\n", s.tgid, s.pid,
 		    s.ppid);
 	proc_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s.cred.uid, s.cred.euid, s.cred.suid,
 		    s.cred.fsuid);
@@ -175,7 +192,7 @@ static int store_comm(const char *text, const struct proc_ctx *ctx)
 	struct task *t;
 
 	pthread_mutex_lock(&ctx->k->tree_lock);
-	t = TAILQ_FIRST(&ctx->p->tasks);
+	t = proc_task_locked(ctx);
 	if (t) {
 		pthread_mutex_lock(&ctx->p->lock);
 		snprintf(t->comm, sizeof(t->comm), "%.15s", text);
@@ -415,5 +432,6 @@ const struct proc_entry proc_pid_entries[] = {
 	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
 	{.name = "statm", .mode = S_IFREG | 0444, .show = show_statm},
 	{.name = "status", .mode = S_IFREG | 0444, .show = show_status},
+	{.name = "task", .mode = S_IFDIR | 0555, .tasks = true},
 	{.name = NULL},
 };

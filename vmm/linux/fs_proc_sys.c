@@ -181,6 +181,13 @@ int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info)
 	return 0;
 }
 
+static int text_thread_self(char *buf, size_t size, const struct proc_ctx *ctx)
+{
+	return ctx->reader
+		       ? snprintf(buf, size, "%u/task/%u", ctx->reader->p->pid, ctx->reader->tid)
+		       : -ENOENT;
+}
+
 static int text_self(char *buf, size_t size, const struct proc_ctx *ctx)
 {
 	return ctx->reader ? snprintf(buf, size, "%u", ctx->reader->p->pid) : -ENOENT;
@@ -332,6 +339,7 @@ const struct proc_entry proc_root_entries[] = {
 	FILE_ROW("meminfo", show_meminfo),
 	{.name = "mounts", .mode = S_IFLNK | 0777, .text = text_mounts},
 	{.name = "self", .mode = S_IFLNK | 0777, .text = text_self},
+	{.name = "thread-self", .mode = S_IFLNK | 0777, .text = text_thread_self},
 	FILE_ROW("stat", show_stat),
 	DIR_ROW("sys", sys_entries),
 	FILE_ROW("uptime", show_uptime),
