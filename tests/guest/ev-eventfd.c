@@ -57,7 +57,7 @@ int main(void)
 	CHECK_EQ(read(fd, &v, 8), 8);
 	CHECK(v == UINT64_MAX - 1);
 	CHECK_ERR(write(fd, (void *)8, 8), EFAULT);
-	CHECK_ERR(lseek(fd, 0, SEEK_SET), ESPIPE);
+	CHECK_EQ(lseek(fd, 5, SEEK_SET), 0);
 	CHECK_ERR(eventfd(0, 0x10), EINVAL);
 
 	sem = eventfd(2, EFD_SEMAPHORE | EFD_NONBLOCK);

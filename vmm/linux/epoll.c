@@ -409,6 +409,7 @@ static const struct vfs_file_ops epoll_ops = {
 	.core = {.release = epoll_release},
 	.poll = epoll_poll,
 	.poll_queues = epoll_poll_queues,
+	.lseek = anon_lseek,
 };
 
 int epoll_file(struct kernel *k, struct file **out)

@@ -36,6 +36,13 @@ int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops
 	return 0;
 }
 
+int64_t anon_lseek(struct file *f, int64_t off, int whence)
+{
+	(void)off;
+	(void)whence;
+	return f->pos;
+}
+
 long install_file(struct task *t, struct file *f, bool cloexec)
 {
 	int fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), cloexec);

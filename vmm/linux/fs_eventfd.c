@@ -156,6 +156,7 @@ static const struct vfs_file_ops efd_ops = {
 	.write = efd_write,
 	.poll = efd_poll,
 	.poll_queues = efd_poll_queues,
+	.lseek = anon_lseek,
 };
 
 static long do_eventfd(struct task *t, uint32_t count, unsigned flags)

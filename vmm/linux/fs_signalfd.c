@@ -119,6 +119,7 @@ static const struct vfs_file_ops sfd_ops = {
 	.read = sfd_read,
 	.poll = sfd_poll,
 	.poll_queues = sfd_poll_queues,
+	.lseek = anon_lseek,
 };
 
 static long sfd_make(struct task *t, uint64_t mask, unsigned flags)

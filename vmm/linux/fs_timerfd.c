@@ -131,6 +131,7 @@ static const struct vfs_file_ops tfd_ops = {
 	.read = tfd_read,
 	.poll = tfd_poll,
 	.poll_queues = tfd_poll_queues,
+	.lseek = anon_lseek,
 };
 
 static struct file *tfd_file(struct task *t, struct call *c, long *err)

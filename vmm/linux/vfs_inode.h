@@ -449,6 +449,8 @@ int hostfile_create(struct super *sb, int fd, struct inode **out);
  */
 int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops, unsigned flags,
 	      void *priv, struct file **out);
+/* Linux's noop_llseek: there is no position, and nobody is told. */
+int64_t anon_lseek(struct file *f, int64_t off, int whence);
 
 /* fs_pipe.c: both ends; flags: O_NONBLOCK or 0. 0, -ENFILE, -ENOMEM. */
 int pipe_files(struct task *t, unsigned flags, struct file *out[2]);
