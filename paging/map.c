@@ -264,6 +264,10 @@ int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot)
 			r = -ENOMEM;
 			break;
 		}
+		if (prot & VMA_WRITE && n->v.flags & VMA_NOWRITE) {
+			r = -EACCES;
+			break;
+		}
 		if ((n->v.flags & VMA_PROT) != (prot & VMA_PROT)) {
 			n = clip(mm, n, at, end);
 			if (!n) {

@@ -316,6 +316,30 @@ bool mm_find_vma(struct mm *mm, uint64_t addr, struct vma *out)
 	return n != NULL;
 }
 
+bool mm_get_vma(struct mm *mm, uint64_t addr, struct vma *out)
+{
+	struct vma_node *n;
+
+	mm_lock(mm);
+	n = vma_find(mm, addr);
+	if (n)
+		*out = n->v;
+	if (n && out->obj)
+		memobj_get(out->obj);
+	if (n && out->file && mm_file_ops.get)
+		mm_file_ops.get(out->file);
+	mm_unlock(mm);
+	return n != NULL;
+}
+
+void mm_put_vma(struct vma *v)
+{
+	if (v->obj)
+		memobj_put(v->obj);
+	if (v->file && mm_file_ops.put)
+		mm_file_ops.put(v->file);
+}
+
 static uint64_t count_resident(struct mm *mm, const struct vma *v)
 {
 	uint64_t n = 0, va = v->start;

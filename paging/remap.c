@@ -207,7 +207,11 @@ static int remap_locked(struct remap *r)
 	if (r->fixed) {
 		to = r->new_addr;
 		err = mm_unmap_locked(mm, to, to + r->new_len);
-		n = vma_find(mm, r->old); /* it may have been cut at the target's edge */
+		/* It may have been cut at the target's edge; or, with nothing to move away
+		 * (old_len 0), be gone. */
+		n = vma_find(mm, r->old);
+		if (err == 0 && (!n || n->v.start > r->old))
+			err = -EFAULT;
 	} else {
 		err = vma_place(mm, r->new_len, r->new_addr, false, &to);
 	}

@@ -1,7 +1,8 @@
 // mremap: grow in place, by moving, shrink, MREMAP_FIXED, and what is refused.
 #include "check.h"
 
-#define PAGE 4096ul
+#define PAGE   4096ul
+#define SHARED (MAP_SHARED | MAP_ANONYMOUS)
 
 static void touch(void *p)
 {
@@ -83,6 +84,14 @@ int main(void)
 	CHECK_ERR(mremap(p, PAGE, PAGE, MREMAP_FIXED, area), EINVAL);
 	CHECK_ERR(mremap(p, PAGE, PAGE, MREMAP_FIXED | MREMAP_MAYMOVE, p), EINVAL);
 	CHECK_ERR(mremap(area + 40 * PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE), EFAULT);
+	/* Nothing is moved away, and the source is unmapped as the target: at an ordinary place, and
+	 * where nothing is mapped behind it. */
+	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, SHARED, -1, 0);
+	CHECK_ERR(mremap(p, 0, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p), EFAULT);
+	say("source gone: %s\n", status_text(run_child(touch, p)));
+	p = (unsigned char *)(0x7ffffffff000ul - PAGE);
+	if (mmap(p, PAGE, PROT_READ | PROT_WRITE, SHARED | MAP_FIXED_NOREPLACE, -1, 0) == p)
+		CHECK_ERR(mremap(p, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p), EFAULT);
 	/* EINVAL or ENOMEM: kernels differ */
 	CHECK(mremap(p, PAGE, 1ul << 47, MREMAP_MAYMOVE) == MAP_FAILED);
 	say("ok\n");

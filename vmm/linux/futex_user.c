@@ -44,12 +44,18 @@ static int readonly_key(struct mm *mm, uint64_t addr, struct futex_key *key)
 {
 	struct vma v;
 
-	if (!mm_find_vma(mm, addr, &v) || v.start > addr || !v.obj)
-		return -EFAULT;
-	key->kind = FUTEX_KEY_OBJECT;
-	key->id = memobj_id(v.obj);
-	key->offset = (v.pgoff << PAGE_SHIFT) + (addr - v.start);
-	return 0;
+	int r = -EFAULT;
+
+	if (!mm_get_vma(mm, addr, &v))
+		return r;
+	if (v.start <= addr && v.obj) {
+		key->kind = FUTEX_KEY_OBJECT;
+		key->id = memobj_id(v.obj);
+		key->offset = (v.pgoff << PAGE_SHIFT) + (addr - v.start);
+		r = 0;
+	}
+	mm_put_vma(&v);
+	return r;
 }
 
 static int shared_key(struct mm *mm, uint64_t addr, bool write, struct futex_key *key)

@@ -162,16 +162,13 @@ long sys_msync(struct task *t, struct call *c)
 	r = check_mapped(task_mm(t), addr, end, 0, 0);
 	if (!(flags & MS_SYNC))
 		return r;
-	for (uint64_t at = addr; at < end && mm_find_vma(task_mm(t), at, &v) && v.start < end;
-	     at = v.end) {
+	for (uint64_t at = addr; at < end && mm_get_vma(task_mm(t), at, &v); at = v.end) {
 		struct file *f = v.file;
-		int err;
+		int err = 0;
 
-		if (!(v.flags & VMA_SHARED) || !f || !vfs_ops(f)->fsync)
-			continue;
-		file_dup(f);
-		err = vfs_ops(f)->fsync(f);
-		file_close(f);
+		if (v.start < end && (v.flags & VMA_SHARED) && f && vfs_ops(f)->fsync)
+			err = vfs_ops(f)->fsync(f);
+		mm_put_vma(&v);
 		if (err < 0)
 			return err;
 	}

@@ -87,6 +87,9 @@ static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struc
 	m->file = f;
 	if (shared)
 		m->flags |= VMA_SHARED;
+	/* Nor may mprotect make it writable later. */
+	if (check_file_access(f, PROT_WRITE, shared) < 0)
+		m->flags |= VMA_NOWRITE;
 	return 0;
 }
 
@@ -206,27 +209,13 @@ long sys_munmap(struct task *t, struct call *c)
 	return len == 0 ? -EINVAL : mm_munmap(task_mm(t), addr, len);
 }
 
-/* A shared mapping of a file that was not opened for writing cannot become writable: how far
- * mprotect may go. */
-static uint64_t writable_end(struct mm *mm, uint64_t addr, uint64_t end)
-{
-	struct vma v;
-
-	for (uint64_t at = addr; at < end && mm_find_vma(mm, at, &v) && v.start < end; at = v.end)
-		if ((v.flags & VMA_SHARED) && v.file &&
-		    check_file_access(v.file, PROT_WRITE, true) < 0)
-			return v.start > addr ? v.start : addr;
-	return end;
-}
-
 long sys_mprotect(struct task *t, struct call *c)
 {
-	uint64_t addr = c->args[0], len = c->args[1], end, stop;
+	uint64_t addr = c->args[0], len = c->args[1], end;
 	unsigned prot = (unsigned)c->args[2],
 		 grows = prot & (unsigned)(PROT_GROWSDOWN | PROT_GROWSUP);
 	struct mm *mm = task_mm(t);
 	struct vma v;
-	int r;
 
 	prot &= ~grows;
 	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || (addr & ~PAGE_MASK))
@@ -253,9 +242,7 @@ long sys_mprotect(struct task *t, struct call *c)
 		if (grows)
 			return -EINVAL;
 	}
-	stop = prot & PROT_WRITE ? writable_end(mm, addr, end) : end;
-	r = stop > addr ? mm_mprotect(mm, addr, stop - addr, prot_flags(prot)) : 0;
-	return r == 0 && stop < end ? -EACCES : r;
+	return mm_mprotect(mm, addr, end - addr, prot_flags(prot));
 }
 
 long sys_mremap(struct task *t, struct call *c)
