@@ -26,6 +26,8 @@ struct poll_entry {
 struct poll_state {
 	unsigned n;
 	struct poll_entry *e;
+	struct vfs *v;
+	unsigned charge; /* of v->npolled */
 	/* select: bits per set, and what was asked */
 	unsigned nfds;
 	uint64_t *sets;
@@ -39,6 +41,23 @@ static void poll_free(void *state)
 		file_close(s->e[i].f);
 	free(s->e);
 	free(s->sets);
+	if (s->charge)
+		atomic_fetch_sub(&s->v->npolled, s->charge);
+}
+
+/* Blocked calls keep their entries: what all of them together may cost is bounded. */
+static int poll_charge(struct task *t, struct poll_state *s, unsigned n)
+{
+	struct vfs *v = t->k->vfs;
+
+	if (n > v->max_polled || atomic_fetch_add(&v->npolled, n) > v->max_polled - n) {
+		if (n <= v->max_polled)
+			atomic_fetch_sub(&v->npolled, n);
+		return -ENOMEM;
+	}
+	s->v = v;
+	s->charge += n;
+	return 0;
 }
 
 static struct poll_state *poll_state(struct call *c)
@@ -140,6 +159,8 @@ static long poll_begin(struct task *t, struct call *c, struct poll_state **out)
 	if (n > nofile_limit(t))
 		return -EINVAL;
 	s = poll_state(c);
+	if (s && poll_charge(t, s, n) < 0)
+		return -ENOMEM;
 	p = malloc(n ? n * sizeof(*p) : 1);
 	if (s && n)
 		s->e = calloc(n, sizeof(*s->e));
@@ -278,6 +299,8 @@ static long select_begin(struct task *t, struct call *c, struct poll_state **out
 				count++;
 				break;
 			}
+	if (poll_charge(t, s, count + w / 4) < 0) /* three sets' words, in entries of 120 bytes */
+		return -ENOMEM;
 	s->e = calloc(count ? count : 1, sizeof(*s->e));
 	if (!s->e)
 		return -ENOMEM;

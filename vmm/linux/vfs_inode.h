@@ -31,6 +31,7 @@
 #define VFS_HASH_BITS     16
 #define VFS_LRU_MAX       8192
 #define VFS_FILES_MAX     1000000 /* open file descriptions of all processes, at most: ENFILE */
+#define VFS_POLLED_MIN    65536
 #define VFS_FILE_SIZE_MAX (1LL << 46)
 
 struct vfs;
@@ -290,6 +291,8 @@ struct vfs {
 	unsigned max_files;          /* immutable: a share of the guest's memory */
 	_Atomic unsigned nwatches;   /* files in epolls */
 	unsigned max_watches;        /* immutable: as max_files */
+	_Atomic unsigned npolled;    /* entries of unfinished poll and select calls */
+	unsigned max_polled;         /* immutable */
 	_Atomic uint64_t proc_bytes; /* texts of open /proc files */
 	_Atomic unsigned nhostfds;
 	unsigned max_hostfds; /* immutable */

@@ -242,6 +242,11 @@ int vfs_create(struct kernel *k)
 				 : VFS_FILES_MAX;
 	if (v->max_watches < 1024)
 		v->max_watches = 1024;
+	/* A descriptor in a poll costs the VMM some 120 bytes: at most an eighth of the memory. */
+	v->max_polled = k->cfg.mem_limit / 1024 < INT32_MAX ? (unsigned)(k->cfg.mem_limit / 1024)
+							    : INT32_MAX;
+	if (v->max_polled < VFS_POLLED_MIN)
+		v->max_polled = VFS_POLLED_MIN;
 	v->lru_max = v->max_hostfds / 2 < VFS_LRU_MAX ? v->max_hostfds / 2 : VFS_LRU_MAX;
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;
