@@ -229,13 +229,9 @@ static void put_uuid(struct proc_buf *b, uint8_t u[16])
 
 static int show_boot_id(struct proc_buf *b, const struct proc_ctx *ctx)
 {
-	uint64_t seed = ctx->k->vfs->seed, w[2];
 	uint8_t u[16];
 
-	/* The same for this machine's life; tells nothing of the seed, which keys the name hash. */
-	w[0] = ((uint64_t)ctx->k->boot_time ^ (seed >> 32)) * 0x9e3779b97f4a7c15;
-	w[1] = (w[0] ^ (w[0] >> 29)) * 0xbf58476d1ce4e5b9;
-	memcpy(u, w, sizeof(u));
+	memcpy(u, ctx->k->vfs->boot_id, sizeof(u));
 	put_uuid(b, u);
 	return 0;
 }

@@ -77,11 +77,9 @@ static long dir_getdents(struct file *f, struct task *t, struct call *c, gva_t u
 
 static int64_t dir_lseek(struct file *f, int64_t off, int whence)
 {
-	if (whence == SEEK_CUR)
-		off += f->pos;
-	else if (whence != SEEK_SET)
+	if (whence != SEEK_CUR && whence != SEEK_SET)
 		return -EINVAL;
-	if (off < 0)
+	if (__builtin_add_overflow(off, whence == SEEK_CUR ? f->pos : 0, &off) || off < 0)
 		return -EINVAL;
 	f->pos = off;
 	return off;

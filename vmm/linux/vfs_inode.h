@@ -266,6 +266,7 @@ struct vfs {
 	/* protected by lock: */
 	LIST_HEAD(dentry_head, dentry) * hash;
 	uint64_t seed; /* immutable */
+	uint64_t boot_id[2]; /* immutable: random, and shown to the guest, as the seed is not */
 	TAILQ_HEAD(, dentry) lru;
 	unsigned nlru, lru_max;
 	TAILQ_HEAD(mount_list, mount) mounts;

@@ -250,6 +250,8 @@ int vfs_create(struct kernel *k)
 	v->lru_max = v->max_hostfds / 2 < VFS_LRU_MAX ? v->max_hostfds / 2 : VFS_LRU_MAX;
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;
+	if (getrandom(v->boot_id, sizeof(v->boot_id), GRND_NONBLOCK) != sizeof(v->boot_id))
+		v->boot_id[0] = (uint64_t)core_now();
 	v->hash = calloc(1UL << VFS_HASH_BITS, sizeof(*v->hash));
 	/* A guest's write to a host pipe that nobody reads is EPIPE for the guest, not our death.
 	 */
