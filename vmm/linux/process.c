@@ -194,18 +194,27 @@ static int process_inherit(struct process *p, struct process *from)
 	return r;
 }
 
+/* Shorter periods than this do not keep the reactor busy for a signal that nobody takes. */
+#define ITIMER_UNTAKEN_NS 4000000
+
 static void itimer_fire(struct timer *timer)
 {
 	struct process *p = container_of(timer, struct process, itimer);
 	struct siginfo_k info = {.si_signo = SIGALRM, .si_code = SI_KERNEL};
 	int64_t now = core_now();
+	bool untaken;
 
 	pthread_mutex_lock(&p->siglock);
 	if (p->itimer_deadline != TIME_NEVER && p->itimer_deadline <= now) {
+		untaken = p->pending.mask & SIGMASK(SIGALRM);
 		signal_send_locked(p, NULL, SIGALRM, &info);
+		untaken |= !(p->pending.mask & SIGMASK(SIGALRM)); /* ignored */
 		if (p->itimer_interval) {
 			/* Periods that have passed already count as one. */
 			int64_t late = now - p->itimer_deadline;
+
+			if (untaken && p->itimer_interval < ITIMER_UNTAKEN_NS)
+				late += ITIMER_UNTAKEN_NS;
 
 			p->itimer_deadline += (late / p->itimer_interval + 1) * p->itimer_interval;
 		} else {
