@@ -99,9 +99,12 @@ static void leader_first(void *arg)
 	raw_exit(77);
 }
 
+static pid_t leader_word;
+
 static void *last(void *arg)
 {
-	sleep_ms(20);
+	while (__atomic_load_n(&leader_word, __ATOMIC_SEQ_CST))
+		sched_yield();
 	raw_exit((int)(intptr_t)arg);
 	return NULL;
 }
@@ -110,6 +113,7 @@ static void leader_first_status(void *arg)
 {
 	/* nobody calls exit_group */
 	(void)arg;
+	leader_word = (pid_t)syscall(SYS_set_tid_address, &leader_word);
 	start(last, (void *)9, 0);
 	raw_exit(8);
 }
@@ -123,10 +127,13 @@ static void *quiet_end(void *arg)
 
 static void leader_last_status(void *arg)
 {
+	pthread_t t[10];
+
 	(void)arg;
 	for (int i = 0; i < 10; i++)
-		start(quiet_end, NULL, 0);
-	sleep_ms(20);
+		CHECK_EQ(pthread_create(&t[i], NULL, quiet_end, NULL), 0);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(pthread_join(t[i], NULL), 0);
 	raw_exit(6);
 }
 

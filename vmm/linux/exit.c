@@ -302,6 +302,12 @@ void task_die(struct task *t)
 	int status;
 
 	pthread_mutex_lock(&p->siglock);
+	t->dead = true;
+	/* Of tasks that end one by one the status of the last counts that begins: Linux since 5.17. */
+	if (++p->nexiting == p->ntasks && !p->group_exit) {
+		p->group_exit = true;
+		p->group_exit_status = t->exit_status;
+	}
 	status = p->group_exit ? p->group_exit_status : t->exit_status;
 	pthread_mutex_unlock(&p->siglock);
 	trace_exit(t, status);
@@ -312,12 +318,12 @@ void task_die(struct task *t)
 	sched_exit(&t->st);
 	pthread_mutex_lock(&k->tree_lock);
 	pthread_mutex_lock(&p->siglock);
-	t->dead = true;
 	TAILQ_REMOVE(&p->tasks, t, thread);
 	p->ntasks--;
+	p->nexiting--;
 	last = p->ntasks == 0;
 	/* Others may have called exit_group since. */
-	status = p->group_exit ? p->group_exit_status : t->exit_status;
+	status = p->group_exit_status;
 	/* Here, because timers of the process that lives on may have an entry in it. */
 	sigqueue_flush(&t->pending);
 	if (t->stopped)
@@ -340,7 +346,6 @@ void task_die(struct task *t)
 	if (t->tid != p->pid)
 		registry_release_id(k->registry, t->tid);
 	if (last) {
-		/* Of tasks that end one by one the last one's status counts: Linux since 5.17. */
 		halt = process_exit(p, status);
 	} else {
 		atomic_fetch_sub(&k->ntasks, 1);

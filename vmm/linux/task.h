@@ -110,6 +110,7 @@ struct process {
 	pthread_mutex_t siglock;
 	struct sigqueue_set pending;
 	struct waitq signal_wait; /* signalfds: a signal has become pending for it or a task of it */
+	unsigned nexiting; /* of tasks: their end has begun */
 	bool group_exit;          /* every task dies at its next step */
 	int group_exit_status;
 	struct task *exec_task; /* waits in execve until it is the only one: all others die */
