@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MIN_LIMIT (4UL << 20)
+#define MIN_LIMIT     (4UL << 20)
+#define RECLAIM_PAGES 1024 /* taken from caches when no frame is left */
 
 static void *map_alias(int fd, size_t span)
 {
@@ -52,6 +53,8 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 	pthread_mutex_init(&gm->recycle_lock, NULL);
 	pthread_mutex_init(&gm->trim_lock, NULL);
 	pthread_mutex_init(&gm->mms_lock, NULL);
+	pthread_mutex_init(&gm->caches_lock, NULL);
+	TAILQ_INIT(&gm->caches);
 	set_layout(gm, limit);
 
 	gm->fd = memfd_create("vmbox-guest", MFD_CLOEXEC);
@@ -88,6 +91,7 @@ void gmem_destroy(struct gmem *gm)
 		munmap(gm->kvm, gm->span);
 	if (gm->fd >= 0)
 		close(gm->fd);
+	pthread_mutex_destroy(&gm->caches_lock);
 	pthread_mutex_destroy(&gm->mms_lock);
 	pthread_mutex_destroy(&gm->trim_lock);
 	pthread_mutex_destroy(&gm->recycle_lock);
@@ -107,14 +111,6 @@ void gmem_get_stats(struct gmem *gm, struct gmem_stats *out)
 		.recycles = gm->recycles,
 		.invalidations = atomic_load_explicit(&gm->invalidations, memory_order_relaxed),
 	};
-	pthread_mutex_unlock(&gm->lock);
-}
-
-void gmem_set_reclaim(struct gmem *gm, size_t (*reclaim)(void *arg, size_t want), void *arg)
-{
-	pthread_mutex_lock(&gm->lock);
-	gm->reclaim = reclaim;
-	gm->reclaim_arg = arg;
 	pthread_mutex_unlock(&gm->lock);
 }
 
@@ -432,9 +428,6 @@ static bool frame_available(struct gmem *gm)
 
 bool gmem_make_room(struct gmem *gm)
 {
-	size_t (*reclaim)(void *arg, size_t want);
-	void *arg;
-
 	if (frame_available(gm))
 		return true;
 	/* Frames on their way from one list to the other come back when the lock is free. */
@@ -442,9 +435,5 @@ bool gmem_make_room(struct gmem *gm)
 	pthread_mutex_unlock(&gm->trim_lock);
 	if (quarantine_recycle(gm, 1) || frame_available(gm))
 		return true;
-	pthread_mutex_lock(&gm->lock);
-	reclaim = gm->reclaim;
-	arg = gm->reclaim_arg;
-	pthread_mutex_unlock(&gm->lock);
-	return reclaim && reclaim(arg, 256) > 0;
+	return memobj_reclaim(gm, RECLAIM_PAGES) > 0;
 }

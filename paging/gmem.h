@@ -69,12 +69,6 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 void gmem_destroy(struct gmem *gm);
 void gmem_get_stats(struct gmem *gm, struct gmem_stats *out);
 
-/*
- * Called (no lock held) when no frame is free: gives back cached frames; returns how many. One
- * hook; may be NULL.
- */
-void gmem_set_reclaim(struct gmem *gm, size_t (*reclaim)(void *arg, size_t want), void *arg);
-
 /* A frame with one reference; its contents are zero if zero, else stale bytes of anyone: the caller
  * overwrites all. 0: no memory. */
 pfn_t frame_alloc(struct gmem *gm, bool zero);

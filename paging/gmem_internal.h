@@ -12,6 +12,8 @@
 #include "gmem.h"
 #include "mm.h"
 
+#include <sys/queue.h>
+
 /*
  * Guest-physical addresses that hold no memory: interrupt controllers and a
  * processor's fixed pages on one architecture, the doorbell on the other.
@@ -62,8 +64,6 @@ struct gmem {
 	struct frame_list clean;      /* free, zero */
 	struct frame_list quarantine; /* freed table frames that KVM may still know */
 	uint64_t used, tables, recycles;
-	size_t (*reclaim)(void *arg, size_t want);
-	void *reclaim_arg;
 
 	_Atomic uint64_t invalidations;
 	_Atomic uint64_t dirty_hint,
@@ -75,6 +75,10 @@ struct gmem {
 	pthread_mutex_t mms_lock;
 	/* protected by mms_lock: */
 	struct mm *mms[GMEM_MM_HASH];
+
+	pthread_mutex_t caches_lock; /* above memobj->lock, of which only the free ones are taken */
+	/* protected by caches_lock: */
+	TAILQ_HEAD(memobj_list, memobj) caches; /* objects whose pages can be filled again */
 
 	struct mm *_Atomic active[GMEM_CPUS]; /* each written by its own activator */
 	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;
@@ -89,8 +93,8 @@ static inline bool gmem_shadow(struct gmem *gm)
  * free. */
 pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
 /*
- * Tries to free memory after an -ENOMEM: waits for a trim, empties the quarantine, asks the
- * owner. No lock held. True: try again.
+ * Tries to free memory after an -ENOMEM: waits for a trim, empties the quarantine, takes
+ * pages from caches. No lock held. True: try again.
  */
 bool gmem_make_room(struct gmem *gm);
 #define GMEM_TRIES 8 /* how often to try again after gmem_make_room */

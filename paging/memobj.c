@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct memobj {
+	TAILQ_ENTRY(memobj) cache; /* in gm->caches, under its lock; only with a fill op */
 	/* immutable after init: */
 	struct gmem *gm;
 	const struct memobj_ops *ops;
@@ -14,6 +15,7 @@ struct memobj {
 	uint64_t id;
 
 	_Atomic unsigned refs;
+	_Atomic bool written; /* by memobj_write: its pages cannot be filled again */
 
 	pthread_mutex_t lock;
 	/* protected by lock: */
@@ -26,6 +28,11 @@ struct memobj {
 };
 
 static _Atomic uint64_t next_id = 1;
+
+static bool can_refill(const struct memobj *o)
+{
+	return o->ops && o->ops->fill;
+}
 
 struct memobj *memobj_create(struct gmem *gm, const struct memobj_ops *ops, void *owner)
 {
@@ -41,6 +48,11 @@ struct memobj *memobj_create(struct gmem *gm, const struct memobj_ops *ops, void
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_mutex_init(&o->map_lock, NULL);
 	LIST_INIT(&o->maps);
+	if (can_refill(o)) {
+		pthread_mutex_lock(&gm->caches_lock);
+		TAILQ_INSERT_TAIL(&gm->caches, o, cache);
+		pthread_mutex_unlock(&gm->caches_lock);
+	}
 	return o;
 }
 
@@ -70,6 +82,12 @@ void memobj_put(struct memobj *o)
 
 	if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (can_refill(o)) {
+		/* Whoever reclaims from it holds this lock: from here on nobody does. */
+		pthread_mutex_lock(&o->gm->caches_lock);
+		TAILQ_REMOVE(&o->gm->caches, o, cache);
+		pthread_mutex_unlock(&o->gm->caches_lock);
+	}
 	drop_pages(o, 0, &list);
 	frame_free_list(o->gm, &list);
 	radix_clear(&o->pages);
@@ -214,27 +232,66 @@ int memobj_peek_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
 	return *out ? 0 : -ENOENT;
 }
 
-size_t memobj_shrink(struct memobj *o)
+/* obj->lock held; the frames go to list. */
+static size_t shrink_locked(struct memobj *o, struct frame_list *list)
 {
-	struct frame_list list = {0};
 	size_t n = 0;
 	uint64_t i = 0;
 	pfn_t pfn;
 
-	if (!o->ops || !o->ops->fill)
+	if (atomic_load(&o->written))
 		return 0;
-	pthread_mutex_lock(&o->lock);
 	while ((pfn = radix_next(&o->pages, &i))) {
 		/* A new reference is taken under obj->lock only, or from one that would count. */
 		if (frame_refs(o->gm, pfn) == 1) {
 			radix_del(&o->pages, i);
-			frame_put_list(o->gm, &list, pfn);
+			frame_put_list(o->gm, list, pfn);
 			n++;
 		}
 		i++;
 	}
+	return n;
+}
+
+size_t memobj_shrink(struct memobj *o)
+{
+	struct frame_list list = {0};
+	size_t n;
+
+	if (!can_refill(o))
+		return 0;
+	pthread_mutex_lock(&o->lock);
+	n = shrink_locked(o, &list);
 	pthread_mutex_unlock(&o->lock);
 	frame_free_list(o->gm, &list);
+	return n;
+}
+
+/*
+ * The caller may hold any object's lock, its own and that of the one that needs the frame included:
+ * so a lock that is not free is not waited for. caches_lock keeps each object from going away.
+ */
+size_t memobj_reclaim(struct gmem *gm, size_t want)
+{
+	struct frame_list list = {0};
+	struct memobj *o, *last;
+	size_t n = 0;
+
+	pthread_mutex_lock(&gm->caches_lock);
+	last = TAILQ_LAST(&gm->caches, memobj_list);
+	while ((o = TAILQ_FIRST(&gm->caches)) && n < want) {
+		if (!pthread_mutex_trylock(&o->lock)) {
+			n += shrink_locked(o, &list);
+			pthread_mutex_unlock(&o->lock);
+		}
+		/* Next time the others come first. */
+		TAILQ_REMOVE(&gm->caches, o, cache);
+		TAILQ_INSERT_TAIL(&gm->caches, o, cache);
+		if (o == last)
+			break;
+	}
+	pthread_mutex_unlock(&gm->caches_lock);
+	frame_free_list(gm, &list);
 	return n;
 }
 
@@ -475,6 +532,7 @@ ssize_t memobj_write(struct memobj *o, uint64_t pos, const void *buf, size_t len
 		return -EFBIG;
 	if (len > INT64_MAX - pos)
 		len = INT64_MAX - pos;
+	atomic_store(&o->written, true);
 	while (done < len) {
 		size_t n = PAGE_SIZE - ((pos + done) & (PAGE_SIZE - 1));
 		ssize_t r;

@@ -58,8 +58,15 @@ int memobj_next_resident(struct memobj *o, uint64_t *pgoff);
 ssize_t memobj_read(struct memobj *o, uint64_t pos, void *buf, size_t len);
 ssize_t memobj_write(struct memobj *o, uint64_t pos, const void *buf, size_t len);
 
-/* Drops resident pages nobody else refers to, if they can be filled again (a fill op) ; returns how
- * many. For reclaim. */
+/*
+ * Drops up to about `want` such pages of the objects of gm that have a fill op, the
+ * one that was not asked for longest first; returns how many. An object whose lock is held is
+ * passed over, so any lock may be held.
+ */
+size_t memobj_reclaim(struct gmem *gm, size_t want);
+/* Drops resident pages that nobody else refers to, of an object never written, if they can be
+ * filled again (a fill op);
+ * returns how many. */
 size_t memobj_shrink(struct memobj *o);
 size_t memobj_resident(struct memobj *o);
 

@@ -123,8 +123,8 @@ struct mm_map {
  * room, too many VMAs, over the limit), -EEXIST, -EINVAL. */
 int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out);
 int mm_munmap(struct mm *mm, uint64_t addr, uint64_t len); /* 0, -ENOMEM, -EINVAL */
-/* 0; -ENOMEM: a hole in the range; -EACCES: VMA_WRITE for a VMA_NOWRITE mapping. What precedes it is
- * changed, as on Linux. */
+/* 0; -ENOMEM: a hole in the range; -EACCES: VMA_WRITE for a VMA_NOWRITE mapping. What precedes it
+ * is changed, as on Linux. */
 int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot);
 /* Linux's mremap; fixed: new_addr is where. 0 and *out; -EFAULT (old range not one mapping),
  * -ENOMEM, -EINVAL. old_len 0 on a shared mapping duplicates it. */
@@ -155,8 +155,8 @@ void mm_set_limit_as(struct mm *mm, uint64_t bytes);
 /* The first VMA that ends after addr: copied to *out (borrowed pointers valid while the caller
  * holds the mm alive and nothing unmaps). False: none. */
 bool mm_find_vma(struct mm *mm, uint64_t addr, struct vma *out);
-/* The same with references to out->obj and out->file, for a caller that looks at them: another thread
- * may unmap meanwhile. mm_put_vma() gives them back, with no lock held. */
+/* The same with references to out->obj and out->file, for a caller that looks at them: another
+ * thread may unmap meanwhile. mm_put_vma() gives them back, with no lock held. */
 bool mm_get_vma(struct mm *mm, uint64_t addr, struct vma *out);
 void mm_put_vma(struct vma *v);
 /* Calls f for each VMA in order under mm->lock. */

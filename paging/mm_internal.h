@@ -38,8 +38,8 @@ struct mm {
 	uint64_t id;
 	pfn_t root;
 
-	_Atomic unsigned refs; /* users; at 0 its contents go */
-	_Atomic unsigned holds; /* activators, and one for all users; at 0 the structure goes */
+	_Atomic unsigned refs;   /* users; at 0 its contents go */
+	_Atomic unsigned holds;  /* activators, and one for all users; at 0 the structure goes */
 	_Atomic uint64_t active; /* bit per activator */
 	_Atomic uint64_t tlb_gen;
 

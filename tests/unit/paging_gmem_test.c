@@ -54,46 +54,40 @@ static void test_frames(void **state)
 	fake_exit(&m);
 }
 
-struct cache {
-	struct gmem *gm;
-	pfn_t pfn;
-	unsigned calls;
-};
-
-static size_t reclaim_cache(void *arg, size_t want)
+static int fill_nothing(void *owner, uint64_t pgoff, unsigned n, void *const pages[])
 {
-	struct cache *c = arg;
-
-	c->calls++;
-	if (!c->pfn)
-		return 0;
-	frame_put(c->gm, c->pfn);
-	c->pfn = 0;
-	return 1;
+	return 0;
 }
 
 static void test_exhaustion(void **state)
 {
 	unsigned total = (4UL << 20) / PAGE_SIZE, n = 0;
+	static const struct memobj_ops refill = {.fill = fill_nothing};
 	struct fake_machine m;
-	struct cache cache = {0};
-	pfn_t *v = calloc(total, sizeof(*v)), pfn;
+	struct memobj *file, *other;
+	pfn_t *v = calloc(total, sizeof(*v)), pfn, kept;
 
 	fake_init(&m, 4UL << 20, true);
-	cache.gm = m.gm;
+	/* Caches: of the first file one page is in use, of the second none. */
+	file = memobj_create(m.gm, &refill, NULL);
+	other = memobj_create(m.gm, &refill, NULL);
+	assert_int_equal(memobj_set_size(file, 2 * PAGE_SIZE), 0);
+	assert_int_equal(memobj_set_size(other, PAGE_SIZE), 0);
+	assert_int_equal(memobj_get_page(file, 0, &kept), 0);
+	assert_int_equal(memobj_get_page(other, 0, &pfn), 0);
+	frame_put(m.gm, pfn);
+	/* All memory, with what the caches can give back: frame 0 is nobody's. */
 	while ((pfn = frame_alloc(m.gm, false))) {
 		assert_true(n < total);
 		v[n++] = pfn;
 	}
-	assert_int_equal(n, total - 1); /* frame 0 is nobody's */
-	cache.pfn = v[--n];
-	gmem_set_reclaim(m.gm, reclaim_cache, &cache);
-	v[n] = frame_alloc(m.gm, true);
-	assert_int_not_equal(v[n], 0);
-	n++;
-	assert_int_equal(cache.calls, 1);
+	assert_int_equal(n, total - 2);
+	assert_int_equal(memobj_resident(file), 1);
+	assert_int_equal(memobj_resident(other), 0);
 	assert_int_equal(frame_alloc(m.gm, true), 0);
-	assert_int_equal(cache.calls, 2);
+	frame_put(m.gm, kept);
+	memobj_put(file);
+	memobj_put(other);
 	while (n > 0)
 		frame_put(m.gm, v[--n]);
 	free(v);
