@@ -173,7 +173,8 @@ static void on_signal(void *arg, uint32_t events)
 	(void)events;
 	while (read(r->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		/* Who types ^C at a shell in the guest means the shell's job, however often. */
-		if (si.ssi_signo == SIGINT && !(si.ssi_code == SI_KERNEL && kernel_has_job_control(r->k))) {
+		if (si.ssi_signo == SIGINT &&
+		    !(si.ssi_code == SI_KERNEL && kernel_has_job_control(r->k))) {
 			int64_t now = core_now();
 
 			if (r->last_int && now - r->last_int < FORCE_QUIT_NS) {

@@ -12,38 +12,40 @@
  * The kernel half: one PML4 entry (the last), whose tables all address spaces
  * share. Everything but the system-call page is for the supervisor only.
  */
-#define ABI_KERN_BASE	 0xffffffff80000000
+#define ABI_KERN_BASE    0xffffffff80000000
 #define ABI_KERN_PML4_IX 511
 
 /* One page of trap code: the exception stubs, one every ABI_VECTOR_STRIDE bytes. */
-#define ABI_VECTORS_GVA	  0xffffffff80001000
+#define ABI_VECTORS_GVA   0xffffffff80001000
 #define ABI_VECTOR_STRIDE 16
 /*
- * One page of system-call code, mapped twice: LSTAR is the supervisor's where SYSCALL raises the privilege level, and the
- * user-executable one where it does not. Ring 3 gains nothing by jumping there.
+ * One page of system-call code, mapped twice: LSTAR is the supervisor's where SYSCALL raises the
+ * privilege level, and the user-executable one where it does not. Ring 3 gains nothing by jumping
+ * there.
  */
-#define ABI_SYSCALL_GVA	     0xffffffff80002000
+#define ABI_SYSCALL_GVA      0xffffffff80002000
 #define ABI_SYSCALL_USER_GVA 0xffffffff80003000
-#define ABI_IDT_GVA	     0xffffffff80004000
-/* Per vCPU: ABI_CPU_STRIDE bytes: GDT+TSS (with its I/O bitmap: 3 pages), trap stack (1 page), fault stack (1). */
-#define ABI_CPU_GVA	  0xffffffff80100000
-#define ABI_CPU_STRIDE	  0x8000
-#define ABI_CPU_GDT	  0x0000
-#define ABI_CPU_TSS	  0x0100
+#define ABI_IDT_GVA          0xffffffff80004000
+/* Per vCPU: ABI_CPU_STRIDE bytes: GDT+TSS (with its I/O bitmap: 3 pages), trap stack (1 page),
+ * fault stack (1). */
+#define ABI_CPU_GVA       0xffffffff80100000
+#define ABI_CPU_STRIDE    0x8000
+#define ABI_CPU_GDT       0x0000
+#define ABI_CPU_TSS       0x0100
 #define ABI_CPU_STACK_TOP 0x5000 /* trap stack is the page below */
-#define ABI_CPU_IST_TOP	  0x7000 /* #DF, NMI and #MC */
+#define ABI_CPU_IST_TOP   0x7000 /* #DF, NMI and #MC */
 
 /* Segment selectors: Linux's own, which programs can see. */
 #define ABI_SEL_KERN_CS 0x10
 #define ABI_SEL_KERN_SS 0x18
 #define ABI_SEL_USER_DS 0x2b
 #define ABI_SEL_USER_CS 0x33
-#define ABI_SEL_TSS	0x40
+#define ABI_SEL_TSS     0x40
 
 /* Doorbell: `out %al, $port`. */
 #define ABI_PORT_SYSCALL   0x22 /* the only port that ring 3 may be allowed to write */
 #define ABI_PORT_EXCEPTION 0x23 /* ring 0 only; the vector and the frame are on the trap stack */
-#define ABI_PORT_PROBE	   0x24 /* the behaviour probe's */
+#define ABI_PORT_PROBE     0x24 /* the behaviour probe's */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

@@ -84,8 +84,8 @@ int main(void)
 	CHECK_ERR(mremap(p, PAGE, PAGE, MREMAP_FIXED, area), EINVAL);
 	CHECK_ERR(mremap(p, PAGE, PAGE, MREMAP_FIXED | MREMAP_MAYMOVE, p), EINVAL);
 	CHECK_ERR(mremap(area + 40 * PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE), EFAULT);
-	/* Nothing is moved away, and the source is unmapped as the target: at an ordinary place, and
-	 * where nothing is mapped behind it. */
+	/* Nothing is moved away, and the source is unmapped as the target: at an ordinary place,
+	 * and where nothing is mapped behind it. */
 	p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, SHARED, -1, 0);
 	CHECK_ERR(mremap(p, 0, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p), EFAULT);
 	say("source gone: %s\n", status_text(run_child(touch, p)));

@@ -149,8 +149,8 @@ static uint8_t next_byte(void)
 }
 
 /*
- * Any byte of a frame changed: the task gets SIGSEGV, or goes on with registers that a program may have and
- * an FP image that the processor takes.
+ * Any byte of a frame changed: the task gets SIGSEGV, or goes on with registers that a program may
+ * have and an FP image that the processor takes.
  */
 static void smashed_frames_are_harmless(void **state)
 {
@@ -163,7 +163,8 @@ static void smashed_frames_are_harmless(void **state)
 		rnd += i;
 		arch_start_thread(&w.init->cpu, TEST_CODE, TEST_STACK_TOP - 256);
 		w.init->blocked = 0;
-		memset(&w.init->altstack, 0, sizeof(w.init->altstack)); /* the last one's may be anywhere */
+		memset(&w.init->altstack, 0,
+		       sizeof(w.init->altstack)); /* the last one's may be anywhere */
 		kill_self(w.init, SIGUSR1);
 		sp = arch_sp(&w.init->cpu.regs);
 		at = sp + ((next_byte() << 8 | next_byte()) % 1400);
@@ -362,7 +363,7 @@ static void kill_finds_processes_groups_and_all(void **state)
 	assert_int_equal(CALL(w.init, SYS_tgkill, 0, 1, SIGTERM), -EINVAL);
 	assert_int_equal(CALL(w.init, SYS_tgkill, a->tid, b->tid, SIGTERM), -ESRCH);
 	assert_int_equal(CALL(w.init, SYS_setpgid, a->tid, 0), 0);
-	assert_int_equal(CALL(w.init, SYS_kill, (uint64_t)-(int64_t)a->tid, SIGTERM), 0);
+	assert_int_equal(CALL(w.init, SYS_kill, (uint64_t) - (int64_t)a->tid, SIGTERM), 0);
 	assert_int_equal(task_step(a), TASK_GONE);
 	assert_int_equal(CALL(w.init, SYS_kill, (uint64_t)-1, SIGTERM), 0);
 	assert_int_equal(task_step(b), TASK_GONE);
@@ -450,9 +451,9 @@ static void exceptions_have_linux_signals(void **state)
 		unsigned vector;
 		int sig, code;
 	} row[] = {
-		{0, SIGFPE, FPE_INTDIV}, {1, SIGTRAP, TRAP_TRACE}, {3, SIGTRAP, SI_KERNEL},
-		{4, SIGSEGV, SI_KERNEL}, {5, SIGSEGV, SI_KERNEL}, {6, SIGILL, ILL_ILLOPN},
-		{11, SIGBUS, SI_KERNEL}, {12, SIGBUS, SI_KERNEL}, {13, SIGSEGV, SI_KERNEL},
+		{0, SIGFPE, FPE_INTDIV},  {1, SIGTRAP, TRAP_TRACE}, {3, SIGTRAP, SI_KERNEL},
+		{4, SIGSEGV, SI_KERNEL},  {5, SIGSEGV, SI_KERNEL},  {6, SIGILL, ILL_ILLOPN},
+		{11, SIGBUS, SI_KERNEL},  {12, SIGBUS, SI_KERNEL},  {13, SIGSEGV, SI_KERNEL},
 		{17, SIGBUS, BUS_ADRALN}, {19, SIGFPE, FPE_FLTDIV},
 	};
 	uint32_t mxcsr = 0x1f80 & ~0x200U; /* divide by zero is not masked ... */

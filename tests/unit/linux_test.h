@@ -1,7 +1,7 @@
 /*
- * What the tests of vmm/linux share: a kernel whose tasks have memory but no code. The test owns the
- * tasks like a vCPU thread would: it puts a system call into one, steps it, and says who runs next, so
- * that every race happens in the order that the test writes down.
+ * What the tests of vmm/linux share: a kernel whose tasks have memory but no code. The test owns
+ * the tasks like a vCPU thread would: it puts a system call into one, steps it, and says who runs
+ * next, so that every race happens in the order that the test writes down.
  */
 #ifndef VMBOX_TESTS_LINUX_TEST_H
 #define VMBOX_TESTS_LINUX_TEST_H
@@ -183,13 +183,16 @@ static inline void guest_put(struct task *t, uint64_t a, const void *p, size_t n
 	assert_int_equal(copy_to_guest(t->p->mm, gva(a), p, n), 0);
 }
 
-#define HANDLER	 0x00401000UL
+#define HANDLER  0x00401000UL
 #define RESTORER 0x00402000UL
 
-static inline void set_action(struct task *t, int sig, uint64_t handler, uint64_t flags, uint64_t mask)
+static inline void set_action(struct task *t, int sig, uint64_t handler, uint64_t flags,
+			      uint64_t mask)
 {
-	struct sigaction_k act = {
-		.handler = handler, .flags = flags | 0x04000000, .restorer = RESTORER, .mask = mask};
+	struct sigaction_k act = {.handler = handler,
+				  .flags = flags | 0x04000000,
+				  .restorer = RESTORER,
+				  .mask = mask};
 
 	guest_put(t, TEST_DATA + 0x800, &act, sizeof(act));
 	assert_int_equal(CALL(t, SYS_rt_sigaction, (uint64_t)sig, TEST_DATA + 0x800, 0, 8), 0);

@@ -91,9 +91,11 @@ static void tids_are_stored_where_clone_says(void **state)
 	long pid;
 	struct task *child;
 #if defined(__aarch64__)
-	pid = CALL(w.init, SYS_clone, SIGCHLD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID, 0, ptid, 0, ctid);
+	pid = CALL(w.init, SYS_clone, SIGCHLD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID, 0, ptid,
+		   0, ctid);
 #else
-	pid = CALL(w.init, SYS_clone, SIGCHLD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID, 0, ptid, ctid, 0);
+	pid = CALL(w.init, SYS_clone, SIGCHLD | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID, 0, ptid,
+		   ctid, 0);
 #endif
 	child = world_next(1);
 	assert_int_equal(guest_word(w.init, ptid), pid);
@@ -104,9 +106,12 @@ static void tids_are_stored_where_clone_says(void **state)
 
 static void nonsense_flags_are_refused(void **state)
 {
-	static const uint64_t bad[] = {
-		CLONE_THREAD, CLONE_THREAD | CLONE_VM, CLONE_SIGHAND, CLONE_NEWNS | CLONE_FS,
-		CLONE_PARENT /* PID 1 has none */, 0x401000 /* CLONE_PIDFD | CLONE_DETACHED */};
+	static const uint64_t bad[] = {CLONE_THREAD,
+				       CLONE_THREAD | CLONE_VM,
+				       CLONE_SIGHAND,
+				       CLONE_NEWNS | CLONE_FS,
+				       CLONE_PARENT /* PID 1 has none */,
+				       0x401000 /* CLONE_PIDFD | CLONE_DETACHED */};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(CALL(w.init, SYS_clone, bad[i] | SIGCHLD), -EINVAL);
@@ -250,8 +255,9 @@ static void wait_takes_only_whom_it_names(void **state)
 	assert_int_equal(CALL(w.init, SYS_wait4, 12345, STATUS, WNOHANG), -ECHILD);
 	assert_int_equal(CALL(w.init, SYS_wait4, (uint64_t)-1, STATUS, 0x100), -EINVAL);
 	assert_int_equal(CALL(w.init, SYS_wait4, 0x80000000, STATUS, 0), -ESRCH);
-	assert_int_equal(CALL(w.init, SYS_wait4, (uint64_t)-1, STATUS, WNOHANG | __WCLONE), -ECHILD);
-	assert_int_equal(CALL(w.init, SYS_wait4, (uint64_t)-(int64_t)pb, STATUS, 0), pb);
+	assert_int_equal(CALL(w.init, SYS_wait4, (uint64_t)-1, STATUS, WNOHANG | __WCLONE),
+			 -ECHILD);
+	assert_int_equal(CALL(w.init, SYS_wait4, (uint64_t) - (int64_t)pb, STATUS, 0), pb);
 	assert_int_equal(guest_word(w.init, STATUS), 2 << 8);
 	assert_int_equal(CALL(w.init, SYS_wait4, 0, STATUS, 0), pa);
 	assert_int_equal(wait_nohang(w.init), -ECHILD);
@@ -266,7 +272,8 @@ static void waitid_fills_siginfo_and_can_leave_the_zombie(void **state)
 	assert_int_equal(guest_word(w.init, INFO + 16), 0);
 	CALL_GONE(a, SYS_kill, pid, SIGTERM);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(CALL(w.init, SYS_waitid, P_ALL, 0, INFO, WEXITED | (i ? 0 : WNOWAIT)), 0);
+		assert_int_equal(
+			CALL(w.init, SYS_waitid, P_ALL, 0, INFO, WEXITED | (i ? 0 : WNOWAIT)), 0);
 	assert_int_equal(guest_word(w.init, INFO), SIGCHLD);
 	assert_int_equal(guest_word(w.init, INFO + 8), CLD_KILLED);
 	assert_int_equal(guest_word(w.init, INFO + 16), pid);
@@ -439,7 +446,7 @@ static void groups_and_sessions_follow_the_rules(void **state)
 	assert_int_equal(CALL(w.init, SYS_setpgid, a->tid, 0), -EACCES);
 	assert_int_equal(CALL(a, SYS_setsid), a->tid);
 	assert_int_equal(CALL(w.init, SYS_setpgid, a->tid, 0), -EPERM); /* another session */
-	assert_int_equal(CALL(b, SYS_setsid), -EPERM); /* leads a group */
+	assert_int_equal(CALL(b, SYS_setsid), -EPERM);                  /* leads a group */
 	exit_task(a, 0);
 	exit_task(b, 0);
 }

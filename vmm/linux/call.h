@@ -38,8 +38,8 @@ struct call {
 	struct file *file[2]; /* references kept until the call ends */
 	void *state;          /* see call_state */
 	void (*state_free)(void *state);
-	uint64_t progress;        /* bytes done so far */
-	uint64_t word;            /* what a file's operation read from the guest and keeps over runs */
+	uint64_t progress; /* bytes done so far */
+	uint64_t word;     /* what a file's operation read from the guest and keeps over runs */
 	bool have_word;
 	int64_t started;          /* for strace -T and stats, core_now() */
 	struct trace_line *trace; /* --strace: what is known of the line; freed by call_finish */

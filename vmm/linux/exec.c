@@ -10,10 +10,9 @@
  * has in common with other processes it gets copies of.
  *
  *   caller                            another task
- *   exec_task = caller                sees itself doomed (signal_doomed_locked) at its next step, or
- *   interrupts all others               is woken for it
- *   waits                             task_die(): leaves the list; two were left: wakes exec_task
- *   is alone: commits
+ *   exec_task = caller                sees itself doomed (signal_doomed_locked) at its next step,
+ * or interrupts all others               is woken for it waits task_die(): leaves the list; two
+ * were left: wakes exec_task is alone: commits
  */
 #include "exec.h"
 #include "posix_timer.h"

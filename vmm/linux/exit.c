@@ -303,7 +303,8 @@ void task_die(struct task *t)
 
 	pthread_mutex_lock(&p->siglock);
 	t->dead = true;
-	/* Of tasks that end one by one the status of the last counts that begins: Linux since 5.17. */
+	/* Of tasks that end one by one the status of the last counts that begins: Linux since 5.17.
+	 */
 	if (++p->nexiting == p->ntasks && !p->group_exit) {
 		p->group_exit = true;
 		p->group_exit_status = t->exit_status;

@@ -1,14 +1,17 @@
 /*
  * Making processes and threads: clone, clone3, fork, vfork.
  *
- * A child is a transaction: PID and memory, address space, descriptors, file-system context, actions,
- * registers; then, with tree_lock held, it becomes visible and starts. Any failure before that gives everything back.
+ * A child is a transaction: PID and memory, address space, descriptors, file-system context,
+ * actions, registers; then, with tree_lock held, it becomes visible and starts. Any failure before
+ * that gives everything back.
  *
- * A thread is one, too: an id, a task with registers of its own, and descriptors and file-system context if it does not
- * share its process's; then, with tree_lock and siglock held, it is in the process's list.
+ * A thread is one, too: an id, a task with registers of its own, and descriptors and file-system
+ * context if it does not share its process's; then, with tree_lock and siglock held, it is in the
+ * process's list.
  *
- * What is refused: CLONE_INTO_CGROUP, CLONE_THREAD with CLONE_PIDFD or CLONE_VFORK (EINVAL), set_tid (EPERM), and new
- * namespaces (EPERM for ordinary users, EINVAL for root: as a kernel without namespaces).
+ * What is refused: CLONE_INTO_CGROUP, CLONE_THREAD with CLONE_PIDFD or CLONE_VFORK (EINVAL),
+ * set_tid (EPERM), and new namespaces (EPERM for ordinary users, EINVAL for root: as a kernel
+ * without namespaces).
  */
 #include "process.h"
 #include "pidfd.h"
@@ -20,15 +23,15 @@
 #include <string.h>
 
 /* Not in every libc's <sched.h>. */
-#define CLONE_PIDFD_K	      0x00001000ULL
+#define CLONE_PIDFD_K         0x00001000ULL
 #define CLONE_DETACHED_K      0x00400000ULL
 #define CLONE_CLEAR_SIGHAND_K 0x100000000ULL
 #define CLONE_INTO_CGROUP_K   0x200000000ULL
-#define CLONE_NEWTIME_K	      0x00000080ULL
+#define CLONE_NEWTIME_K       0x00000080ULL
 
-#define CLONE_NAMESPACES                                                                            \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
-	 CLONE_NEWNET)
+#define CLONE_NAMESPACES                                                                           \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	 CLONE_NEWPID | CLONE_NEWNET)
 #define CLONE_LEGACY_FLAGS 0xffffffffULL
 
 #define CLONE_ARGS_SIZE_VER0 64
@@ -66,7 +69,8 @@ static int check_flags(const struct task *t, const struct clone_args_k *a)
 	return 0;
 }
 
-/* RLIMIT_NPROC counts the user's tasks; root's are not limited. Nobody gets more than the machine bears. */
+/* RLIMIT_NPROC counts the user's tasks; root's are not limited. Nobody gets more than the machine
+ * bears. */
 static int check_nproc(const struct task *t)
 {
 	struct kernel *k = t->k;
@@ -112,9 +116,11 @@ static int copy_parts(struct task *t, struct process *child, uint64_t flags)
 
 	if (r < 0)
 		return r;
-	child->files = flags & CLONE_FILES ? fdtable_get(task_files(t)) : fdtable_clone(task_files(t));
+	child->files =
+		flags & CLONE_FILES ? fdtable_get(task_files(t)) : fdtable_clone(task_files(t));
 	child->fs = flags & CLONE_FS ? fs_context_get(task_fs(t)) : fs_context_clone(task_fs(t));
-	child->sighand = flags & CLONE_SIGHAND ? sighand_get(p->sighand) : sighand_clone(p->sighand);
+	child->sighand =
+		flags & CLONE_SIGHAND ? sighand_get(p->sighand) : sighand_clone(p->sighand);
 	if (!child->files || !child->fs || !child->sighand)
 		return -ENOMEM;
 	if (flags & CLONE_CLEAR_SIGHAND_K)
@@ -172,11 +178,11 @@ static void store_tids(struct task *t, struct task *n, const struct clone_args_k
 }
 
 /*
- * Makes the child visible and runnable. -ERESTARTNOINTR: meanwhile a signal came for the whole group, which the child, not yet in
- * it, would miss; or we are to die.
+ * Makes the child visible and runnable. -ERESTARTNOINTR: meanwhile a signal came for the whole
+ * group, which the child, not yet in it, would miss; or we are to die.
  */
-static int publish(struct task *t, struct process *child, struct task *first, const struct clone_args_k *a,
-		   unsigned group_signals)
+static int publish(struct task *t, struct process *child, struct task *first,
+		   const struct clone_args_k *a, unsigned group_signals)
 {
 	struct kernel *k = t->k;
 	struct process *p = t->p;
@@ -197,7 +203,8 @@ static int publish(struct task *t, struct process *child, struct task *first, co
 	return 0;
 }
 
-/* CLONE_PIDFD: a descriptor of the child, which the child does not get. Its number, or a negative errno. */
+/* CLONE_PIDFD: a descriptor of the child, which the child does not get. Its number, or a negative
+ * errno. */
 static int make_pidfd(struct task *t, struct process *child, const struct clone_args_k *a)
 {
 	struct file *f;
@@ -418,7 +425,8 @@ static bool clone3_valid(const struct clone_args_abi *abi)
 		return false;
 	if (!abi->stack)
 		return !abi->stack_size;
-	return abi->stack_size && abi->stack < ABI_USER_END && abi->stack_size <= ABI_USER_END - abi->stack;
+	return abi->stack_size && abi->stack < ABI_USER_END &&
+	       abi->stack_size <= ABI_USER_END - abi->stack;
 }
 
 long sys_clone3(struct task *t, struct call *c)

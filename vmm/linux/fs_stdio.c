@@ -188,7 +188,8 @@ static unsigned stdio_poll(struct file *f, struct sched_task *task)
 	return events;
 }
 
-/* The host tells every change from now on: arming it anew for each would lose edges or repeat them. */
+/* The host tells every change from now on: arming it anew for each would lose edges or repeat them.
+ */
 static unsigned stdio_poll_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES])
 {
 	struct stdio *s = sd_of(f);

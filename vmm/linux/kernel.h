@@ -136,7 +136,8 @@ void kernel_destroy(struct kernel *k);
 int kernel_start_init(struct kernel *k, const char *path, char *const argv[], char *const envp[],
 		      const char **what);
 
-/* As many tasks as the guest's memory is thought to bear: Linux's threads-max. Only with a mem_limit. */
+/* As many tasks as the guest's memory is thought to bear: Linux's threads-max. Only with a
+ * mem_limit. */
 unsigned kernel_threads_max(const struct kernel *k);
 
 /* A host signal for PID 1, as if sent by a foreign process with permission. */

@@ -22,14 +22,15 @@ void task_link_locked(struct task *t);
 /* Gives up descriptors and file-system context of its own. Owner only. */
 void task_drop_parts(struct task *t);
 /*
- * Makes p, whose creator is `creator` (NULL: init), visible: a child of the creator, or of its parent
- * (sibling). tree_lock held. After it p is found by its PID and gets signals.
+ * Makes p, whose creator is `creator` (NULL: init), visible: a child of the creator, or of its
+ * parent (sibling). tree_lock held. After it p is found by its PID and gets signals.
  */
-void process_link_locked(struct process *p, struct task *first, struct process *creator, bool sibling);
+void process_link_locked(struct process *p, struct task *first, struct process *creator,
+			 bool sibling);
 /* Drops memory, descriptors, file-system context and actions. No lock held. */
 void process_drop_parts(struct process *p);
-/* A zombie, or one that nobody will wait for, leaves the tree: its PID is free. tree_lock held; drops the tree's reference, so
- * p may be gone afterwards. */
+/* A zombie, or one that nobody will wait for, leaves the tree: its PID is free. tree_lock held;
+ * drops the tree's reference, so p may be gone afterwards. */
 void process_release_locked(struct process *p);
 void process_set_group_locked(struct process *p, uint32_t pgid);
 void process_set_session_locked(struct process *p, uint32_t sid);
@@ -38,27 +39,33 @@ void process_times_locked(struct process *p, struct rusage_times *out);
 /* ---- exit.c ---- */
 
 /*
- * No member of the group other than `ignored` has a parent in another group of the same session: nobody could continue it.
+ * No member of the group other than `ignored` has a parent in another group of the same session:
+ * nobody could continue it.
  */
-bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid, const struct process *ignored);
-/* Tells p's parent that p stopped or continued (why: CLD_*): SIGCHLD, and waiters. Takes tree_lock. */
+bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid,
+			   const struct process *ignored);
+/* Tells p's parent that p stopped or continued (why: CLD_*): SIGCHLD, and waiters. Takes tree_lock.
+ */
 void process_notify_stop(struct process *p, int why);
 
 /* ---- sigqueue.c ---- */
 
 /* Why a signal is refused: ignored ones are dropped, so only -EAGAIN. All with siglock held. */
-int sigqueue_add(struct kernel *k, struct process *p, struct sigqueue_set *s, int sig, const struct siginfo_k *info);
+int sigqueue_add(struct kernel *k, struct process *p, struct sigqueue_set *s, int sig,
+		 const struct siginfo_k *info);
 void sigqueue_remove(struct sigqueue_set *s, uint64_t mask);
 /* Takes the first pending signal of mask: its number and *info, or 0. */
 int sigqueue_take(struct sigqueue_set *s, uint64_t mask, struct siginfo_k *info);
 /* The entry of a POSIX timer of p, in no queue. NULL: no memory, or RLIMIT_SIGPENDING. No lock. */
-struct sigqueue_entry *sigqueue_entry_create(struct kernel *k, struct process *p, struct posix_timer *timer);
+struct sigqueue_entry *sigqueue_entry_create(struct kernel *k, struct process *p,
+					     struct posix_timer *timer);
 /* Its timer goes: it is freed, or, if it is queued, when its signal is taken. */
 void sigqueue_entry_drop(struct sigqueue_entry *e);
 /* The same, but a queued signal is taken back. */
 void sigqueue_entry_recall(struct process *p, struct sigqueue_entry *e);
 /* Queues it, once: if it is in a queue, its overrun count grows. */
-void sigqueue_add_entry(struct sigqueue_set *s, struct sigqueue_entry *e, const struct siginfo_k *info);
+void sigqueue_add_entry(struct sigqueue_set *s, struct sigqueue_entry *e,
+			const struct siginfo_k *info);
 
 /* ---- signal.c ---- */
 
@@ -66,15 +73,17 @@ void sigqueue_add_entry(struct sigqueue_set *s, struct sigqueue_entry *e, const 
 extern _Thread_local struct task *task_current;
 
 #define SIGMASK_KERNEL_ONLY (SIGMASK(SIGKILL) | SIGMASK(SIGSTOP))
-#define SIGMASK_STOP	    (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
-#define SIGMASK_IGNORE	    (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
-#define SIGMASK_SYNC \
-	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
+#define SIGMASK_STOP        (SIGMASK(SIGSTOP) | SIGMASK(SIGTSTP) | SIGMASK(SIGTTIN) | SIGMASK(SIGTTOU))
+#define SIGMASK_IGNORE      (SIGMASK(SIGCHLD) | SIGMASK(SIGCONT) | SIGMASK(SIGURG) | SIGMASK(SIGWINCH))
+#define SIGMASK_SYNC                                                                               \
+	(SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) |                 \
+	 SIGMASK(SIGFPE) | SIGMASK(SIGSYS))
 
 /* siglock held. t NULL: to the process. */
 int signal_send_locked(struct process *p, struct task *t, int sig, const struct siginfo_k *info);
 /* The same with an entry that exists: a POSIX timer's. False: the signal is ignored. */
-bool signal_send_entry_locked(struct process *p, struct task *t, struct sigqueue_entry *e, const struct siginfo_k *info);
+bool signal_send_entry_locked(struct process *p, struct task *t, struct sigqueue_entry *e,
+			      const struct siginfo_k *info);
 void signal_kill_locked(struct process *p, int wait_status);
 /* t has to look at its signals: it is woken or kicked. siglock held. */
 void signal_notify_locked(struct task *t);
@@ -85,7 +94,8 @@ bool signal_doomed_locked(const struct task *t);
 void signal_retarget_locked(struct task *t, uint64_t mask);
 /* Sets t->notify to what it should be. siglock held. */
 void signal_recalc_locked(struct task *t);
-/* A stop has begun and every task has joined it: marks it complete, once. Then the caller tells the parent. */
+/* A stop has begun and every task has joined it: marks it complete, once. Then the caller tells the
+ * parent. */
 bool signal_stop_complete_locked(struct process *p);
 /* signal_pending(), but not if another task has taken meanwhile what t was woken for. */
 bool signal_still_pending(struct task *t);
@@ -96,7 +106,8 @@ int signal_take(struct task *t, uint64_t these, struct siginfo_k *info);
 /* t waits for these whatever its mask is; 0: no more. */
 void signal_set_wait(struct task *t, uint64_t these);
 /*
- * A stopped task, owned: true if the stop goes on, and it may be blocked. Call after sched_prepare().
+ * A stopped task, owned: true if the stop goes on, and it may be blocked. Call after
+ * sched_prepare().
  */
 bool signal_still_stopped(struct task *t);
 /* The signal could not be delivered for want of a stack: SIGSEGV, which kills if that was it. */

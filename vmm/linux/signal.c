@@ -2,8 +2,8 @@
  * Sending and delivering signals.
  *
  * A sender, with siglock held, queues the signal and picks a task that wants it: sets its `notify`
- * and interrupts it. The task's owner looks at `notify` whenever it is about to run it in the guest or
- * to block it, and takes signals in signal_deliver().
+ * and interrupts it. The task's owner looks at `notify` whenever it is about to run it in the guest
+ * or to block it, and takes signals in signal_deliver().
  *
  *   sender                              owner
  *   queue; t->notify = true             sched_prepare: woken = false
@@ -410,7 +410,8 @@ static void stop_join(struct task *t)
 }
 
 /*
- * The default action of a stop signal. siglock is not held, and SIGCONT may come in between: stop_dequeued tells.
+ * The default action of a stop signal. siglock is not held, and SIGCONT may come in between:
+ * stop_dequeued tells.
  */
 static void stop_begin(struct task *t, int sig)
 {
@@ -451,11 +452,13 @@ static void restart_resolve(struct task *t, const struct sigaction_k *act)
 			return;
 		}
 	}
-	arch_syscall_restart(r, result == -ERESTART_RESTARTBLOCK ? SYS_restart_syscall : t->trap_nr);
+	arch_syscall_restart(r,
+			     result == -ERESTART_RESTARTBLOCK ? SYS_restart_syscall : t->trap_nr);
 }
 
 /* Builds the handler's frame; if that cannot be done, SIGSEGV. */
-static void handler_run(struct task *t, int sig, const struct siginfo_k *info, const struct sigaction_k *act)
+static void handler_run(struct task *t, int sig, const struct siginfo_k *info,
+			const struct sigaction_k *act)
 {
 	uint64_t saved = t->saved_mask_valid ? t->saved_mask : t->blocked;
 
@@ -495,7 +498,8 @@ static int take_locked(struct task *t, struct siginfo_k *info, struct sigaction_
 }
 
 /* One signal. */
-static void deliver_one(struct task *t, int sig, const struct siginfo_k *info, const struct sigaction_k *act)
+static void deliver_one(struct task *t, int sig, const struct siginfo_k *info,
+			const struct sigaction_k *act)
 {
 	if (act->handler == HANDLER_IGN)
 		return;
@@ -512,7 +516,8 @@ static void deliver_one(struct task *t, int sig, const struct siginfo_k *info, c
 		process_kill(t->p, sig);
 }
 
-/* What comes before signals: death, a notification that is due, a stop. Drops siglock if it returns true. */
+/* What comes before signals: death, a notification that is due, a stop. Drops siglock if it returns
+ * true. */
 static bool deliver_group_locked(struct task *t, enum signal_next *next)
 {
 	struct process *p = t->p;

@@ -15,7 +15,7 @@ struct process;
 struct task;
 struct trap;
 
-#define NSIG_GUEST 64
+#define NSIG_GUEST   64
 #define SIGMASK(sig) (1ULL << ((sig)-1))
 
 /* siginfo as the guest sees it: 128 bytes, the kernel's layout on 64-bit machines. */
@@ -81,7 +81,8 @@ struct sighand *sighand_clone(struct sighand *h);
 /* exec: handlers become SIG_DFL, ignored stay. */
 void sighand_reset(struct sighand *h);
 
-/* Queues a signal for a process or one task. 0; -EAGAIN (real-time queue full). sig 1..64. No siglock held. Ignored signals are dropped. */
+/* Queues a signal for a process or one task. 0; -EAGAIN (real-time queue full). sig 1..64. No
+ * siglock held. Ignored signals are dropped. */
 int signal_send_process(struct process *p, int sig, const struct siginfo_k *info);
 int signal_send_task(struct task *t, int sig, const struct siginfo_k *info);
 /* A synchronous fault: cannot be ignored or blocked (then it kills). Owner only. */
@@ -90,21 +91,25 @@ void signal_force(struct task *t, int sig, const struct siginfo_k *info);
 /* A signal that would interrupt t is pending (not blocked, not ignored), or the task must die. */
 bool signal_pending(struct task *t);
 
-/* The owner changes its mask; recomputes what is deliverable. SIGKILL and SIGSTOP stay unblocked. */
+/* The owner changes its mask; recomputes what is deliverable. SIGKILL and SIGSTOP stay unblocked.
+ */
 void signal_set_mask(struct task *t, uint64_t mask);
 
 /*
- * Delivers what is pending before a return to the guest: may build a frame, stop the process, or set t->dead. result: of the system call that has just ended,
- * or 0 if none; -ERESTART* are resolved here. in_call: a system call has just ended.
+ * Delivers what is pending before a return to the guest: may build a frame, stop the process, or
+ * set t->dead. result: of the system call that has just ended, or 0 if none; -ERESTART* are
+ * resolved here. in_call: a system call has just ended.
  */
 enum signal_next { SIGNAL_RUN, SIGNAL_STOPPED, SIGNAL_DEAD };
 enum signal_next signal_deliver(struct task *t, bool in_call, long result);
 
 /* ---- vmm/linux/ARCH/sigframe.c ---- */
-/* Builds the handler's frame on the user stack and points the registers at the handler. 0 or -EFAULT. */
-int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, const struct sigaction_k *act,
-		      uint64_t mask_to_restore);
-/* rt_sigreturn: restores registers, FP state, mask, altstack from the frame. 0 or -EFAULT (then SIGSEGV). */
+/* Builds the handler's frame on the user stack and points the registers at the handler. 0 or
+ * -EFAULT. */
+int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info,
+		      const struct sigaction_k *act, uint64_t mask_to_restore);
+/* rt_sigreturn: restores registers, FP state, mask, altstack from the frame. 0 or -EFAULT (then
+ * SIGSEGV). */
 int arch_signal_return(struct task *t);
 
 #endif

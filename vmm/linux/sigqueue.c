@@ -69,7 +69,8 @@ void sigqueue_remove(struct sigqueue_set *s, uint64_t mask)
 	}
 }
 
-/* Linux's __send_signal_locked: what the kernel or kill(2) sends as a standard signal ignores the limit. */
+/* Linux's __send_signal_locked: what the kernel or kill(2) sends as a standard signal ignores the
+ * limit. */
 static struct sigqueue_entry *entry_new(struct kernel *k, struct process *p, int sig,
 					const struct siginfo_k *info)
 {
@@ -90,7 +91,8 @@ fail:
 	return NULL;
 }
 
-struct sigqueue_entry *sigqueue_entry_create(struct kernel *k, struct process *p, struct posix_timer *timer)
+struct sigqueue_entry *sigqueue_entry_create(struct kernel *k, struct process *p,
+					     struct posix_timer *timer)
 {
 	struct siginfo_k info = {.si_code = SI_TIMER};
 	struct sigqueue_entry *e = entry_new(k, p, 0, &info);
@@ -135,7 +137,8 @@ void sigqueue_entry_recall(struct process *p, struct sigqueue_entry *e)
 		signal_recalc_locked(t);
 }
 
-void sigqueue_add_entry(struct sigqueue_set *s, struct sigqueue_entry *e, const struct siginfo_k *info)
+void sigqueue_add_entry(struct sigqueue_set *s, struct sigqueue_entry *e,
+			const struct siginfo_k *info)
 {
 	/* Still there from the time before the timer was set anew. */
 	if (e->on) {

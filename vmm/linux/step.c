@@ -2,7 +2,8 @@
  * One step of a task: everything that happens between two stays in the guest.
  *
  * task_trap() only notes why the task left the guest; task_step() then works until the task can run
- * in the guest again, blocks, yields or dies. Whoever owns the task may call it: a vCPU thread, or a test.
+ * in the guest again, blocks, yields or dies. Whoever owns the task may call it: a vCPU thread, or
+ * a test.
  */
 #include "process.h"
 #include "syscalls.h"
@@ -12,12 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* So often the same fault may come back although it was resolved, before we call it a fault of its own. */
+/* So often the same fault may come back although it was resolved, before we call it a fault of its
+ * own. */
 #define FAULT_LOOP_MAX 1000
 
 static bool is_restart(long r)
 {
-	return r == -ERESTARTSYS || r == -ERESTARTNOINTR || r == -ERESTARTNOHAND || r == -ERESTART_RESTARTBLOCK;
+	return r == -ERESTARTSYS || r == -ERESTARTNOINTR || r == -ERESTARTNOHAND ||
+	       r == -ERESTART_RESTARTBLOCK;
 }
 
 static void force_fault(struct task *t, int sig, int code, uint64_t addr)
@@ -49,8 +52,9 @@ void task_trap(struct task *t, const struct trap *trap)
 }
 
 /*
- * The same instruction touches the same address and each time we say it is mapped: no program can get on, and a
- * vCPU would spin here for ever. (A racing thread that unmaps it each time does not win 1,000 times in a row.)
+ * The same instruction touches the same address and each time we say it is mapped: no program can
+ * get on, and a vCPU would spin here for ever. (A racing thread that unmaps it each time does not
+ * win 1,000 times in a row.)
  */
 static bool fault_loops(struct task *t)
 {
@@ -69,8 +73,8 @@ static bool fault_loops(struct task *t)
 static void out_of_memory(struct task *t)
 {
 	char line[96];
-	int n = snprintf(line, sizeof(line), "vmbox: out of memory: killed process %u (%.15s)\n", t->p->pid,
-			 t->comm);
+	int n = snprintf(line, sizeof(line), "vmbox: out of memory: killed process %u (%.15s)\n",
+			 t->p->pid, t->comm);
 
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0) {
 		/* nobody to tell */
@@ -208,7 +212,8 @@ static enum step step_loop(struct task *t)
 
 	while (s == STEP_AGAIN) {
 		s = STEP_ON;
-		/* Without the lock: only its owner lets a task join a stop; leaving it comes with a wake. */
+		/* Without the lock: only its owner lets a task join a stop; leaving it comes with a
+		 * wake. */
 		if (t->stop_wait) {
 			s = stay_stopped(t);
 			if (s != STEP_ON)

@@ -146,8 +146,8 @@ static int copy_args(struct task *t, uint64_t argv, uint64_t envp, struct exec_a
 	return r;
 }
 
-static long execve_common(struct task *t, struct call *c, int dirfd, uint64_t name, uint64_t argv, uint64_t envp,
-			  unsigned flags)
+static long execve_common(struct task *t, struct call *c, int dirfd, uint64_t name, uint64_t argv,
+			  uint64_t envp, unsigned flags)
 {
 	struct exec_args a = {.strv = NULL};
 	char *path;

@@ -18,7 +18,8 @@ static void info_kill(struct task *t, int sig, int code, struct siginfo_k *info)
 	info->u.rt.uid = t->p->cred.uid;
 }
 
-/* tree_lock held. sig 0 only checks. Linux's order: permission comes with the check of the number. */
+/* tree_lock held. sig 0 only checks. Linux's order: permission comes with the check of the number.
+ */
 static int send_checked_locked(struct task *t, struct process *p, struct task *to, int sig,
 			       const struct siginfo_k *info)
 {
@@ -148,8 +149,10 @@ static int send_thread(struct task *t, int tgid, int tid, int sig, const struct 
 	}
 	if (to)
 		r = send_checked_locked(t, to->p, to, sig, info);
-	else if (q && q->pid == (uint32_t)tid) /* it has ended: it can be sent to, and nothing happens */
-		r = sig < 0 || sig > NSIG_GUEST ? -EINVAL : signal_check_permission_locked(t->p, q, sig);
+	else if (q &&
+		 q->pid == (uint32_t)tid) /* it has ended: it can be sent to, and nothing happens */
+		r = sig < 0 || sig > NSIG_GUEST ? -EINVAL
+						: signal_check_permission_locked(t->p, q, sig);
 	pthread_mutex_unlock(&k->tree_lock);
 	return r;
 }
@@ -233,8 +236,8 @@ static int64_t timeval_ns(int64_t sec, int64_t usec)
 }
 
 /* The time left (0: off) and the period; sets new ones if set. */
-static void itimer_exchange(struct process *p, bool set, int64_t value, int64_t interval, int64_t *old_value,
-			    int64_t *old_interval)
+static void itimer_exchange(struct process *p, bool set, int64_t value, int64_t interval,
+			    int64_t *old_value, int64_t *old_interval)
 {
 	int64_t now = core_now();
 
@@ -271,7 +274,8 @@ static int exchange(struct process *p, int which, bool set, int64_t value, int64
 		return 0;
 	case ITIMER_VIRTUAL:
 	case ITIMER_PROF:
-		cpu_itimer_exchange(p, which - ITIMER_VIRTUAL, set, value, interval, old_value, old_interval);
+		cpu_itimer_exchange(p, which - ITIMER_VIRTUAL, set, value, interval, old_value,
+				    old_interval);
 		return 0;
 	default:
 		return -EINVAL;
@@ -298,7 +302,8 @@ long sys_setitimer(struct task *t, struct call *c)
 
 	if (c->args[1] && copy_from_guest(t->p->mm, &abi, gva(c->args[1]), sizeof(abi)) < 0)
 		return -EFAULT;
-	if (!timeval_ok(abi.value_sec, abi.value_usec) || !timeval_ok(abi.interval_sec, abi.interval_usec))
+	if (!timeval_ok(abi.value_sec, abi.value_usec) ||
+	    !timeval_ok(abi.interval_sec, abi.interval_usec))
 		return -EINVAL;
 	r = exchange(t->p, (int)c->args[0], true, timeval_ns(abi.value_sec, abi.value_usec),
 		     timeval_ns(abi.interval_sec, abi.interval_usec), &value, &interval);

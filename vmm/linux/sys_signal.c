@@ -7,15 +7,16 @@
 #include <signal.h>
 #include <string.h>
 
-#define SA_RESTORER_K	   0x04000000ULL
+#define SA_RESTORER_K       0x04000000ULL
 #define SA_EXPOSE_TAGBITS_K 0x00000800ULL
 /* Linux clears the flags that it does not know, so that programs can find out. */
-#define SA_KNOWN                                                                                          \
-	((uint64_t)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER) | \
+#define SA_KNOWN                                                                                   \
+	((uint64_t)(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART |           \
+		    SA_NODEFER) |                                                                  \
 	 0x80000000ULL | SA_RESTORER_K | SA_EXPOSE_TAGBITS_K)
 
-#define SS_ONSTACK_K	1
-#define SS_DISABLE_K	2
+#define SS_ONSTACK_K    1
+#define SS_DISABLE_K    2
 #define SS_AUTODISARM_K (1u << 31)
 
 #define SIGSET_SIZE 8

@@ -81,7 +81,8 @@ struct process {
 	struct waitq child_wait; /* parents wait here for their children */
 	struct waitq exit_wait;  /* pidfds: this process has ended, or was waited for */
 
-	/* read by all its tasks without a lock: changed only by exec with one task left, or at exit:
+	/* read by all its tasks without a lock: changed only by exec with one task left, or at
+	 * exit:
 	 */
 	struct mm *mm;
 	struct fdtable *files;
@@ -109,9 +110,10 @@ struct process {
 	/* protected by siglock: process-wide pending signals and group state */
 	pthread_mutex_t siglock;
 	struct sigqueue_set pending;
-	struct waitq signal_wait; /* signalfds: a signal has become pending for it or a task of it */
-	unsigned nexiting; /* of tasks: their end has begun */
-	bool group_exit;          /* every task dies at its next step */
+	struct waitq
+		signal_wait; /* signalfds: a signal has become pending for it or a task of it */
+	unsigned nexiting;   /* of tasks: their end has begun */
+	bool group_exit;     /* every task dies at its next step */
 	int group_exit_status;
 	struct task *exec_task; /* waits in execve until it is the only one: all others die */
 	/* job control: a stop begins (stopping), every task joins it (nstopped), it is complete
@@ -279,9 +281,10 @@ struct clone_args_k {
 long do_clone(struct task *t, struct call *c, const struct clone_args_k *a);
 
 /*
- * Replaces t's process's program, ends its other tasks and makes t the first. argv and envp are kernel copies. 0; or a negative errno with the task
- * unchanged; past the point of no return a failure kills the task (SIGKILL or SIGSEGV as Linux
- * does). *what as in kernel_start_init, may be NULL.
+ * Replaces t's process's program, ends its other tasks and makes t the first. argv and envp are
+ * kernel copies. 0; or a negative errno with the task unchanged; past the point of no return a
+ * failure kills the task (SIGKILL or SIGSEGV as Linux does). *what as in kernel_start_init, may be
+ * NULL.
  */
 struct exec_args {
 	char **strv; /* argc argument strings, then envc environment strings; owned by the caller */

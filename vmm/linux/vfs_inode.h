@@ -265,7 +265,7 @@ struct vfs {
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	LIST_HEAD(dentry_head, dentry) * hash;
-	uint64_t seed; /* immutable */
+	uint64_t seed;       /* immutable */
 	uint64_t boot_id[2]; /* immutable: random, and shown to the guest, as the seed is not */
 	TAILQ_HEAD(, dentry) lru;
 	unsigned nlru, lru_max;

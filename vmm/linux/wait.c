@@ -1,8 +1,9 @@
 /*
  * Waiting for children: wait4, waitid.
  *
- * A child changes state with tree_lock held (its end) or siglock (stop, continue), and then wakes its parent's
- * child_wait. A waiter queues itself first and then looks, with tree_lock held: no wake is lost.
+ * A child changes state with tree_lock held (its end) or siglock (stop, continue), and then wakes
+ * its parent's child_wait. A waiter queues itself first and then looks, with tree_lock held: no
+ * wake is lost.
  */
 #include "process.h"
 #include "pidfd.h"
@@ -33,7 +34,7 @@ struct wait_for {
 
 struct wait_result {
 	uint32_t pid, uid;
-	int status; /* wait(2)'s encoding */
+	int status;      /* wait(2)'s encoding */
 	int code, value; /* siginfo's: CLD_*, exit code or signal */
 	struct rusage ru;
 };
@@ -97,7 +98,8 @@ static bool wait_zombie_locked(struct process *p, struct process *child, const s
 	return true;
 }
 
-static bool wait_stopped_locked(struct process *child, const struct wait_for *w, struct wait_result *r)
+static bool wait_stopped_locked(struct process *child, const struct wait_for *w,
+				struct wait_result *r)
 {
 	bool found;
 
@@ -115,7 +117,8 @@ static bool wait_stopped_locked(struct process *child, const struct wait_for *w,
 	return found;
 }
 
-static bool wait_continued_locked(struct process *child, const struct wait_for *w, struct wait_result *r)
+static bool wait_continued_locked(struct process *child, const struct wait_for *w,
+				  struct wait_result *r)
 {
 	bool found;
 
@@ -193,7 +196,8 @@ long sys_wait4(struct task *t, struct call *c)
 	struct wait_result r;
 	long ret;
 
-	if (options & ~(unsigned)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+	if (options &
+	    ~(unsigned)(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
 		return -EINVAL;
 	if (pid == INT_MIN)
 		return -ESRCH;
@@ -275,8 +279,8 @@ long sys_waitid(struct task *t, struct call *c)
 	struct wait_result r;
 	long ret;
 
-	if (w.options & ~(unsigned)(WNOHANG | WAIT_WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD |
-				    __WCLONE | __WALL))
+	if (w.options & ~(unsigned)(WNOHANG | WAIT_WNOWAIT | WEXITED | WSTOPPED | WCONTINUED |
+				    __WNOTHREAD | __WCLONE | __WALL))
 		return -EINVAL;
 	if (!(w.options & (WEXITED | WSTOPPED | WCONTINUED)))
 		return -EINVAL;
@@ -286,7 +290,8 @@ long sys_waitid(struct task *t, struct call *c)
 	ret = do_wait(t, c, &w, &r);
 	if (ret < 0)
 		return ret;
-	if (ret > 0 && c->args[4] && copy_to_guest(t->p->mm, gva(c->args[4]), &r.ru, sizeof(r.ru)) < 0)
+	if (ret > 0 && c->args[4] &&
+	    copy_to_guest(t->p->mm, gva(c->args[4]), &r.ru, sizeof(r.ru)) < 0)
 		return -EFAULT;
 	return c->args[2] ? waitid_store(t, c->args[2], &r, ret > 0) : 0;
 }

@@ -1,7 +1,7 @@
 /*
- * arm64: signal frames, in Linux's layout (asm/sigcontext.h, arch/arm64/kernel/signal.c): siginfo and ucontext,
- * whose reserved space holds records: FP state, the fault's syndrome, an end mark. Above it a frame record, so
- * that unwinders walk through.
+ * arm64: signal frames, in Linux's layout (asm/sigcontext.h, arch/arm64/kernel/signal.c): siginfo
+ * and ucontext, whose reserved space holds records: FP state, the fault's syndrome, an end mark.
+ * Above it a frame record, so that unwinders walk through.
  *
  * cpu.fpu is struct user_fpsimd_state: 32 vectors of 16 bytes, FPSR, FPCR.
  *
@@ -14,10 +14,10 @@
 
 #define FPSIMD_RECORD 0x46508001U
 #define ESR_RECORD    0x45535201U
-#define VREGS_SIZE   512
-#define FPU_FPSR     512
-#define FPU_FPCR     516
-#define FPU_SIZE     520
+#define VREGS_SIZE    512
+#define FPU_FPSR      512
+#define FPU_FPCR      516
+#define FPU_SIZE      520
 
 #define SA_RESTORER_K 0x04000000ULL
 
@@ -111,7 +111,8 @@ static uint64_t frame_place(const struct task *t, const struct sigaction_k *act,
 	return sp;
 }
 
-static int frame_write(struct task *t, uint64_t sp, uint64_t record, const struct siginfo_k *info, uint64_t mask)
+static int frame_write(struct task *t, uint64_t sp, uint64_t record, const struct siginfo_k *info,
+		       uint64_t mask)
 {
 	const struct uregs *r = &t->cpu.regs;
 	const uint64_t fp_lr[2] = {r->x[29], r->x[30]};
@@ -144,8 +145,8 @@ static int frame_write(struct task *t, uint64_t sp, uint64_t record, const struc
 	return 0;
 }
 
-int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, const struct sigaction_k *act,
-		      uint64_t mask_to_restore)
+int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info,
+		      const struct sigaction_k *act, uint64_t mask_to_restore)
 {
 	uint64_t back = act->flags & SA_RESTORER_K ? act->restorer : t->p->sigtramp;
 	struct uregs *r = &t->cpu.regs;
@@ -169,7 +170,8 @@ int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, con
 	return 0;
 }
 
-/* Finds the FP record. The records are the guest's: sizes are checked, and each step goes on. 0 or -EFAULT. */
+/* Finds the FP record. The records are the guest's: sizes are checked, and each step goes on. 0 or
+ * -EFAULT. */
 static int find_fpsimd(struct task *t, uint64_t at, struct fpsimd_record *out)
 {
 	struct record_head head;

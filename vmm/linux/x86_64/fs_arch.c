@@ -1,5 +1,6 @@
 /*
- * struct epoll_event; and O_LARGEFILE as the kernel's, not the C library's, which defines it as 0: F_GETFL shows it.
+ * struct epoll_event; and O_LARGEFILE as the kernel's, not the C library's, which defines it as 0:
+ * F_GETFL shows it.
  */
 #include "../sys_fs.h"
 

@@ -1,11 +1,12 @@
 /*
- * x86_64: signal frames, in Linux's layout (asm/sigcontext.h, asm/ucontext.h, arch/x86/kernel/signal_64.c
- * and fpu/signal.c). From high to low addresses, below the red zone:
+ * x86_64: signal frames, in Linux's layout (asm/sigcontext.h, asm/ucontext.h,
+ * arch/x86/kernel/signal_64.c and fpu/signal.c). From high to low addresses, below the red zone:
  *
  *   FP image (64-byte aligned): XSAVE area, its software bytes filled; then FP_XSTATE_MAGIC2
  *   struct rt_sigframe, so that rsp is 8 below a multiple of 16, as after a call
  *
- * Everything that rt_sigreturn reads is the guest's: copied once, checked, and only then made the task's.
+ * Everything that rt_sigreturn reads is the guest's: copied once, checked, and only then made the
+ * task's.
  */
 #include "../process.h"
 
@@ -13,21 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RED_ZONE	128
-#define FPU_ALIGN	64
-#define FX_SIZE		512
-#define XSAVE_HDR_SIZE	64
-#define XSAVE_MIN	(FX_SIZE + XSAVE_HDR_SIZE)
-#define FX_MXCSR	24
-#define FX_SW_RESERVED	464
-#define XFEATURE_FPSSE	3ULL
-#define XFEATURE_AVX	4ULL
-#define AVX_END		832
-#define MXCSR_VALID	0xffffU
+#define RED_ZONE         128
+#define FPU_ALIGN        64
+#define FX_SIZE          512
+#define XSAVE_HDR_SIZE   64
+#define XSAVE_MIN        (FX_SIZE + XSAVE_HDR_SIZE)
+#define FX_MXCSR         24
+#define FX_SW_RESERVED   464
+#define XFEATURE_FPSSE   3ULL
+#define XFEATURE_AVX     4ULL
+#define AVX_END          832
+#define MXCSR_VALID      0xffffU
 #define FP_XSTATE_MAGIC1 0x46505853U
 #define FP_XSTATE_MAGIC2 0x46505845U
 
-#define UC_FP_XSTATE	     1
+#define UC_FP_XSTATE         1
 #define UC_SIGCONTEXT_SS     2
 #define UC_STRICT_RESTORE_SS 4
 
@@ -40,7 +41,7 @@
 #define RFLAGS_RF    0x10000ULL
 #define RFLAGS_TF    0x100ULL
 
-#define VEC_PF 14
+#define VEC_PF  14
 #define PF_PROT 1
 #define PF_USER 4
 
@@ -81,7 +82,8 @@ struct fpx_sw_bytes {
 	uint64_t xfeatures;
 	uint32_t xstate_size, padding[7];
 };
-_Static_assert(sizeof(struct fpx_sw_bytes) == FX_SIZE - FX_SW_RESERVED, "it fills the software bytes");
+_Static_assert(sizeof(struct fpx_sw_bytes) == FX_SIZE - FX_SW_RESERVED,
+	       "it fills the software bytes");
 
 struct xsave_header {
 	uint64_t xstate_bv, xcomp_bv, reserved[6];
@@ -153,7 +155,8 @@ static int frame_put_fpu(struct task *t, uint64_t at)
 	return 0;
 }
 
-/* check_xstate_in_sigframe: the extended state is there and whole; else only the FXSAVE part counts. */
+/* check_xstate_in_sigframe: the extended state is there and whole; else only the FXSAVE part
+ * counts. */
 static bool frame_has_xstate(struct task *t, uint64_t at, const struct fpx_sw_bytes *sw)
 {
 	uint32_t magic2;
@@ -188,7 +191,8 @@ static int frame_get_fpu(struct task *t, uint64_t at, uint8_t *image)
 		return 0;
 	hdr.xstate_bv = XFEATURE_FPSSE;
 	if (frame_has_xstate(t, at, &sw)) {
-		if (copy_from_guest(t->p->mm, image + FX_SIZE, gva(at + FX_SIZE), sw.xstate_size - FX_SIZE) < 0)
+		if (copy_from_guest(t->p->mm, image + FX_SIZE, gva(at + FX_SIZE),
+				    sw.xstate_size - FX_SIZE) < 0)
 			return -EFAULT;
 		memcpy(&hdr, image + FX_SIZE, sizeof(hdr));
 		if (hdr.xstate_bv & ~xfeatures(k) || hdr.xcomp_bv)
@@ -204,7 +208,8 @@ static int frame_get_fpu(struct task *t, uint64_t at, uint8_t *image)
 
 /* ---- building ---- */
 
-static void fill_sigcontext(const struct task *t, struct sigcontext_abi *sc, uint64_t mask, uint64_t fpstate)
+static void fill_sigcontext(const struct task *t, struct sigcontext_abi *sc, uint64_t mask,
+			    uint64_t fpstate)
 {
 	const struct uregs *r = &t->cpu.regs;
 
@@ -261,8 +266,8 @@ static uint64_t frame_place(const struct task *t, const struct sigaction_k *act,
 	return sp;
 }
 
-int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, const struct sigaction_k *act,
-		      uint64_t mask_to_restore)
+int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info,
+		      const struct sigaction_k *act, uint64_t mask_to_restore)
 {
 	struct uregs *r = &t->cpu.regs;
 	struct rt_sigframe f = {0};
@@ -278,7 +283,8 @@ int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info, con
 	if (frame_put_fpu(t, fpu) < 0)
 		return -EFAULT;
 	f.pretcode = act->restorer;
-	f.uc.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (xstate_size(t->k) ? UC_FP_XSTATE : 0);
+	f.uc.flags =
+		UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (xstate_size(t->k) ? UC_FP_XSTATE : 0);
 	f.uc.stack.sp = t->altstack.sp;
 	f.uc.stack.size = t->altstack.size;
 	f.uc.stack.flags = t->altstack.flags;
@@ -341,8 +347,8 @@ static int restore_fpu(struct task *t, uint64_t at)
 }
 
 /*
- * A code selector other than the 64-bit user one cannot be entered here; the stack selector is not looked at. A program
- * counter outside user space would be a fault at once: it is one here.
+ * A code selector other than the 64-bit user one cannot be entered here; the stack selector is not
+ * looked at. A program counter outside user space would be a fault at once: it is one here.
  */
 int arch_signal_return(struct task *t)
 {

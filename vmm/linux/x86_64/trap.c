@@ -30,11 +30,12 @@ enum vector {
 #define GP_ERROR_IDT 2
 
 /* In the XSAVE image's legacy part. */
-#define FX_FCW	 0
-#define FX_FSW	 2
+#define FX_FCW   0
+#define FX_FSW   2
 #define FX_MXCSR 24
 
-/* Exceptions that are pending and not masked -> si_code. The first four letters of both registers are the same. */
+/* Exceptions that are pending and not masked -> si_code. The first four letters of both registers
+ * are the same. */
 static int fpe_code(uint32_t err)
 {
 	if (err & 0x01)
@@ -86,7 +87,8 @@ static int code_byte(struct task *t, uint64_t at)
 }
 
 /*
- * KVM-PVM raises #UD where a gate of the IDT forbids ring 3; the processor raises #GP with the gate's number.
+ * KVM-PVM raises #UD where a gate of the IDT forbids ring 3; the processor raises #GP with the
+ * gate's number.
  */
 static void fix_int_n(struct task *t)
 {
@@ -102,13 +104,15 @@ static void fix_int_n(struct task *t)
 	t->trap.error = (uint64_t)n << 3 | GP_ERROR_IDT;
 }
 
-/* DR6 is not known here, but there are no breakpoint registers either: what is not int1 is a step. */
+/* DR6 is not known here, but there are no breakpoint registers either: what is not int1 is a step.
+ */
 static int debug_code(struct task *t)
 {
 	if (t->cpu.regs.rflags & RFLAGS_TF)
 		return TRAP_TRACE;
 	/* KVM-PVM reports it before, not after the instruction. */
-	if (code_byte(t, t->cpu.regs.rip - 1) == INSN_INT1 || code_byte(t, t->cpu.regs.rip) == INSN_INT1)
+	if (code_byte(t, t->cpu.regs.rip - 1) == INSN_INT1 ||
+	    code_byte(t, t->cpu.regs.rip) == INSN_INT1)
 		return TRAP_BRKPT;
 	return TRAP_TRACE;
 }
