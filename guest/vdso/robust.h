@@ -6,9 +6,18 @@
 
 #include "../abi.h"
 
+/* clang-format off */
 /* As differences within the image the addresses need no relocation. */
-.macro robust_note start, end, kind.pushsection.note.vmbox.robust, "a", % note.balign 4.long 6, 12,
-	ABI_NOTE_ROBUST.asciz ABI_NOTE_NAME.balign 4.long \start -
-			..long \end -..long \kind.popsection.endm
+.macro robust_note start, end, kind
+	.pushsection .note.vmbox.robust, "a", %note
+	.balign 4
+	.long 6, 12, ABI_NOTE_ROBUST
+	.asciz ABI_NOTE_NAME
+	.balign 4
+	.long \start - .
+	.long \end - .
+	.long \kind
+	.popsection
+.endm
 
 #endif
