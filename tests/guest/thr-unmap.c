@@ -4,14 +4,13 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 #define PAGE  4096ul
 #define PAGES 16ul
 
 static unsigned char *area;
-static _Atomic bool begun, stop;
+static _Atomic bool stop;
 
 static void *remapper(void *arg)
 {
@@ -24,7 +23,6 @@ static void *remapper(void *arg)
 		CHECK(fd >= 0 && p == area);
 		close(fd); /* the mapping's reference is the only one */
 		CHECK_EQ(munmap(area, PAGES * PAGE), 0);
-		atomic_store(&begun, true);
 	}
 	return NULL;
 }
@@ -57,8 +55,6 @@ int main(void)
 	/* Far from where threads' stacks and their like are placed: only the remapper maps here. */
 	area = (unsigned char *)0x200000000;
 	CHECK_EQ(pthread_create(&t[0], NULL, remapper, path), 0);
-	while (!atomic_load(&begun)) /* what is there now may be written */
-		sched_yield();
 	CHECK_EQ(pthread_create(&t[1], NULL, looker, NULL), 0);
 	CHECK_EQ(pthread_create(&t[2], NULL, looker, NULL), 0);
 	usleep(300000);

@@ -18,7 +18,7 @@ struct scene {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned calls;
-	uint32_t events;
+	_Atomic uint32_t events;
 	uint32_t want_again;
 	bool destroy;
 };

@@ -184,7 +184,7 @@ static void a_thread_that_waits_is_woken_to_die(void **state)
 {
 	struct task *a = child_process(1), *b = thread_task(a, 2, 0);
 
-	CALL_GONE(b, SYS_pause);
+	CALL_GONE(b, SYS_ppoll);
 	exit_task(a, 7);
 	assert_ptr_equal(world_next(2), b);
 	assert_int_equal(task_step(b), TASK_GONE);
@@ -279,7 +279,7 @@ static void execve_of_another_thread_takes_the_process(void **state)
 	pid = a->tid;
 	b = thread_task(a, 2, 0);
 	tid = b->tid;
-	CALL_GONE(a, SYS_pause);
+	CALL_GONE(a, SYS_ppoll);
 	CALL_GONE(b, SYS_execve, EXEC_ARGS);
 	assert_ptr_equal(world_next(1), a); /* woken to die */
 	assert_int_equal(task_step(a), TASK_GONE);
@@ -381,7 +381,7 @@ static void the_process_finds_who_does_not_block(void **state)
 
 	set_action(a, SIGUSR1, HANDLER, 0, 0);
 	set_mask(a, SIG_BLOCK, SIGMASK(SIGUSR1));
-	CALL_GONE(b, SYS_pause);
+	CALL_GONE(b, SYS_ppoll);
 	assert_int_equal(CALL(a, SYS_kill, 1, SIGUSR1), 0);
 	assert_int_equal(arch_pc(&a->cpu.regs) == HANDLER, false);
 	assert_ptr_equal(world_next(1), b);
@@ -414,7 +414,7 @@ static void who_dies_hands_it_on(void **state)
 	b = thread_task(a, 2, 0);
 	set_mask(b, SIG_BLOCK, SIGMASK(SIGUSR1));
 	c = thread_task(a, 0, 0);
-	CALL_GONE(c, SYS_pause);
+	CALL_GONE(c, SYS_ppoll);
 	call_begin(a, SYS_exit, (const uint64_t[6]){0});
 	assert_int_equal(
 		signal_send_process(a->p, SIGUSR1, &(struct siginfo_k){.si_signo = SIGUSR1}), 0);
@@ -439,7 +439,7 @@ static void what_another_took_does_not_interrupt(void **state)
 	pthread_mutex_unlock(&b->p->siglock);
 	assert_int_equal(task_step(a), TASK_RUN);
 	assert_int_equal(arch_pc(&a->cpu.regs), HANDLER);
-	call_begin(b, SYS_pause, (const uint64_t[6]){0});
+	call_begin(b, SYS_ppoll, (const uint64_t[6]){0});
 	assert_int_equal(task_step(b), TASK_GONE);
 	assert_null(world_next(1));
 }
