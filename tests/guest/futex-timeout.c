@@ -35,7 +35,7 @@ static void times(word_t *w)
 		/* Steering of the wall clock aside. */
 		CHECK(now_ns(clock) >= end - 1000000);
 		CHECK(now_ns(clock) < end + 5000000000LL);
-		ts = in_ms(clock, -100000);
+		ts = in_ms(clock, -10);
 		CHECK_ERR(futex(w, F_WAIT_BITSET | (realtime ? F_REALTIME : 0), 0, &ts, NULL, ~0U),
 			  ETIMEDOUT);
 		/* The value is looked at before the time. */
