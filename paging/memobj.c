@@ -295,6 +295,11 @@ size_t memobj_reclaim(struct gmem *gm, size_t want)
 	return n;
 }
 
+void memobj_keep(struct memobj *o)
+{
+	atomic_store(&o->written, true);
+}
+
 size_t memobj_resident(struct memobj *o)
 {
 	size_t n;

@@ -69,5 +69,7 @@ size_t memobj_reclaim(struct gmem *gm, size_t want);
  * returns how many. */
 size_t memobj_shrink(struct memobj *o);
 size_t memobj_resident(struct memobj *o);
+/* Its pages may have been changed by mappings, or will be: they are not to be filled again. */
+void memobj_keep(struct memobj *o);
 
 #endif

@@ -27,7 +27,7 @@ static const char run_help[] =
 	"IMAGE is a file of the host, or with --root a path in that root (searched in PATH if it\n"
 	"has no slash). Options end at IMAGE.\n"
 	"\n"
-	"  --root DIR       the guest sees DIR, read-only, as its root\n"
+	"  --root DIR       the guest sees DIR as its root; its changes stay in memory\n"
 	"  --cwd DIR        working directory (default: the caller's if the root has it, else /)\n"
 	"  --env NAME[=V]   set a variable, or pass the caller's on; may be repeated\n"
 	"  --env-host       pass all of the caller's variables on\n"

@@ -130,21 +130,11 @@ static int tty_open(struct inode *i, struct vfs_file *f, struct task *t)
 	return !t || tty_controls(t->p) ? stdio_attach_ctty(f) : -ENXIO;
 }
 
-static int dev_setattr(struct inode *i, const struct vfs_setattr *s)
+static int dev_setattr(struct dentry *d, const struct vfs_setattr *s)
 {
-	pthread_mutex_lock(&i->lock);
-	if (s->valid & ATTR_MODE)
-		i->mode = (i->mode & S_IFMT) | (s->mode & 07777);
-	if (s->valid & ATTR_UID)
-		i->uid = s->uid;
-	if (s->valid & ATTR_GID)
-		i->gid = s->gid;
-	if (s->valid & ATTR_ATIME)
-		i->atime = s->atime;
-	if (s->valid & ATTR_MTIME)
-		i->mtime = s->mtime;
-	inode_now(&i->ctime);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_lock(&d->inode->lock);
+	inode_set_attr_locked(d->inode, s);
+	pthread_mutex_unlock(&d->inode->lock);
 	return 0;
 }
 

@@ -1,12 +1,11 @@
 /*
- * The data of the host's regular files, read-only: read(2) goes to the host's page cache, mappings
- * to ours.
+ * The data of the host's regular files: read(2) goes to the host's page cache, mappings to ours.
  *
  * A memobj is made when a file is first mapped; there is one per inode, filled page by page from
  * the same descriptor. The filler runs under memobj->lock, so it uses only the hostfd, which the
  * memobj keeps alive.
  */
-#include "vfs_inode.h"
+#include "fs_host.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -76,40 +75,60 @@ void hostfd_release(struct vfs *v)
 	atomic_fetch_sub(&v->nhostfds, 1);
 }
 
-static void hostfd_put(void *owner)
-{
-	struct hostfd *hf = owner;
+/* ---- descriptors and the page cache ---- */
 
-	if (atomic_fetch_sub(&hf->refs, 1) > 1)
+static void close_counted(struct vfs *v, int fd)
+{
+	if (fd < 0)
 		return;
-	close(hf->fd);
-	hostfd_release(hf->v);
+	close(fd);
+	hostfd_release(v);
+}
+
+struct hostfd *hostfd_create(struct vfs *v, int fd, int wfd)
+{
+	struct hostfd *hf = calloc(1, sizeof(*hf));
+
+	if (!hf) {
+		close_counted(v, fd);
+		if (wfd != fd)
+			close_counted(v, wfd);
+		return NULL;
+	}
+	atomic_init(&hf->refs, 1);
+	atomic_init(&hf->limit, UINT64_MAX);
+	hf->v = v;
+	hf->fd = fd;
+	atomic_init(&hf->wfd, wfd);
+	return hf;
+}
+
+struct hostfd *hostfd_get(struct hostfd *hf)
+{
+	atomic_fetch_add(&hf->refs, 1);
+	return hf;
+}
+
+void hostfd_put(struct hostfd *hf)
+{
+	int wfd;
+
+	if (!hf || atomic_fetch_sub(&hf->refs, 1) > 1)
+		return;
+	wfd = atomic_load(&hf->wfd);
+	close_counted(hf->v, hf->fd);
+	if (wfd != hf->fd)
+		close_counted(hf->v, wfd);
 	free(hf);
 }
 
-int hostdata_init(struct hostdata *hd, struct vfs *v, int fd)
+void hostfd_limit(struct hostfd *hf, uint64_t size)
 {
-	hd->hf = calloc(1, sizeof(*hd->hf));
-	if (!hd->hf) {
-		close(fd);
-		hostfd_release(v);
-		return -ENOMEM;
-	}
-	atomic_init(&hd->hf->refs, 1);
-	hd->hf->v = v;
-	hd->hf->fd = fd;
-	return 0;
+	if (size < atomic_load(&hf->limit))
+		atomic_store(&hf->limit, size);
 }
 
-void hostdata_fini(struct hostdata *hd)
-{
-	if (hd->obj)
-		memobj_put(hd->obj);
-	if (hd->hf)
-		hostfd_put(hd->hf);
-}
-
-/* Reads len bytes unless the file ends first. */
+/* Reads what iov asks for unless the file ends first. */
 static int fill_run(int fd, struct iovec *iov, unsigned n, uint64_t pos)
 {
 	while (n) {
@@ -135,18 +154,36 @@ static int fill_run(int fd, struct iovec *iov, unsigned n, uint64_t pos)
 	return 0;
 }
 
-static int hostdata_fill(void *owner, uint64_t pgoff, unsigned n, void *const pages[])
+/* A run of pages from pos on, `len` bytes of which count. */
+static int fill_pages(int fd, void *const pages[], unsigned n, uint64_t pos, uint64_t len)
+{
+	struct iovec iov[MEMOBJ_READAHEAD];
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < n && len; i++) {
+		size_t part = len < PAGE_SIZE ? len : PAGE_SIZE;
+
+		iov[used++] = (struct iovec){pages[i], part};
+		len -= part;
+	}
+	return fill_run(fd, iov, used, pos);
+}
+
+static int hostfd_fill(void *owner, uint64_t pgoff, unsigned n, void *const pages[])
 {
 	struct hostfd *hf = owner;
-	struct iovec iov[MEMOBJ_READAHEAD];
+	uint64_t limit = atomic_load(&hf->limit);
 
+	if (hf->fd < 0)
+		return -EIO;
 	while (n) {
-		unsigned run = n < ARRAY_SIZE(iov) ? n : ARRAY_SIZE(iov);
+		unsigned run = n < MEMOBJ_READAHEAD ? n : MEMOBJ_READAHEAD;
+		uint64_t pos = pgoff << PAGE_SHIFT;
 		int err;
 
-		for (unsigned i = 0; i < run; i++)
-			iov[i] = (struct iovec){pages[i], PAGE_SIZE};
-		err = fill_run(hf->fd, iov, run, pgoff << PAGE_SHIFT);
+		if (pos >= limit)
+			return 0;
+		err = fill_pages(hf->fd, pages, run, pos, limit - pos);
 		if (err)
 			return err;
 		pgoff += run;
@@ -156,7 +193,68 @@ static int hostdata_fill(void *owner, uint64_t pgoff, unsigned n, void *const pa
 	return 0;
 }
 
-static const struct memobj_ops hostdata_memobj_ops = {.fill = hostdata_fill, .release = hostfd_put};
+static void hostfd_release_owner(void *owner)
+{
+	hostfd_put(owner);
+}
+
+static const struct memobj_ops hostfd_memobj_ops = {.fill = hostfd_fill,
+						    .release = hostfd_release_owner};
+
+struct memobj *hostfile_obj(struct host_inode *h)
+{
+	struct inode *i = &h->i;
+
+	if (!i->mf.obj) {
+		i->mf.obj = memobj_create(i->sb->v->k->gm, &hostfd_memobj_ops, h->hf);
+		if (i->mf.obj)
+			hostfd_get(h->hf);
+	}
+	return i->mf.obj;
+}
+
+/* A readable descriptor of h, reserved; one that the host only lets us write to is -EACCES. */
+static int open_readable(struct host_inode *h)
+{
+	int path = host_open_path(h, false), fd;
+	struct vfs *v = h->i.sb->v;
+
+	if (path < 0)
+		return path;
+	fd = host_fs_forbidden(path) ? -EACCES : host_reopen(path, O_RDONLY);
+	close(path);
+	if (fd < 0)
+		hostfd_release(v);
+	return fd;
+}
+
+int hostfile_need(struct host_inode *h)
+{
+	struct inode *i = &h->i;
+	struct hostfd *hf;
+	bool have;
+	int fd;
+
+	pthread_mutex_lock(&i->lock);
+	have = h->hf;
+	pthread_mutex_unlock(&i->lock);
+	if (have)
+		return 0;
+	fd = open_readable(h);
+	if (fd < 0)
+		return fd;
+	hf = hostfd_create(i->sb->v, fd, -1);
+	if (!hf)
+		return -ENOMEM;
+	pthread_mutex_lock(&i->lock);
+	if (!h->hf) {
+		h->hf = hf;
+		hf = NULL;
+	}
+	pthread_mutex_unlock(&i->lock);
+	hostfd_put(hf);
+	return 0;
+}
 
 void attr_from_stat(struct vfs_attr *a, const struct stat *st)
 {
@@ -180,18 +278,17 @@ void attr_from_stat(struct vfs_attr *a, const struct stat *st)
 
 static int host_fd(struct inode *i)
 {
-	struct hostdata *hd = hostdata_of(i);
 	int fd;
 
 	/* Once open it stays open as long as the inode, which the file keeps. */
 	pthread_mutex_lock(&i->lock);
-	fd = hd->hf ? hd->hf->fd : -1;
+	fd = hi(i)->hf ? hi(i)->hf->fd : -1;
 	pthread_mutex_unlock(&i->lock);
 	return fd;
 }
 
-static ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
-			     struct call *c)
+ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+		      struct call *c)
 {
 	int fd = host_fd(file_inode(f));
 	uint8_t buf[HOST_CHUNK];
@@ -216,7 +313,7 @@ static ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struc
 	return total;
 }
 
-static int64_t hostfile_lseek(struct file *f, int64_t off, int whence)
+int64_t hostfile_lseek(struct file *f, int64_t off, int whence)
 {
 	struct inode *i = file_inode(f);
 	int fd = host_fd(i);
@@ -236,23 +333,18 @@ static int64_t hostfile_lseek(struct file *f, int64_t off, int whence)
 	return lseek_size(f, off, whence, st.st_size);
 }
 
-static struct memobj *hostfile_mmap(struct file *f, int *err)
+struct memobj *hostfile_mmap(struct file *f, int *err)
 {
 	struct inode *i = file_inode(f);
-	struct hostdata *hd = hostdata_of(i);
+	struct host_inode *h = hi(i);
 	struct memobj *o;
 	struct stat st;
 
 	*err = -ENOMEM;
 	pthread_mutex_lock(&i->lock);
-	if (!hd->obj) {
-		hd->obj = memobj_create(i->sb->v->k->gm, &hostdata_memobj_ops, hd->hf);
-		if (hd->obj)
-			atomic_fetch_add(&hd->hf->refs, 1);
-	}
-	o = hd->obj;
+	o = hostfile_obj(h);
 	/* The host may have changed the file since it was last mapped. */
-	if (o && !fstat(hd->hf->fd, &st) && (uint64_t)st.st_size != memobj_size(o) &&
+	if (o && !fstat(h->hf->fd, &st) && (uint64_t)st.st_size != memobj_size(o) &&
 	    memobj_set_size(o, (uint64_t)st.st_size))
 		o = NULL;
 	if (o)
@@ -275,3 +367,65 @@ const struct vfs_file_ops hostfile_ops = {
 	.mmap = hostfile_mmap,
 	.fsync = hostfile_fsync,
 };
+
+/* ---- one file of the host inside another file system ---- */
+
+static int placed_getattr(struct inode *i, struct vfs_attr *a)
+{
+	struct vfs_attr host;
+	struct stat st;
+
+	if (fstat(hi(i)->hf->fd, &st))
+		return -errno;
+	attr_from_stat(&host, &st);
+	host.dev = i->sb->dev;
+	host.ino = i->ino;
+	host.nlink = a->nlink;
+	host.mode = a->mode;
+	*a = host;
+	return 0;
+}
+
+static int placed_open(struct inode *i, struct vfs_file *f, struct task *t)
+{
+	/* It is a program's image, and it is run from here. */
+	if ((f->f.flags & O_ACCMODE) != O_RDONLY)
+		return -ETXTBSY;
+	f->f.ops = &hostfile_ops.core;
+	return 0;
+}
+
+static const struct inode_ops placed_inode_ops = {
+	.free = host_free,
+	.getattr = placed_getattr,
+	.open = placed_open,
+};
+
+int hostfile_create(struct super *sb, int fd, struct inode **out)
+{
+	struct host_inode *h;
+	struct stat st;
+	int err;
+
+	err = hostfd_reserve(sb->v);
+	if (err || fstat(fd, &st)) {
+		close(fd);
+		return err ? err : -EIO;
+	}
+	h = calloc(1, sizeof(*h));
+	if (!h) {
+		close_counted(sb->v, fd);
+		return -ENOMEM;
+	}
+	inode_init(&h->i, sb, &placed_inode_ops, st.st_mode, 0);
+	h->fd = -1;
+	host_set_stat(&h->i, &st);
+	h->i.nlink = 1;
+	h->hf = hostfd_create(sb->v, fd, -1);
+	if (!h->hf) {
+		host_free(&h->i);
+		return -ENOMEM;
+	}
+	*out = &h->i;
+	return 0;
+}

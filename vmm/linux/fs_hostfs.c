@@ -1,90 +1,51 @@
 /*
- * A directory tree of the host, read-only.
+ * A directory tree of the host: names and inodes.
  *
  * Every look-up asks the host about one name beneath an O_PATH descriptor of its directory, never
  * following a link, so that no path leaves the tree and what the host changes is seen; links are
  * returned as text and interpreted by the walk. Only regular files and directories are opened, each
  * after its descriptor proved to be the very inode that was looked up. Kernel file systems mounted
- * on the host (procfs and its kind) appear as empty directories. An inode is known by (st_dev,
- * st_ino).
+ * on the host (procfs and its kind) appear as empty directories.
  */
-#include "vfs_inode.h"
+#include "fs_host.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define HOSTFS_BUCKETS 8192
-/* Listing positions of made-up mount points: past what a host's file system uses, but for
- * INT64_MAX, which ext4 does. */
-#define SYNTH_POS (INT64_MAX - 64)
+/* Inodes that exist in memory alone are numbered from here: above those of real file systems. */
+#define MADE_INO (1UL << 40)
 
-struct hostfs {
-	struct super sb;
-	int root_fd;
-	LIST_HEAD(, inode) table[HOSTFS_BUCKETS]; /* protected by vfs->lock */
-};
-
-struct host_inode {
-	struct inode i;
-	int fd; /* a directory's O_PATH descriptor; -1: not a directory, or one that is not entered.
-		   Immutable. */
-	bool synthetic;
-	dev_t dev;      /* immutable */
-	struct stat st; /* protected by i.lock */
-	struct hostdata data;
-};
-
-struct host_dir {
-	int fd;           /* -1: nothing to list */
-	int64_t host_pos; /* where the descriptor's own offset is */
-};
-
-static const struct inode_ops hostfs_ops, hostfile_inode_ops;
-
-static struct host_inode *hi(struct inode *i)
-{
-	return container_of(i, struct host_inode, i);
-}
-
-static struct hostfs *fs_of(struct super *sb)
-{
-	return (struct hostfs *)(void *)sb;
-}
-
-struct hostdata *hostdata_of(struct inode *i)
-{
-	return &hi(i)->data;
-}
-
-static void set_stat(struct inode *i, const struct stat *st)
+void host_set_stat(struct inode *i, const struct stat *st)
 {
 	pthread_mutex_lock(&i->lock);
-	hi(i)->st = *st;
-	i->mode = st->st_mode;
-	i->uid = st->st_uid;
-	i->gid = st->st_gid;
+	if (!atomic_load(&hi(i)->upper)) {
+		hi(i)->st = *st;
+		i->mode = st->st_mode;
+		i->uid = st->st_uid;
+		i->gid = st->st_gid;
+		i->nlink = (uint32_t)st->st_nlink;
+	}
 	pthread_mutex_unlock(&i->lock);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
+bool host_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
 	       (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
 }
 
-static bool is_inode(struct inode *i, const struct stat *st)
+bool host_is_inode(struct inode *i, const struct stat *st)
 {
 	bool same;
 
+	if (hi(i)->made)
+		return false;
 	pthread_mutex_lock(&i->lock);
-	same = same_file(&hi(i)->st, st);
+	same = host_same_file(&hi(i)->st, st);
 	pthread_mutex_unlock(&i->lock);
 	return same;
 }
@@ -101,33 +62,46 @@ static struct inode *find_inode(struct hostfs *fs, const struct stat *st)
 	struct inode *i;
 
 	LIST_FOREACH (i, &fs->table[bucket(st)], hash)
-		if (is_inode(i, st))
+		if (host_is_inode(i, st))
 			return inode_get(i);
 	return NULL;
 }
 
-static struct host_inode *alloc_inode(struct super *sb, const struct inode_ops *ops,
-				      const struct stat *st)
+/* [V] */
+static void insert_inode(struct hostfs *fs, struct host_inode *h)
+{
+	LIST_INSERT_HEAD(&fs->table[bucket(&h->st)], &h->i, hash);
+	h->hashed = true;
+}
+
+struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st)
 {
 	struct host_inode *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
-	inode_init(&h->i, sb, ops, st->st_mode, st->st_ino ? st->st_ino : 1);
+	inode_init(&h->i, sb, hostfs_inode_ops(hostfs_of(sb)->kind), st->st_mode, st->st_ino);
 	h->i.rdev = st->st_rdev;
 	h->dev = st->st_dev;
 	h->fd = -1;
-	set_stat(&h->i, st);
+	RB_INIT(&h->whites);
+	host_set_stat(&h->i, st);
 	return h;
 }
 
-static void host_evict(struct inode *i)
+void host_evict(struct inode *i)
 {
-	if (!hi(i)->synthetic)
+	struct host_inode *h = hi(i);
+
+	if (h->hashed)
 		LIST_REMOVE(i, hash);
+	if (h->ldir)
+		inode_put_locked(&h->ldir->i);
+	h->hashed = false;
+	h->ldir = NULL;
 }
 
-static void host_free(struct inode *i)
+void host_free(struct inode *i)
 {
 	struct host_inode *h = hi(i);
 
@@ -135,9 +109,32 @@ static void host_free(struct inode *i)
 		close(h->fd);
 		hostfd_release(i->sb->v);
 	}
-	hostdata_fini(&h->data);
+	if (h->charge)
+		super_uncharge_inode(i->sb, h->charge);
+	overlay_free_whites(h);
 	inode_fini(i);
+	hostfd_put(h->hf);
+	free(h->target);
+	free(h->lname);
 	free(h);
+}
+
+int host_set_place(struct host_inode *h, struct host_inode *dir, const char *name)
+{
+	char *copy;
+
+	if (S_ISDIR(h->i.mode) || (h->ldir == dir && !strcmp(h->lname, name)))
+		return 0;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	inode_get(&dir->i);
+	if (h->ldir)
+		inode_put_locked(&h->ldir->i);
+	free(h->lname);
+	h->ldir = dir;
+	h->lname = copy;
+	return 0;
 }
 
 /* An O_PATH descriptor of the directory `name` if it still is the inode that st describes; -ESTALE
@@ -158,7 +155,7 @@ static int open_dir(struct vfs *v, int dirfd, const char *name, const struct sta
 		hostfd_release(v);
 		return err;
 	}
-	if (fstat(fd, &now) || !same_file(&now, st))
+	if (fstat(fd, &now) || !host_same_file(&now, st))
 		err = -ESTALE;
 	else if (crossing && host_fs_forbidden(fd))
 		err = -EXDEV;
@@ -170,28 +167,28 @@ static int open_dir(struct vfs *v, int dirfd, const char *name, const struct sta
 	return fd;
 }
 
-/* [V] The inode that st, found as `name` in dir, describes. */
-static int get_inode(struct inode *dir, const char *name, const struct stat *st, struct inode **out)
+int host_get_inode(struct inode *dir, const char *name, const struct stat *st, struct inode **out)
 {
-	struct hostfs *fs = fs_of(dir->sb);
+	struct hostfs *fs = hostfs_of(dir->sb);
 	struct host_inode *h;
-	bool crossing;
-	int fd = -1;
+	int err, fd = -1;
 
 	*out = find_inode(fs, st);
 	if (*out) {
-		set_stat(*out, st);
-		return 0;
+		host_set_stat(*out, st);
+		err = host_set_place(hi(*out), hi(dir), name);
+		if (err)
+			inode_put_locked(*out);
+		return err;
 	}
 	if (S_ISDIR(st->st_mode)) {
-		crossing = hi(dir)->dev != st->st_dev;
-		fd = open_dir(dir->sb->v, hi(dir)->fd, name, st, crossing);
+		fd = open_dir(dir->sb->v, hi(dir)->fd, name, st, hi(dir)->st.st_dev != st->st_dev);
 		if (fd == -EXDEV)
 			fd = -1;
 		else if (fd < 0)
 			return fd;
 	}
-	h = alloc_inode(dir->sb, &hostfs_ops, st);
+	h = host_inode_alloc(dir->sb, st);
 	if (!h) {
 		if (fd >= 0) {
 			close(fd);
@@ -200,38 +197,51 @@ static int get_inode(struct inode *dir, const char *name, const struct stat *st,
 		return -ENOMEM;
 	}
 	h->fd = fd;
-	LIST_INSERT_HEAD(&fs->table[bucket(st)], &h->i, hash);
+	insert_inode(fs, h);
+	err = host_set_place(h, hi(dir), name);
+	if (err)
+		inode_put_locked(&h->i);
 	*out = &h->i;
-	return 0;
+	return err;
 }
 
-static int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
-		       struct task *t, struct dentry **out)
+static int ask_host(struct dentry *d, struct dentry *cached, const char *name, struct inode **i)
 {
-	struct vfs *v = d->sb->v;
-	char z[VFS_NAME_MAX + 1];
-	struct inode *i;
+	struct host_inode *dir = hi(d->inode);
 	struct stat st;
 	int err = -ESTALE;
 
-	if (hi(d->inode)->fd < 0)
-		return -ENOENT;
+	for (int tries = 0; tries < 4 && err == -ESTALE; tries++) {
+		if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
+			return -errno;
+		if (cached && host_is_inode(cached->inode, &st)) {
+			host_set_stat(cached->inode, &st);
+			*i = NULL;
+			return host_set_place(hi(cached->inode), dir, name);
+		}
+		err = host_get_inode(d->inode, name, &st, i);
+	}
+	return err;
+}
+
+int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
+		struct task *t, struct dentry **out)
+{
+	struct vfs *v = d->sb->v;
+	char z[VFS_NAME_MAX + 1];
+	struct inode *i = NULL;
+	int err = -ENOENT;
+
 	memcpy(z, name, len);
 	z[len] = 0;
 	/* The descriptors of what is given up here are closed when the lock is dropped. */
 	if (atomic_load(&v->nhostfds) > v->max_hostfds / 4 * 3)
 		dentry_shrink(v, 0);
-	for (int tries = 0; tries < 4 && err == -ESTALE; tries++) {
-		if (fstatat(hi(d->inode)->fd, z, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) {
-			err = -errno;
-			break;
-		}
-		if (cached && is_inode(cached->inode, &st)) {
-			set_stat(cached->inode, &st);
-			*out = dentry_get(cached);
-			return 0;
-		}
-		err = get_inode(d->inode, z, &st, &i);
+	if (hi(d->inode)->fd >= 0 && !overlay_is_white(hi(d->inode), name, len))
+		err = ask_host(d, cached, z, &i);
+	if (!err && !i) {
+		*out = dentry_get(cached);
+		return 0;
 	}
 	if (cached && (cached->flags & D_LINKED))
 		dentry_unlink(cached, false);
@@ -244,164 +254,142 @@ static int host_lookup(struct dentry *d, struct dentry *cached, const char *name
 	return 0;
 }
 
-static int host_getattr(struct inode *i, struct vfs_attr *a)
+/* i->lock held: attributes that are the inode's own, as inode_getattr has filled them in. */
+static void upper_attr(struct host_inode *h, struct vfs_attr *a)
+{
+	a->dev = h->dev;
+	if (!S_ISREG(a->mode))
+		return;
+	if (h->below) {
+		a->size = (uint64_t)h->st.st_size;
+		a->blocks = (uint64_t)h->st.st_blocks;
+	} else {
+		memfile_getattr(&h->i, a);
+	}
+}
+
+int host_getattr(struct inode *i, struct vfs_attr *a)
 {
 	struct host_inode *h = hi(i);
 	struct stat st;
 	int fd;
 
 	pthread_mutex_lock(&i->lock);
-	fd = h->fd >= 0 ? h->fd : h->data.hf ? h->data.hf->fd : -1;
+	fd = h->fd >= 0 ? h->fd : h->hf ? h->hf->fd : -1;
+	if (fd < 0 && h->hf)
+		fd = atomic_load(&h->hf->wfd);
 	pthread_mutex_unlock(&i->lock);
 	/* Fresh where a descriptor is open; else the walk has just asked. */
-	if (fd >= 0 && !fstat(fd, &st))
-		set_stat(i, &st);
+	if (!atomic_load(&h->upper) && fd >= 0 && !fstat(fd, &st))
+		host_set_stat(i, &st);
 	pthread_mutex_lock(&i->lock);
-	st = h->st;
+	if (atomic_load(&h->upper))
+		upper_attr(h, a);
+	else
+		attr_from_stat(a, &h->st);
 	pthread_mutex_unlock(&i->lock);
-	if (h->synthetic)
-		return 0;
-	attr_from_stat(a, &st);
 	return 0;
 }
 
-static ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf,
-			     size_t size)
+ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size)
 {
+	struct host_inode *h = hi(i);
 	ssize_t n;
+	int fd;
 
-	if (!S_ISLNK(i->mode) || d->parent == d)
+	if (!S_ISLNK(i->mode))
 		return -EINVAL;
-	/* If it has become another link meanwhile, that one's text is as good. */
-	n = readlinkat(hi(d->parent->inode)->fd, d->name, buf, size);
+	if (h->target) {
+		n = (ssize_t)strlen(h->target);
+		n = n < (ssize_t)size ? n : (ssize_t)size;
+		memcpy(buf, h->target, (size_t)n);
+		return n;
+	}
+	fd = host_open_path(h, true);
+	if (fd < 0)
+		return fd == -ESTALE ? -ENOENT : fd;
+	n = readlinkat(fd, "", buf, size);
 	if (n < 0)
-		return errno == EINVAL ? -ENOENT : -errno;
+		n = -errno;
+	close(fd);
+	hostfd_release(i->sb->v);
 	return n;
 }
 
 /* ---- opening ---- */
 
-/* A readable descriptor of i, found as d; -ESTALE if the name leads elsewhere by now. */
-static int open_regular(struct inode *i, const struct dentry *d)
+static int place_of(struct host_inode *h, struct host_inode **dir, char name[VFS_NAME_MAX + 1])
+{
+	if (!h->ldir)
+		return -ESTALE;
+	strcpy(name, h->lname);
+	*dir = h->ldir;
+	inode_get(&h->ldir->i);
+	return 0;
+}
+
+int host_open_path(struct host_inode *h, bool locked)
+{
+	struct vfs *v = h->i.sb->v;
+	char name[VFS_NAME_MAX + 1];
+	struct host_inode *dir = NULL;
+	struct stat st;
+	int fd, err = locked ? hostfd_reserve(v) : hostfd_reserve_shrink(v);
+
+	if (err)
+		return err;
+	if (!locked)
+		vfs_lock(v);
+	err = place_of(h, &dir, name);
+	if (!locked)
+		vfs_unlock(v);
+	fd = err ? -1 : openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (!err && fd < 0)
+		err = errno == EMFILE ? -ENFILE : errno == ENOENT ? -ESTALE : -errno;
+	if (!err && (fstat(fd, &st) || !host_is_inode(&h->i, &st))) {
+		close(fd);
+		err = -ESTALE;
+	}
+	if (dir && locked)
+		inode_put_locked(&dir->i);
+	else if (dir)
+		inode_put(&dir->i);
+	if (err)
+		hostfd_release(v);
+	return err ? err : fd;
+}
+
+int host_reopen(int path_fd, int flags)
 {
 	char link[40];
-	struct stat st;
-	int path, fd, err = hostfd_reserve_shrink(i->sb->v);
+	int fd;
 
-	if (err)
-		return err;
-	path = openat(hi(d->parent->inode)->fd, d->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (path < 0) {
-		err = errno == EMFILE ? -ENFILE : errno == ENOENT ? -ESTALE : -errno;
-		goto fail;
-	}
-	if (fstat(path, &st) || !S_ISREG(st.st_mode) || !is_inode(i, &st))
-		err = -ESTALE;
-	else if (host_fs_forbidden(path))
-		err = -EACCES;
-	if (err) {
-		close(path);
-		goto fail;
-	}
 	/* Through the descriptor, not the name: what is opened is what was checked. */
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
-	fd = open(link, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	err = fd < 0 ? -errno : 0;
-	close(path);
-	if (!err)
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+	fd = open(link, flags | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0)
 		return fd;
-fail:
-	hostfd_release(i->sb->v);
-	return err == -EMFILE ? -ENFILE : err;
+	return errno == EMFILE ? -ENFILE : -errno;
 }
 
-static int open_data(struct inode *i, struct vfs_file *f)
+static int open_regular(struct inode *i, struct vfs_file *f)
 {
-	struct host_inode *h = hi(i);
-	struct hostdata hd = {0};
-	int err, fd;
-	bool have;
-
-	f->f.ops = &hostfile_ops.core;
-	pthread_mutex_lock(&i->lock);
-	have = h->data.hf;
-	pthread_mutex_unlock(&i->lock);
-	if (have)
-		return 0;
-	fd = open_regular(i, f->path.d);
-	if (fd < 0)
-		return fd;
-	err = hostdata_init(&hd, i->sb->v, fd);
-	if (err)
-		return err;
-	pthread_mutex_lock(&i->lock);
-	if (!h->data.hf) {
-		h->data = hd;
-		hd = (struct hostdata){0};
+	switch (hostfs_of(i->sb)->kind) {
+	case HOSTFS_OVERLAY:
+		return overlay_open(i, f);
+	default:
+		f->f.ops = &hostfile_ops.core;
+		return hostfile_need(hi(i));
 	}
-	pthread_mutex_unlock(&i->lock);
-	hostdata_fini(&hd);
-	return 0;
 }
 
-static void host_dir_release(struct file *f)
-{
-	struct vfs_file *vf = vfs_file(f);
-	struct host_dir *hd = vf->priv;
-
-	if (hd) {
-		if (hd->fd >= 0) {
-			close(hd->fd);
-			hostfd_release(vf->k->vfs);
-		}
-		free(hd);
-	}
-	vfs_file_free(f);
-}
-
-static struct vfs_file_ops
-	host_dir_ops; /* dir_file_ops with another release; set before the first use */
-
-static void host_dir_ops_init(void)
-{
-	host_dir_ops = dir_file_ops;
-	host_dir_ops.core.release = host_dir_release;
-}
-
-static int open_listing(struct inode *i, struct vfs_file *f)
-{
-	struct host_dir *hd = calloc(1, sizeof(*hd));
-	int err = 0;
-
-	if (!hd)
-		return -ENOMEM;
-	hd->fd = -1;
-	if (hi(i)->fd >= 0) {
-		err = hostfd_reserve_shrink(i->sb->v);
-		if (!err) {
-			hd->fd = openat(hi(i)->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-			if (hd->fd < 0) {
-				err = errno == EMFILE ? -ENFILE : -errno;
-				hostfd_release(i->sb->v);
-			}
-		}
-	}
-	if (err) {
-		free(hd);
-		return err;
-	}
-	f->priv = hd;
-	f->f.ops = &host_dir_ops.core;
-	return 0;
-}
-
-static int host_open(struct inode *i, struct vfs_file *f, struct task *t)
+int host_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
 	switch (inode_type(i)) {
 	case S_IFREG:
-		return open_data(i, f);
+		return open_regular(i, f);
 	case S_IFDIR:
-		return open_listing(i, f);
+		return host_open_dir(i, f);
 	case S_IFCHR:
 	case S_IFBLK:
 		return -EACCES; /* as on a nodev mount */
@@ -410,68 +398,7 @@ static int host_open(struct inode *i, struct vfs_file *f, struct task *t)
 	}
 }
 
-/* Mount points that the host's directory lacks. */
-static void emit_synthetic(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
-{
-	struct dentry *dir = f->path.d, *d;
-	int64_t ix = 0, from = *pos == INT64_MAX ? SYNTH_POS : *pos;
-
-	vfs_lock(dir->sb->v);
-	TAILQ_FOREACH (d, &dir->children, sibling) {
-		if (!(d->flags & D_PINNED))
-			continue;
-		if (SYNTH_POS + ++ix <= from || ix > 60)
-			continue;
-		if (!dir_emit(e, d->name, d->len, d->inode->ino, SYNTH_POS + ix, DT_DIR))
-			break;
-		*pos = SYNTH_POS + ix;
-	}
-	vfs_unlock(dir->sb->v);
-}
-
-static int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
-{
-	struct host_dir *hd = f->priv;
-	char buf[32768] __attribute__((aligned(8)));
-	bool end = hd->fd < 0;
-
-	if (hd->fd < 0 && *pos < 2) {
-		if (*pos == 0 && dir_emit(e, ".", 1, file_inode(&f->f)->ino, 1, DT_DIR))
-			*pos = 1;
-		if (*pos == 1 && dir_emit(e, "..", 2, f->path.d->parent->inode->ino, 2, DT_DIR))
-			*pos = 2;
-	}
-	if (*pos >= SYNTH_POS && *pos != INT64_MAX)
-		end = true;
-	/* One step of the host is one of the guest: asking on would only learn of the end. */
-	while (!end && !e->used && !e->full) {
-		long n;
-
-		if (hd->host_pos != *pos && lseek(hd->fd, *pos, SEEK_SET) < 0)
-			return -errno;
-		n = syscall(SYS_getdents64, hd->fd, buf, sizeof(buf));
-		if (n < 0)
-			return -errno;
-		end = !n;
-		for (long at = 0; at < n;) {
-			const struct dirent64 *de = (const void *)(buf + at);
-
-			hd->host_pos = de->d_off;
-			at += de->d_reclen;
-			if (!dir_emit(e, de->d_name, strlen(de->d_name), de->d_ino, de->d_off,
-				      de->d_type)) {
-				hd->host_pos = -1; /* the host is further than the guest */
-				break;
-			}
-			*pos = de->d_off;
-		}
-	}
-	if (end)
-		emit_synthetic(f, e, pos);
-	return 0;
-}
-
-static const struct inode_ops hostfs_ops = {
+const struct inode_ops hostfs_ops = {
 	.evict = host_evict,
 	.free = host_free,
 	.getattr = host_getattr,
@@ -481,6 +408,16 @@ static const struct inode_ops hostfs_ops = {
 	.iterate = host_iterate,
 };
 
+const struct inode_ops *hostfs_inode_ops(enum hostfs_kind kind)
+{
+	static const struct inode_ops *const ops[] = {
+		[HOSTFS_RDONLY] = &hostfs_ops,
+		[HOSTFS_OVERLAY] = &overlay_ops,
+	};
+
+	return ops[kind];
+}
+
 /* ---- the file system ---- */
 
 static void host_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
@@ -488,7 +425,7 @@ static void host_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uin
 {
 	struct statfs s;
 
-	if (fstatfs(fs_of(sb)->root_fd, &s))
+	if (fstatfs(hostfs_of(sb)->root_fd, &s))
 		return;
 	*blocks = (uint64_t)s.f_blocks * (uint64_t)s.f_bsize / PAGE_SIZE;
 	*bfree = (uint64_t)s.f_bfree * (uint64_t)s.f_bsize / PAGE_SIZE;
@@ -496,22 +433,64 @@ static void host_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uin
 	*ffree = s.f_ffree;
 }
 
-static void host_destroy(struct super *sb)
+static void overlay_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
+			   uint64_t *ffree)
 {
-	free(fs_of(sb));
+	struct gmem_stats s;
+
+	gmem_get_stats(sb->v->k->gm, &s);
+	*blocks = s.frames_total;
+	*bfree = s.frames_total - s.frames_used;
+	*files = sb->max_inodes;
+	*ffree = sb->max_inodes - atomic_load(&sb->inodes);
 }
 
-static const struct super_ops hostfs_super = {"hostfs", 0x00c0ffee, host_statfs, host_destroy};
-
-int hostfs_create(struct vfs *v, int fd, struct super **out, struct dentry **root)
+static void host_shutdown(struct super *sb)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct hostfs *fs = hostfs_of(sb);
+	struct inode *i, *next;
+
+	for (size_t b = 0; b < HOSTFS_BUCKETS; b++)
+		for (i = LIST_FIRST(&fs->table[b]); i; i = next) {
+			next = LIST_NEXT(i, hash);
+			if (!hi(i)->held)
+				continue;
+			hi(i)->held = false;
+			/* Another inode of this bucket may go with it only if it is a directory
+			 * that nothing else refers to: begin again. */
+			inode_put_locked(i);
+			next = LIST_FIRST(&fs->table[b]);
+		}
+}
+
+static const struct super_ops host_supers[] = {
+	[HOSTFS_RDONLY] = {.type = "hostfs",
+			   .magic = 0x00c0ffee,
+			   .statfs = host_statfs,
+			   .shutdown = host_shutdown},
+	[HOSTFS_OVERLAY] = {.type = "overlay",
+			    .magic = 0x794c7630,
+			    .statfs = overlay_statfs,
+			    .shutdown = host_shutdown},
+	[HOSTFS_WRITE] = {.type = "hostfs",
+			  .magic = 0x00c0ffee,
+			  .statfs = host_statfs,
+			  .shutdown = host_shutdown},
+};
+
+bool super_is_host(const struct super *sb)
+{
+	return sb->ops >= host_supers && sb->ops < host_supers + ARRAY_SIZE(host_supers);
+}
+
+int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **out,
+		  struct dentry **root)
+{
 	struct hostfs *fs;
 	struct host_inode *h;
 	struct stat st;
 	int err = 0;
 
-	pthread_once(&once, host_dir_ops_init);
 	if (fstat(fd, &st))
 		err = -errno;
 	else if (!S_ISDIR(st.st_mode))
@@ -524,16 +503,22 @@ int hostfs_create(struct vfs *v, int fd, struct super **out, struct dentry **roo
 		return err ? err : -ENOMEM;
 	}
 	fs->root_fd = fd;
-	super_init(&fs->sb, v, &hostfs_super, SB_RDONLY, "hostfs");
-	h = alloc_inode(&fs->sb, &hostfs_ops, &st);
-	if (!h || hostfd_reserve(v)) {
+	fs->kind = kind;
+	super_init(&fs->sb, v, &host_supers[kind], kind == HOSTFS_RDONLY ? SB_RDONLY : 0,
+		   host_supers[kind].type);
+	atomic_store(&fs->sb.next_ino, MADE_INO);
+	h = host_inode_alloc(&fs->sb, &st);
+	err = h ? hostfd_reserve(v) : -ENOMEM;
+	if (err) {
 		close(fd);
 		free(h);
-		return -ENOMEM; /* the super goes with the vfs */
+		return err; /* the super goes with the vfs */
 	}
+	/* Modes of new files are the guest's business. */
+	if (kind == HOSTFS_WRITE)
+		umask(0);
 	h->fd = fd;
-	LIST_INSERT_HEAD(&fs->table[bucket(&st)], &h->i, hash);
-	v->host = fs;
+	insert_inode(fs, h);
 	*out = &fs->sb;
 	*root = dentry_alloc(NULL, "", 0, &h->i);
 	return *root ? 0 : -ENOMEM;
@@ -541,73 +526,5 @@ int hostfs_create(struct vfs *v, int fd, struct super **out, struct dentry **roo
 
 int hostfs_mountpoint(struct dentry *dir, const char *name, struct dentry **out)
 {
-	struct stat st = {.st_mode = S_IFDIR | 0755, .st_nlink = 2};
-	struct host_inode *h = alloc_inode(dir->sb, &hostfs_ops, &st);
-
-	if (!h)
-		return -ENOMEM;
-	h->synthetic = true;
-	*out = dentry_alloc(dir, name, strlen(name), &h->i);
-	if (!*out)
-		return -ENOMEM;
-	dentry_link(*out, true);
-	return 0;
-}
-
-/* ---- one file of the host inside another file system ---- */
-
-static int placed_getattr(struct inode *i, struct vfs_attr *a)
-{
-	struct vfs_attr host;
-	struct stat st;
-
-	if (fstat(hi(i)->data.hf->fd, &st))
-		return -errno;
-	attr_from_stat(&host, &st);
-	host.dev = i->sb->dev;
-	host.ino = i->ino;
-	host.nlink = a->nlink;
-	host.mode = a->mode;
-	*a = host;
-	return 0;
-}
-
-static int placed_open(struct inode *i, struct vfs_file *f, struct task *t)
-{
-	/* It is a program's image, and it is run from here. */
-	return (f->f.flags & O_ACCMODE) == O_RDONLY ? host_open(i, f, t) : -ETXTBSY;
-}
-
-static const struct inode_ops hostfile_inode_ops = {
-	.free = host_free,
-	.getattr = placed_getattr,
-	.open = placed_open,
-};
-
-int hostfile_create(struct super *sb, int fd, struct inode **out)
-{
-	struct host_inode *h;
-	struct stat st;
-	int err;
-
-	err = hostfd_reserve(sb->v);
-	if (err || fstat(fd, &st)) {
-		close(fd);
-		return err ? err : -EIO;
-	}
-	h = alloc_inode(sb, &hostfile_inode_ops, &st);
-	if (!h) {
-		close(fd);
-		hostfd_release(sb->v);
-		return -ENOMEM;
-	}
-	h->synthetic = true; /* in no table */
-	h->i.ino = atomic_fetch_add(&sb->next_ino, 1);
-	err = hostdata_init(&h->data, sb->v, fd);
-	if (err) {
-		free(h);
-		return err;
-	}
-	*out = &h->i;
-	return 0;
+	return overlay_mkdir(dir, name, out);
 }

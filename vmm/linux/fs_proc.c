@@ -685,7 +685,7 @@ static int proc_file_open(struct inode *i, struct vfs_file *f, struct task *t)
 }
 
 /* Opened with O_TRUNC, as a shell's > does: there is nothing to cut. */
-static int proc_setattr(struct inode *i, const struct vfs_setattr *s)
+static int proc_setattr(struct dentry *d, const struct vfs_setattr *s)
 {
 	return s->valid == ATTR_SIZE ? 0 : -EPERM;
 }

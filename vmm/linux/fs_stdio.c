@@ -288,9 +288,9 @@ static int stdio_getattr(struct inode *i, struct vfs_attr *a)
 	return 0;
 }
 
-static int stdio_setattr(struct inode *i, const struct vfs_setattr *s)
+static int stdio_setattr(struct dentry *d, const struct vfs_setattr *s)
 {
-	int fd = sd_of_inode(i)->fd;
+	int fd = sd_of_inode(d->inode)->fd;
 
 	/* What the descriptor itself allows; the rest belongs to a host file that no name of the
 	 * guest leads to. */

@@ -9,11 +9,13 @@
 #include <string.h>
 
 /* Owner checks, then the file system's setattr. */
-static int set_attr(struct inode *i, const struct vfs_setattr *s)
+static int set_attr(struct dentry *d, const struct vfs_setattr *s)
 {
+	struct inode *i = d->inode;
+
 	if (i->sb->flags & SB_RDONLY)
 		return -EROFS;
-	return i->ops->setattr ? i->ops->setattr(i, s) : -EROFS;
+	return i->ops->setattr ? i->ops->setattr(d, s) : -EROFS;
 }
 
 static int path_arg(struct task *t, int dirfd, uint64_t upath, unsigned at_flags, struct path *p)
@@ -31,8 +33,9 @@ static int path_arg(struct task *t, int dirfd, uint64_t upath, unsigned at_flags
 
 /* ---- mode and owner ---- */
 
-static int do_chmod(struct task *t, struct inode *i, uint32_t mode)
+static int do_chmod(struct task *t, struct dentry *d, uint32_t mode)
 {
+	struct inode *i = d->inode;
 	struct vfs_setattr s = {.valid = ATTR_MODE, .mode = mode & 07777};
 	struct vfs_attr a;
 	struct cred cred;
@@ -47,7 +50,7 @@ static int do_chmod(struct task *t, struct inode *i, uint32_t mode)
 	/* The set-group-id bit is for members of the group. */
 	if (cred.fsuid && !inode_getattr(i, &a) && !cred_in_group(&cred, a.gid))
 		s.mode &= ~(uint32_t)S_ISGID;
-	return set_attr(i, &s);
+	return set_attr(d, &s);
 }
 
 static long chmod_call(struct task *t, int dirfd, uint64_t upath, uint32_t mode, unsigned at_flags)
@@ -60,7 +63,7 @@ static long chmod_call(struct task *t, int dirfd, uint64_t upath, uint32_t mode,
 	err = path_arg(t, dirfd, upath, at_flags, &p);
 	if (err)
 		return err;
-	err = do_chmod(t, p.d->inode, mode);
+	err = do_chmod(t, p.d, mode);
 	path_put(&p);
 	return err;
 }
@@ -85,11 +88,12 @@ long sys_fchmod(struct task *t, struct call *c)
 {
 	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
 
-	return f ? do_chmod(t, file_inode(f), (uint32_t)c->args[1]) : -EBADF;
+	return f ? do_chmod(t, vfs_file(f)->path.d, (uint32_t)c->args[1]) : -EBADF;
 }
 
-static int do_chown(struct task *t, struct inode *i, uint32_t uid, uint32_t gid)
+static int do_chown(struct task *t, struct dentry *d, uint32_t uid, uint32_t gid)
 {
+	struct inode *i = d->inode;
 	struct vfs_setattr s = {.valid = 0};
 	struct vfs_attr a;
 	struct cred cred;
@@ -118,7 +122,7 @@ static int do_chown(struct task *t, struct inode *i, uint32_t uid, uint32_t gid)
 		s.valid |= ATTR_MODE;
 		s.mode = a.mode & ~(uint32_t)(S_ISUID | (a.mode & S_IXGRP ? S_ISGID : 0));
 	}
-	return set_attr(i, &s);
+	return set_attr(d, &s);
 }
 
 static long chown_call(struct task *t, int dirfd, uint64_t upath, uint64_t uid, uint64_t gid,
@@ -132,7 +136,7 @@ static long chown_call(struct task *t, int dirfd, uint64_t upath, uint64_t uid, 
 	err = path_arg(t, dirfd, upath, at_flags, &p);
 	if (err)
 		return err;
-	err = do_chown(t, p.d->inode, (uint32_t)uid, (uint32_t)gid);
+	err = do_chown(t, p.d, (uint32_t)uid, (uint32_t)gid);
 	path_put(&p);
 	return err;
 }
@@ -157,14 +161,16 @@ long sys_fchown(struct task *t, struct call *c)
 {
 	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
 
-	return f ? do_chown(t, file_inode(f), (uint32_t)c->args[1], (uint32_t)c->args[2]) : -EBADF;
+	return f ? do_chown(t, vfs_file(f)->path.d, (uint32_t)c->args[1], (uint32_t)c->args[2])
+		 : -EBADF;
 }
 
 /* ---- times ---- */
 
 /* times NULL: both now. tv_nsec may be UTIME_NOW or UTIME_OMIT. */
-static int do_utimes(struct task *t, struct inode *i, const struct timespec *times)
+static int do_utimes(struct task *t, struct dentry *d, const struct timespec *times)
 {
+	struct inode *i = d->inode;
 	struct vfs_setattr s = {.valid = 0};
 	bool now = !times || (times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW);
 	struct timespec ts;
@@ -190,7 +196,7 @@ static int do_utimes(struct task *t, struct inode *i, const struct timespec *tim
 		s.valid |= ATTR_MTIME;
 		s.mtime = !times || times[1].tv_nsec == UTIME_NOW ? ts : times[1];
 	}
-	return set_attr(i, &s);
+	return set_attr(d, &s);
 }
 
 static bool nsec_ok(int64_t ns)
@@ -206,7 +212,7 @@ static long utimes_path(struct task *t, int dirfd, uint64_t upath, const struct 
 
 	if (err)
 		return err;
-	err = do_utimes(t, p.d->inode, times);
+	err = do_utimes(t, p.d, times);
 	path_put(&p);
 	return err;
 }
@@ -234,7 +240,7 @@ long sys_utimensat(struct task *t, struct call *c)
 		if (flags & AT_SYMLINK_NOFOLLOW)
 			return -EINVAL;
 		f = call_io_file(t, c, 0, (int)c->args[0]);
-		return f ? do_utimes(t, file_inode(f), c->args[2] ? ts : NULL) : -EBADF;
+		return f ? do_utimes(t, vfs_file(f)->path.d, c->args[2] ? ts : NULL) : -EBADF;
 	}
 	return utimes_path(t, (int)c->args[0], c->args[1], c->args[2] ? ts : NULL, flags);
 }
@@ -282,8 +288,9 @@ long sys_utime(struct task *t, struct call *c)
 
 /* ---- sizes ---- */
 
-static int do_truncate(struct task *t, struct inode *i, int64_t size)
+static int do_truncate(struct task *t, struct dentry *d, int64_t size)
 {
+	struct inode *i = d->inode;
 	struct vfs_setattr s = {.valid = ATTR_SIZE, .size = size};
 	struct vfs_attr a;
 	int64_t ok;
@@ -296,7 +303,7 @@ static int do_truncate(struct task *t, struct inode *i, int64_t size)
 		if (ok < size - (int64_t)a.size)
 			return -EFBIG;
 	}
-	return set_attr(i, &s);
+	return set_attr(d, &s);
 }
 
 long sys_truncate(struct task *t, struct call *c)
@@ -319,7 +326,7 @@ long sys_truncate(struct task *t, struct call *c)
 	else
 		err = inode_permission(p.d->inode, &cred, MAY_WRITE);
 	if (!err)
-		err = do_truncate(t, p.d->inode, size);
+		err = do_truncate(t, p.d, size);
 	path_put(&p);
 	return err;
 }
@@ -335,7 +342,7 @@ long sys_ftruncate(struct task *t, struct call *c)
 		return -EBADF;
 	if (!S_ISREG(file_inode(f)->mode) || !file_writable(f))
 		return -EINVAL;
-	return do_truncate(t, file_inode(f), size);
+	return do_truncate(t, vfs_file(f)->path.d, size);
 }
 
 long sys_fallocate(struct task *t, struct call *c)

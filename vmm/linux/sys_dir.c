@@ -483,6 +483,7 @@ static long readlink_call(struct task *t, int dirfd, uint64_t upath, uint64_t ub
 	char path[VFS_PATH_MAX], text[VFS_PATH_MAX];
 	struct inode *i;
 	struct path p;
+	bool cached;
 	ssize_t n;
 	int err;
 
@@ -494,10 +495,15 @@ static long readlink_call(struct task *t, int dirfd, uint64_t upath, uint64_t ub
 	if (err)
 		return err;
 	i = p.d->inode;
+	cached = !(i->sb->flags & SB_NOCACHE);
+	if (cached)
+		vfs_lock(t->k->vfs);
 	if (S_ISLNK(i->mode) && i->ops->readlink)
 		n = i->ops->readlink(i, p.d, t, text, sizeof(text));
 	else
 		n = *path ? -EINVAL : -ENOENT;
+	if (cached)
+		vfs_unlock(t->k->vfs);
 	path_put(&p);
 	if (n < 0)
 		return n;

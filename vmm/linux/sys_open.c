@@ -195,7 +195,7 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t,
 				    out);
 	if (!err && (flags & O_TRUNC) && !created && S_ISREG(i->mode)) {
-		err = i->ops->setattr ? i->ops->setattr(i, &trunc) : -EROFS;
+		err = i->ops->setattr ? i->ops->setattr(p.d, &trunc) : -EROFS;
 		if (err)
 			file_close(*out);
 	}

@@ -51,6 +51,8 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 void inode_fini(struct inode *i)
 {
 	inode_locks_free(i);
+	if (i->mf.obj)
+		memobj_put(i->mf.obj);
 	pthread_mutex_destroy(&i->lock);
 }
 
@@ -95,6 +97,25 @@ void inode_put(struct inode *i)
 
 /* ---- dentries ---- */
 
+static int by_cookie(const struct dentry *a, const struct dentry *b)
+{
+	return a->cookie < b->cookie ? -1 : a->cookie > b->cookie;
+}
+
+RB_GENERATE_INTERNAL(dentry_tree, dentry, sibling, by_cookie, __attribute__((unused)) static)
+
+struct dentry *dentry_first(const struct dentry *dir)
+{
+	struct dentry_tree t = {RB_ROOT(&dir->children)};
+
+	return RB_MIN(dentry_tree, &t);
+}
+
+struct dentry *dentry_next(struct dentry *d)
+{
+	return RB_NEXT(dentry_tree, NULL, d);
+}
+
 /* Seeded: a guest that chooses names cannot aim at one bucket. */
 static uint64_t name_hash(const struct vfs *v, const struct dentry *parent, const char *name,
 			  size_t len)
@@ -136,7 +157,7 @@ struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len,
 	d->parent = parent ? dentry_get(parent) : d;
 	d->last_cookie = 2;
 	atomic_init(&d->refs, 1);
-	TAILQ_INIT(&d->children);
+	RB_INIT(&d->children);
 	return d;
 }
 
@@ -159,7 +180,7 @@ static void list_remove(struct dentry *d)
 {
 	if (d->flags & D_LINKED) {
 		LIST_REMOVE(d, hash);
-		TAILQ_REMOVE(&d->parent->children, d, sibling);
+		RB_REMOVE(dentry_tree, &d->parent->children, d);
 		d->flags &= ~D_LINKED;
 	}
 }
@@ -228,13 +249,20 @@ void dentry_link(struct dentry *d, bool pinned)
 	struct vfs *v = d->sb->v;
 
 	d->cookie = ++d->parent->last_cookie;
-	TAILQ_INSERT_TAIL(&d->parent->children, d, sibling);
+	RB_INSERT(dentry_tree, &d->parent->children, d);
 	LIST_INSERT_HEAD(&v->hash[name_hash(v, d->parent, d->name, d->len)], d, hash);
 	d->flags |= D_LINKED;
-	if (pinned) {
-		dentry_get(d);
-		d->flags |= D_PINNED;
-	}
+	if (pinned)
+		dentry_pin(d);
+}
+
+void dentry_pin(struct dentry *d)
+{
+	if (d->flags & D_PINNED)
+		return;
+	dentry_get(d);
+	d->flags |= D_PINNED;
+	d->parent->npinned++;
 }
 
 void dentry_unlink(struct dentry *d, bool deleted)
@@ -245,6 +273,7 @@ void dentry_unlink(struct dentry *d, bool deleted)
 		d->flags |= D_DELETED;
 	if (d->flags & D_PINNED) {
 		d->flags &= ~D_PINNED;
+		d->parent->npinned--;
 		dentry_put_locked(d);
 	} else if (!atomic_load(&d->refs)) {
 		dentry_free_chain(d->sb->v, d);
@@ -257,13 +286,15 @@ void dentry_move(struct dentry *d, struct dentry *parent, char *name, size_t len
 	bool pinned = d->flags & D_PINNED;
 
 	list_remove(d);
+	if (pinned) {
+		old->npinned--;
+		parent->npinned++;
+	}
 	d->parent = dentry_get(parent);
 	free(d->name);
 	d->name = name;
 	d->len = (unsigned)len;
 	dentry_link(d, false);
-	if (pinned)
-		d->flags |= D_PINNED;
 	dentry_put_locked(old);
 }
 
@@ -312,12 +343,11 @@ bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, in
 
 /*
  * Positions: 0 ".", 1 "..", 2 and up: after the child with that cookie. Cookies only grow, so a
- * listing neither repeats nor misses what stays in place while others come and go. f->priv is the
- * child last emitted (a reference), where the next call goes on without a search.
+ * listing neither repeats nor misses what stays in place while others come and go.
  */
 int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 {
-	struct dentry *dir = f->path.d, *d, *hint = f->priv, *last = NULL;
+	struct dentry *dir = f->path.d, *d, after;
 	struct vfs *v = dir->sb->v;
 
 	vfs_lock(v);
@@ -325,27 +355,14 @@ int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 		*pos = 1;
 	if (*pos == 1 && dir_emit(e, "..", 2, dir->parent->inode->ino, 2, S_IFDIR >> 12))
 		*pos = 2;
-	if (e->full || *pos < 2)
-		goto out;
-	if (hint && (hint->flags & D_LINKED) && hint->parent == dir &&
-	    (int64_t)hint->cookie == *pos)
-		d = TAILQ_NEXT(hint, sibling);
-	else
-		TAILQ_FOREACH (d, &dir->children, sibling)
-			if ((int64_t)d->cookie > *pos)
-				break;
-	for (; d; d = TAILQ_NEXT(d, sibling)) {
+	after.cookie = (uint64_t)*pos + 1;
+	d = e->full || *pos < 2 ? NULL : RB_NFIND(dentry_tree, &dir->children, &after);
+	for (; d; d = dentry_next(d)) {
 		if (!dir_emit(e, d->name, d->len, d->inode->ino, (int64_t)d->cookie,
 			      inode_type(d->inode) >> 12))
 			break;
 		*pos = (int64_t)d->cookie;
-		last = d;
 	}
-	if (last) {
-		f->priv = dentry_get(last);
-		dentry_put_locked(hint);
-	}
-out:
 	vfs_unlock(v);
 	return 0;
 }

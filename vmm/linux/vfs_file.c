@@ -96,14 +96,8 @@ static int dir_fsync(struct file *f)
 	return 0;
 }
 
-static void dir_release(struct file *f)
-{
-	dentry_put(vfs_file(f)->priv); /* dcache_iterate's hint */
-	vfs_file_free(f);
-}
-
 const struct vfs_file_ops dir_file_ops = {
-	.core = {.release = dir_release},
+	.core = {.release = vfs_file_free},
 	.read = dir_read,
 	.lseek = dir_lseek,
 	.getdents = dir_getdents,

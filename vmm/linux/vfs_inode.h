@@ -17,10 +17,12 @@
 #ifndef VMBOX_LINUX_VFS_INODE_H
 #define VMBOX_LINUX_VFS_INODE_H
 
+#include "memfile.h"
 #include "tty.h"
 #include "vfs.h"
 #include "task.h"
 
+#include <bsd/sys/tree.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -43,7 +45,6 @@ struct vfs_file;
 struct epoll_item;
 struct file_lock;
 struct lock_wait;
-struct hostfs;
 struct stdio;
 
 /* What stat(2) and statx(2) tell. */
@@ -98,8 +99,8 @@ struct inode_ops {
 	void (*free)(struct inode *i);
 	/* Brings *a up to date: may ask the host. NULL: i's fields. 0, -EIO, ... */
 	int (*getattr)(struct inode *i, struct vfs_attr *a);
-	/* [no lock] NULL: -EROFS. */
-	int (*setattr)(struct inode *i, const struct vfs_setattr *s);
+	/* [no lock] d: a name of it. NULL: -EROFS. */
+	int (*setattr)(struct dentry *d, const struct vfs_setattr *s);
 	/*
 	 * [V unless SB_NOCACHE] The name in directory d: *out with a reference. cached: what the
 	 * cache has, or NULL; it may be given back with another reference or replaced. NULL: the
@@ -119,8 +120,7 @@ struct inode_ops {
 		      struct dentry *target, bool exchange);
 	int (*tmpfile)(struct dentry *d, const struct inode_new *n,
 		       struct inode **out); /* NULL: -EOPNOTSUPP */
-	/* The link's text, not NUL-terminated: its length (cut to size). Either lock state: takes
-	 * neither. */
+	/* [V unless SB_NOCACHE] The link's text, not NUL-terminated: its length (cut to size). */
 	ssize_t (*readlink)(struct inode *i, struct dentry *d, struct task *t, char *buf,
 			    size_t size);
 	/* A magic link: where it leads, a reference in *out. NULL: an ordinary one. */
@@ -146,8 +146,10 @@ struct inode {
 	_Atomic uint32_t mode; /* written under lock; the type bits never change */
 	uint32_t uid, gid, nlink;
 	struct timespec atime, mtime, ctime, btime;
-	int64_t size;  /* not of files whose memobj knows it */
-	bool linkable; /* made by O_TMPFILE: may be linked though nlink is 0 */
+	int64_t size;      /* not of files whose memobj knows it */
+	struct memfile mf; /* a regular file's pages */
+	unsigned seals;    /* memfd_create(2) */
+	bool linkable;     /* made by O_TMPFILE: may be linked though nlink is 0 */
 	/* protected by sb->v->locks_lock: */
 	LIST_HEAD(, file_lock) locks;
 	/* vfs->lock: */
@@ -166,6 +168,7 @@ static inline uint32_t inode_type(const struct inode *i)
 #define D_DELETED 0x08 /* was unlinked */
 #define D_ANON    0x10 /* no directory: its name is its whole path (pipe:[7]) */
 #define D_MOUNTED 0x20 /* something is mounted on it */
+#define D_CHARGED 0x40 /* the super's budget pays for it */
 
 struct dentry {
 	/* immutable after init: */
@@ -177,10 +180,11 @@ struct dentry {
 	char *name;
 	unsigned len;
 	unsigned flags;
-	uint64_t cookie;      /* directory position */
-	uint64_t last_cookie; /* of its children */
-	TAILQ_HEAD(, dentry) children;
-	TAILQ_ENTRY(dentry) sibling;
+	unsigned npinned;                      /* of its children */
+	uint64_t cookie;                       /* directory position */
+	uint64_t last_cookie;                  /* of its children */
+	RB_HEAD(dentry_tree, dentry) children; /* by cookie */
+	RB_ENTRY(dentry) sibling;
 	LIST_ENTRY(dentry) hash;
 	TAILQ_ENTRY(dentry) lru;
 };
@@ -194,8 +198,10 @@ struct super_ops {
 	/* Total and free blocks of PAGE_SIZE, inodes. NULL: zeros. */
 	void (*statfs)(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
 		       uint64_t *ffree);
-	/* After the last inode. */
+	/* After the last inode. NULL: free(). */
 	void (*destroy)(struct super *sb);
+	/* [V] At the end: gives up references that it holds itself. NULL: none. */
+	void (*shutdown)(struct super *sb);
 };
 
 struct super {
@@ -205,6 +211,9 @@ struct super {
 	unsigned flags;
 	const char *source;
 	_Atomic uint64_t next_ino;
+	/* What the VMM spends on names and inodes in memory: see fs_names.c. 0: none may be. */
+	uint64_t max_bytes, max_inodes;
+	_Atomic uint64_t bytes, inodes;
 	SLIST_ENTRY(super) all;
 };
 
@@ -278,7 +287,6 @@ struct vfs {
 	struct mount *anon_mnt;
 	struct super *dev;
 	struct dentry *dev_root;
-	struct hostfs *host; /* NULL: no --root */
 	/* file locks: vfs_lock.c; protected by locks_lock, but the queue */
 	pthread_mutex_t locks_lock;
 	LIST_HEAD(, lock_wait) lock_waits;
@@ -327,6 +335,8 @@ void dentry_put(struct dentry *d);
 void dentry_put_locked(struct dentry *d);
 /* [V] Puts d in its parent's list. pinned: the link holds one more reference. */
 void dentry_link(struct dentry *d, bool pinned);
+/* [V] The link of a linked dentry holds a reference from here on. */
+void dentry_pin(struct dentry *d);
 /* [V] Takes it out (and drops the link's reference); deleted: it is gone for good. */
 void dentry_unlink(struct dentry *d, bool deleted);
 /* [V] Gives a linked dentry another name and parent. name is malloc'd and taken over. */
@@ -335,6 +345,9 @@ void dentry_move(struct dentry *d, struct dentry *parent, char *name, size_t len
 struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len);
 /* [V] Frees unreferenced dentries until at most `keep` are left. */
 void dentry_shrink(struct vfs *v, unsigned keep);
+/* [V] The first child, in the order of cookies, and the next one. NULL: none. */
+struct dentry *dentry_first(const struct dentry *dir);
+struct dentry *dentry_next(struct dentry *d);
 /* iterate() of directories whose dentries are all linked. */
 int dcache_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
 
@@ -372,6 +385,8 @@ int inode_permission(struct inode *i, const struct cred *c, unsigned mask);
 /* May c remove `victim` from dir (write, search, sticky)? 0, -EACCES, -EPERM, -EROFS. */
 int may_delete(struct inode *dir, struct inode *victim, const struct cred *c);
 bool inode_owner_or_root(struct inode *i, const struct cred *c);
+/* fs_hostfile.c: the host's attributes, over what *a has. */
+void attr_from_stat(struct vfs_attr *a, const struct stat *st);
 /* Attributes, with defaults for what the file system does not fill in. */
 int inode_getattr(struct inode *i, struct vfs_attr *a);
 
@@ -395,36 +410,26 @@ void vfs_file_free(struct file *f);
  */
 int64_t lseek_size(struct file *f, int64_t off, int whence, int64_t size);
 
-/* ---- host files: fs_hostfile.c ---- */
+/* ---- names in memory: fs_names.c ---- */
 
-/* A host descriptor shared by an inode and its page cache. */
-struct hostfd {
-	_Atomic unsigned refs;
-	struct vfs *v;
-	int fd;
-};
-
-/* The data of a host's regular file; part of its inode and protected by inode->lock. */
-struct hostdata {
-	struct hostfd *hf;  /* NULL: not opened yet */
-	struct memobj *obj; /* the page cache; NULL: not mapped yet */
-};
-
-/* Counts a host descriptor. 0 or -ENFILE. */
-int hostfd_reserve(struct vfs *v);
-void hostfd_release(struct vfs *v);
-/* [no lock] The same; gives up cached names for it if need be. */
-int hostfd_reserve_shrink(struct vfs *v);
-/* fd (reserved) is taken over, also on failure. -ENOMEM. */
-int hostdata_init(struct hostdata *hd, struct vfs *v, int fd);
-void hostdata_fini(struct hostdata *hd);
-/* The host's attributes of an inode, over what *a has. */
-void attr_from_stat(struct vfs_attr *a, const struct stat *st);
-/* The file's data are in *hostdata_of(i), which may still be empty. */
-extern const struct vfs_file_ops hostfile_ops;
-struct hostdata *hostdata_of(struct inode *i);
-/* The host object is procfs or one of its kind, which no guest may reach. */
-bool host_fs_forbidden(int fd);
+/* Takes bytes, or an inode of that size, from the super's budget. 0, -ENOSPC. */
+int super_charge(struct super *sb, uint64_t bytes);
+void super_uncharge(struct super *sb, uint64_t bytes);
+int super_charge_inode(struct super *sb, uint64_t bytes);
+void super_uncharge_inode(struct super *sb, uint64_t bytes);
+/* [V] A pinned name in dir, which has none such. The caller's reference on i is taken over. *out
+ * (may be NULL): the dentry with a reference. -ENOSPC, -ENOMEM. */
+int memname_add(struct dentry *dir, const char *name, size_t len, struct inode *i,
+		struct dentry **out);
+/* [V] Takes a pinned name away, for good. */
+void memname_drop(struct dentry *d);
+/* [V] i's link count changes by n, its ctime is now. */
+void memname_nlink(struct inode *i, int n);
+/* [V] As inode_ops' rename, of pinned names; target goes by its directory's unlink op. */
+int memname_rename(struct dentry *old, struct dentry *newdir, const char *newname, size_t len,
+		   struct dentry *target, bool exchange);
+/* i->lock held: s's attributes but the size into i; ctime is now. */
+void inode_set_attr_locked(struct inode *i, const struct vfs_setattr *s);
 
 /* ---- the file systems ---- */
 
@@ -438,13 +443,23 @@ int ramfs_make(struct dentry *dir, const char *name, uint32_t mode, const char *
 	       struct dentry **out);
 /* [V] Links an inode of any file system into dir. The caller's reference is taken over. */
 int ramfs_place(struct dentry *dir, const char *name, struct inode *i, struct dentry **out);
-/* The host's directory fd (taken over) as a read-only file system. */
-int hostfs_create(struct vfs *v, int fd, struct super **out, struct dentry **root);
-/* [V] A directory that the host does not have, for a mount. Reference in *out. */
+
+enum hostfs_kind {
+	HOSTFS_RDONLY,
+	HOSTFS_OVERLAY, /* changes stay in memory */
+	HOSTFS_WRITE,   /* changes go to the host */
+};
+/* The host's directory fd (O_PATH, taken over, also on failure) as a file system. -ENOTDIR, -EACCES
+ * (a kernel file system), -ENFILE, -ENOMEM. */
+int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **out,
+		  struct dentry **root);
+/* [V] A directory in memory that the host does not have, for a mount. Reference in *out. */
 int hostfs_mountpoint(struct dentry *dir, const char *name, struct dentry **out);
+bool super_is_host(const struct super *sb);
 int procfs_create(struct vfs *v, struct super **out, struct dentry **root);
 int devfs_create(struct vfs *v, struct super **out, struct dentry **root);
-/* A regular file of the host as an inode of sb; fd (readable) taken over, also on failure. */
+/* fs_hostfile.c: a regular file of the host as an inode of sb; fd (readable) taken over, also on
+ * failure. */
 int hostfile_create(struct super *sb, int fd, struct inode **out);
 
 /*

@@ -1,10 +1,9 @@
 /*
  * Supers, mounts, the layout of the guest's tree, and CLONE_FS state.
  *
- * With a root directory: the host's tree, read-only, at /, and over it in memory: /dev, /proc, /sys
- * (empty), and for what programs write /tmp, /var/tmp, /run and /dev/shm. A mount point that the
- * host's tree lacks is made up (but /run and /var/tmp are left out then). Without one: an empty
- * in-memory root with the same.
+ * With a root directory: an overlay of the host's tree at /, and over it in memory: /dev, /proc,
+ * /sys, /tmp, /var/tmp, /run and /dev/shm. A mount point that the host's tree lacks is made up (but
+ * /run and /var/tmp are left out then). Without one: an empty in-memory root with the same.
  */
 #include "vfs_inode.h"
 
@@ -17,6 +16,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* Of a super's budget for names and inodes. */
+#define SUPER_MAX_INODES (1UL << 20)
+#define SUPER_MIN_BYTES  (4UL << 20)
+
 void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, unsigned flags,
 		const char *source)
 {
@@ -25,6 +28,10 @@ void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, un
 	sb->flags = flags;
 	sb->source = source;
 	atomic_init(&sb->next_ino, 1);
+	sb->max_inodes = SUPER_MAX_INODES;
+	sb->max_bytes = v->k->cfg.mem_limit / 8;
+	if (sb->max_bytes < SUPER_MIN_BYTES)
+		sb->max_bytes = SUPER_MIN_BYTES;
 	/* High minors: far from those of the host's anonymous devices, which stat shows too. */
 	sb->dev = makedev(0, 0xf0000 + v->next_minor++);
 	SLIST_INSERT_HEAD(&v->supers, sb, all);
@@ -88,10 +95,10 @@ static int mountpoint(struct vfs *v, const struct path *dir, const char *name, b
 		dentry_put_locked(d);
 		dentry_unlink(d, false);
 		err = -ENOENT;
-		make = make && v->host;
+		make = make && super_is_host(dir->d->sb);
 	}
 	if (err && make)
-		err = v->host && dir->mnt == v->root
+		err = super_is_host(dir->d->sb)
 			      ? hostfs_mountpoint(dir->d, name, &d)
 			      : ramfs_make(dir->d, name, S_IFDIR | 0755, NULL, &d);
 	if (err)
@@ -155,11 +162,11 @@ static int mount_layout(struct vfs *v)
 		err = mount_at(v, "proc", NULL, true, sb, root);
 	if (!err)
 		err = mount_ramfs(v, "tmpfs", "tmp", NULL, 01777, true);
-	if (!err && v->host)
+	if (!err && super_is_host(v->root->sb))
 		err = mount_ramfs(v, "sysfs", "sys", NULL, 0555, true);
-	if (!err && v->host)
+	if (!err && super_is_host(v->root->sb))
 		err = mount_ramfs(v, "tmpfs", "run", NULL, 01777, false);
-	if (!err && v->host)
+	if (!err && super_is_host(v->root->sb))
 		err = mount_ramfs(v, "tmpfs", "var", "tmp", 01777, false);
 	return err;
 }
@@ -177,7 +184,7 @@ static int mount_root(struct vfs *v)
 		fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		err = hostfs_create(v, fd, &sb, &root);
+		err = hostfs_create(v, fd, HOSTFS_OVERLAY, &sb, &root);
 	} else {
 		err = ramfs_create(v, "rootfs", 0755, &sb, &root);
 	}
@@ -276,7 +283,7 @@ static void drop_tree(struct dentry *root)
 	struct dentry *d = root;
 
 	while (d) {
-		struct dentry *child = TAILQ_FIRST(&d->children), *parent = d->parent;
+		struct dentry *child = dentry_first(d), *parent = d->parent;
 
 		if (child) {
 			d = child;
@@ -314,6 +321,9 @@ void vfs_destroy(struct kernel *k)
 		dentry_put_locked(m->root);
 		free(m);
 	}
+	SLIST_FOREACH (sb, &v->supers, all)
+		if (sb->ops->shutdown)
+			sb->ops->shutdown(sb);
 	dentry_shrink(v, 0);
 	vfs_unlock(v);
 	free(v->anon_mnt);

@@ -1,0 +1,151 @@
+/*
+ * The inside of the host-backed file systems: what fs_hostfs.c (names, inodes), fs_hostfile.c
+ * (data), fs_hostdir.c (listings), fs_overlay.c (changes that stay in memory) and fs_bind.c
+ * (changes that go to the host) share.
+ *
+ * A host inode stands for one file of the host, known by (st_dev, st_ino), as long as somebody
+ * refers to it; in an overlay also for a file that exists in memory alone. An overlay's inode is
+ * `upper` once its attributes are its own; its data follow when they are needed (`below` until
+ * then). It stays the same inode, with the same numbers, for every open file and mapping.
+ * inode->lock protects what a call may change, vfs->lock where the host has it.
+ */
+#ifndef VMBOX_LINUX_FS_HOST_H
+#define VMBOX_LINUX_FS_HOST_H
+
+#include "vfs_inode.h"
+
+#define HOSTFS_BUCKETS 8192
+
+/* The host's descriptors of a regular file, shared by its inode and its page cache. */
+struct hostfd {
+	_Atomic unsigned refs;
+	struct vfs *v;
+	int fd;                 /* readable; -1: the host lets us only write */
+	_Atomic int wfd;        /* writable, perhaps the same; -1: not opened yet */
+	_Atomic uint64_t limit; /* bytes of the file that still count; UINT64_MAX: all */
+};
+
+struct white {
+	RB_ENTRY(white) rb;
+	unsigned len;
+	char name[];
+};
+RB_HEAD(white_tree, white);
+
+struct hostfs {
+	struct super sb;
+	enum hostfs_kind kind;
+	int root_fd;
+	LIST_HEAD(, inode) table[HOSTFS_BUCKETS]; /* protected by vfs->lock */
+};
+
+struct host_inode {
+	struct inode i;
+	/* immutable: */
+	int fd; /* a directory's O_PATH descriptor; -1: no directory, or one that is not entered */
+	bool made;    /* in memory alone: the host has none */
+	dev_t dev;    /* as the guest sees it */
+	char *target; /* of a link made in memory */
+	uint64_t charge;
+	/* protected by i.lock: */
+	struct stat st; /* the host's, as last seen */
+	struct hostfd *hf;
+	_Atomic bool upper; /* i's attributes count, not st; never again false */
+	bool below;         /* upper, but the data are still the host's file */
+	bool mapped_rw;     /* fs_bind.c: mappings may have changed pages */
+	/* protected by vfs->lock: */
+	bool hashed, held;       /* held: a reference, because names of the host may lead here */
+	struct host_inode *ldir; /* no directory: where the host has it; a reference */
+	char *lname;
+	struct white_tree whites; /* names of the host that are deleted */
+};
+
+static inline struct host_inode *hi(struct inode *i)
+{
+	return container_of(i, struct host_inode, i);
+}
+
+static inline struct hostfs *hostfs_of(struct super *sb)
+{
+	return (struct hostfs *)(void *)sb;
+}
+
+/* ---- fs_hostfs.c ---- */
+
+extern const struct inode_ops hostfs_ops; /* read-only */
+const struct inode_ops *hostfs_inode_ops(enum hostfs_kind kind);
+int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
+		struct task *t, struct dentry **out);
+int host_getattr(struct inode *i, struct vfs_attr *a);
+ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size);
+int host_open(struct inode *i, struct vfs_file *f, struct task *t);
+void host_evict(struct inode *i);
+void host_free(struct inode *i);
+/* st into the inode, unless it is upper. */
+void host_set_stat(struct inode *i, const struct stat *st);
+bool host_same_file(const struct stat *a, const struct stat *b);
+/* st describes i. */
+bool host_is_inode(struct inode *i, const struct stat *st);
+/* An inode of no table yet; ino 0: of memory alone, with the next number of the super. */
+struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st);
+/* [V] The inode that st, found as `name` in dir, describes. -ESTALE: it is gone. */
+int host_get_inode(struct inode *dir, const char *name, const struct stat *st, struct inode **out);
+/* [V] Notes that the host has h as `name` in dir. -ENOMEM. */
+int host_set_place(struct host_inode *h, struct host_inode *dir, const char *name);
+/*
+ * [no lock, or V if locked] An O_PATH descriptor of the host's file of h (not a directory),
+ * reserved; -ESTALE if it is not where it was.
+ */
+int host_open_path(struct host_inode *h, bool locked);
+/* Opens again what an O_PATH descriptor stands for. A descriptor or a negative errno. */
+int host_reopen(int path_fd, int flags);
+
+/* ---- fs_hostfile.c ---- */
+
+/* Counts a host descriptor. 0 or -ENFILE. */
+int hostfd_reserve(struct vfs *v);
+void hostfd_release(struct vfs *v);
+/* [no lock] The same; gives up cached names for it if need be. */
+int hostfd_reserve_shrink(struct vfs *v);
+/* fd (readable) and wfd (-1, or writable, perhaps the same): reserved each, taken over, also on
+ * failure. NULL: no memory. */
+struct hostfd *hostfd_create(struct vfs *v, int fd, int wfd);
+struct hostfd *hostfd_get(struct hostfd *hf);
+void hostfd_put(struct hostfd *hf);
+/* Nothing past `size` counts from here on. */
+void hostfd_limit(struct hostfd *hf, uint64_t size);
+/* [no lock] h->hf is there: readable, or as the host permits. -ESTALE, -EACCES, -ENFILE, ... */
+int hostfile_need(struct host_inode *h);
+/* i->lock held: the page cache over h->hf. NULL: no memory. */
+struct memobj *hostfile_obj(struct host_inode *h);
+extern const struct vfs_file_ops hostfile_ops;
+ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+		      struct call *c);
+int64_t hostfile_lseek(struct file *f, int64_t off, int whence);
+struct memobj *hostfile_mmap(struct file *f, int *err);
+/* The host object is procfs or one of its kind, which no guest may reach. */
+bool host_fs_forbidden(int fd);
+
+/* ---- fs_hostdir.c ---- */
+
+/* getdents64(2) with errno. */
+long host_getdents(int fd, void *buf, size_t size);
+int host_open_dir(struct inode *i, struct vfs_file *f);
+int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
+
+/* ---- fs_overlay.c ---- */
+
+extern const struct inode_ops overlay_ops;
+int overlay_open(struct inode *i, struct vfs_file *f);
+/* [V] The name is deleted in dir. */
+bool overlay_is_white(struct host_inode *dir, const char *name, size_t len);
+void overlay_free_whites(struct host_inode *h);
+/* [V] A directory in memory, for a mount; whatever kind the super is. */
+int overlay_mkdir(struct dentry *dir, const char *name, struct dentry **out);
+
+/* ---- fs_bind.c ---- */
+
+extern const struct inode_ops bind_ops;
+int bind_open(struct inode *i, struct vfs_file *f);
+
+#endif
