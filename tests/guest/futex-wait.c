@@ -21,11 +21,12 @@ static void ping_pong(void)
 	pid_t pid = fork_ok();
 
 	for (uint32_t turn = pid ? 0 : 1; turn < 2000; turn += 2) {
-		while (*w != turn)
-			if (futex(w, F_WAIT, *w, NULL, NULL, 0) < 0)
+		uint32_t seen;
+
+		/* What is compared is what was looked at: the other may change it in between. */
+		while ((seen = *w) != turn)
+			if (futex(w, F_WAIT, seen, NULL, NULL, 0) < 0)
 				CHECK_EQ(errno, EAGAIN);
-			else if (*w == turn)
-				break;
 		*w = turn + 1;
 		futex(w, F_WAKE, 1, NULL, NULL, 0);
 	}

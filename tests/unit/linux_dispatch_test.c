@@ -220,6 +220,7 @@ static void test_limits(void **state)
 	(void)state;
 	fake_kernel_init(&f, false);
 	f.p.cred.uid = f.p.cred.euid = f.p.cred.suid = 5;
+	cred_init_caps(&f.p.cred);
 	fake_put(&f, FAKE_BASE, bad, sizeof(bad));
 	fake_put(&f, FAKE_BASE + 16, good, sizeof(good));
 	assert_int_equal(fake_run(&f, ROW_setrlimit, RLIMIT_CPU, FAKE_BASE), -EINVAL);
@@ -288,6 +289,7 @@ static void test_sched_and_prctl(void **state)
 	(void)state;
 	fake_kernel_init(&f, false);
 	f.p.cred.uid = f.p.cred.euid = 5;
+	cred_init_caps(&f.p.cred);
 	assert_int_equal(fake_run(&f, ROW_sched_getaffinity, 0, 128, FAKE_BASE), 8);
 	copy_from_guest(f.p.mm, &mask, gva(FAKE_BASE), sizeof(mask));
 	assert_int_equal(mask, 1);

@@ -74,6 +74,7 @@ static inline void fake_kernel_init(struct fake_kernel *f, bool trace)
 	f->p.pid = (uint32_t)registry_create_process(f->k.registry, 0);
 	registry_set_owner(f->k.registry, f->p.pid, &f->p);
 	f->p.life = LIFE_RUNNING;
+	cred_init_caps(&f->p.cred);
 	f->p.files = fdtable_create(64);
 	assert_int_equal(mm_create(f->m.gm, &f->p.mm), 0);
 	assert_int_equal(fake_map(f->p.mm, FAKE_BASE, 1, RW, NULL, 0), 0);

@@ -179,6 +179,7 @@ static inline void vt_user(struct vfs_test *t, uint32_t uid, uint32_t gid)
 
 	c->uid = c->euid = c->suid = c->fsuid = uid;
 	c->gid = c->egid = c->sgid = c->fsgid = gid;
+	cred_init_caps(c);
 }
 
 #endif

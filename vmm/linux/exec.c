@@ -145,6 +145,7 @@ static void commit_identity(struct exec *e)
 	p->env_end = e->env_end;
 	p->dumpable = true;
 	p->attr.keepcaps = false;
+	cred_exec_caps(&p->cred);
 	set_comm(e->t, e->filename);
 	pthread_mutex_unlock(&p->lock);
 	if (old)

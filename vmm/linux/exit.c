@@ -108,8 +108,7 @@ static void child_info_locked(struct process *p, int why, int status, struct sig
 	info->si_signo = SIGCHLD;
 	info->si_code = why;
 	info->u.chld.pid = (int32_t)p->pid;
-	/* uid never changes while p is a zombie, and a torn value cannot be: one word. */
-	info->u.chld.uid = p->cred.uid;
+	info->u.chld.uid = process_uid(p);
 	info->u.chld.status = status;
 	process_times_locked(p, &times);
 	info->u.chld.utime = times.utime / (1000000000 / USER_HZ);

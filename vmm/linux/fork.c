@@ -18,6 +18,7 @@
 #include "sys_fs.h"
 #include "syscalls.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -39,7 +40,7 @@
 
 /* ---- checks, in Linux's order (kernel_clone, copy_process) ---- */
 
-static int check_flags(const struct task *t, const struct clone_args_k *a)
+static int check_flags(struct task *t, const struct clone_args_k *a)
 {
 	uint64_t f = a->flags;
 
@@ -65,29 +66,30 @@ static int check_flags(const struct task *t, const struct clone_args_k *a)
 	if (f & CLONE_THREAD && f & CLONE_VFORK)
 		return -EINVAL;
 	if (f & CLONE_NAMESPACES)
-		return t->p->cred.euid ? -EPERM : -EINVAL;
+		return task_euid(t) ? -EPERM : -EINVAL;
 	return 0;
 }
 
 /* RLIMIT_NPROC counts the user's tasks; root's are not limited. Nobody gets more than the machine
  * bears. */
-static int check_nproc(const struct task *t)
+static int check_nproc(struct task *t)
 {
 	struct kernel *k = t->k;
-	uint32_t uid = t->p->cred.uid;
+	struct cred me;
 	uint64_t limit, n = 0;
 	struct process *q;
 
+	process_cred(t->p, &me);
 	pthread_mutex_lock(&t->p->lock);
 	limit = t->p->rlim[RLIMIT_NPROC].rlim_cur;
 	pthread_mutex_unlock(&t->p->lock);
 	if (k->cfg.mem_limit && atomic_load(&k->ntasks) >= kernel_threads_max(k))
 		return -EAGAIN;
-	if (atomic_load(&k->ntasks) < limit || uid == 0 || t->p->cred.euid == 0)
+	if (atomic_load(&k->ntasks) < limit || me.uid == 0 || cred_capable(&me, CAP_SYS_RESOURCE))
 		return 0;
 	pthread_mutex_lock(&k->tree_lock);
 	TAILQ_FOREACH (q, &k->processes, all)
-		if (q->cred.uid == uid)
+		if (process_uid(q) == me.uid)
 			n += q->ntasks ? q->ntasks : 1;
 	pthread_mutex_unlock(&k->tree_lock);
 	return n < limit ? 0 : -EAGAIN;
@@ -450,7 +452,7 @@ long sys_clone3(struct task *t, struct call *c)
 	if (abi.set_tid_size)
 		return -EPERM;
 	if (abi.flags & CLONE_NEWTIME_K)
-		return t->p->cred.euid ? -EPERM : -EINVAL;
+		return task_euid(t) ? -EPERM : -EINVAL;
 	a.flags = abi.flags;
 	a.exit_signal = (int)abi.exit_signal;
 	a.child_tid = abi.child_tid;

@@ -140,9 +140,7 @@ static bool may_look(const struct proc_ctx *ctx)
 	if (!ctx->p || !ctx->reader || ctx->reader->p == ctx->p)
 		return true;
 	task_cred(ctx->reader, &me);
-	pthread_mutex_lock(&ctx->p->lock);
-	it = ctx->p->cred;
-	pthread_mutex_unlock(&ctx->p->lock);
+	process_cred(ctx->p, &it);
 	return !me.fsuid || (me.fsuid == it.uid && me.fsuid == it.euid && me.fsuid == it.suid &&
 			     me.fsgid == it.gid && me.fsgid == it.egid && me.fsgid == it.sgid);
 }

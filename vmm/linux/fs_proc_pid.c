@@ -175,6 +175,11 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
 	proc_printf(b, "\nThreads:\t%u\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", s.threads,
 		    (unsigned long long)s.sig_pending, (unsigned long long)s.sig_blocked);
+	proc_printf(b, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n",
+		    (unsigned long long)s.cred.cap_inh, (unsigned long long)s.cred.cap_perm,
+		    (unsigned long long)s.cred.cap_eff);
+	proc_printf(b, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+		    (unsigned long long)s.cred.cap_bset, 0ULL);
 	return 0;
 }
 

@@ -99,7 +99,7 @@ static int signal_info(struct task *t, struct process *p, struct call *c, struct
 		info->si_signo = sig;
 		info->si_code = SI_USER;
 		info->u.rt.pid = (int32_t)t->p->pid;
-		info->u.rt.uid = t->p->cred.uid;
+		info->u.rt.uid = process_uid(t->p);
 		return 0;
 	}
 	if (copy_from_guest(task_mm(t), info, gva(c->args[2]), sizeof(*info)))
@@ -156,11 +156,11 @@ static bool may_take(struct task *t, struct process *p)
 	if (p == t->p)
 		return true;
 	task_cred(t, &mine);
+	process_cred(p, &theirs);
 	pthread_mutex_lock(&p->lock);
-	theirs = p->cred;
 	dumpable = p->dumpable;
 	pthread_mutex_unlock(&p->lock);
-	if (task_capable(t))
+	if (!mine.euid)
 		return true;
 	return dumpable && mine.uid == theirs.uid && mine.uid == theirs.euid &&
 	       mine.uid == theirs.suid && mine.gid == theirs.gid && mine.gid == theirs.egid &&

@@ -165,10 +165,28 @@ static void process_init_first(struct process *p)
 	c->ngroups = cfg->ngroups < NGROUPS ? cfg->ngroups : NGROUPS;
 	if (c->ngroups)
 		memcpy(c->groups, cfg->groups, c->ngroups * sizeof(c->groups[0]));
+	cred_init_caps(c);
 	limits_from_host(p);
 	p->dumpable = true;
 	p->attr.timerslack = 50000;
 	p->exit_signal = SIGCHLD;
+}
+
+void process_cred(struct process *p, struct cred *c)
+{
+	pthread_mutex_lock(&p->lock);
+	*c = p->cred;
+	pthread_mutex_unlock(&p->lock);
+}
+
+uint32_t process_uid(struct process *p)
+{
+	uint32_t uid;
+
+	pthread_mutex_lock(&p->lock);
+	uid = p->cred.uid;
+	pthread_mutex_unlock(&p->lock);
+	return uid;
 }
 
 /* 0, or -ENOMEM. */

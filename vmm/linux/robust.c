@@ -256,30 +256,21 @@ static bool may_read(const struct cred *c, const struct cred *o)
 				c->gid == o->egid && c->gid == o->sgid && c->gid == o->gid);
 }
 
-static struct task *find_task_locked(struct kernel *k, uint32_t tid)
-{
-	struct process *q;
-	struct task *o;
-
-	TAILQ_FOREACH (q, &k->processes, all)
-		TAILQ_FOREACH (o, &q->tasks, thread)
-			if (o->tid == tid)
-				return o;
-	return NULL;
-}
-
 /* The list of task tid (0: t itself): the only one (index < 0), or one of several. 0, -ESRCH,
  * -EPERM. */
 static int read_head(struct task *t, int tid, int index, uint64_t *head)
 {
 	struct kernel *k = t->k;
+	struct cred mine, theirs;
 	struct task *o;
 	int r = -ESRCH;
 
+	process_cred(t->p, &mine);
 	pthread_mutex_lock(&k->tree_lock);
-	o = tid ? find_task_locked(k, (uint32_t)tid) : t;
+	o = tid ? task_find_locked(k, (uint32_t)tid) : t;
 	if (o) {
-		r = o->p == t->p || may_read(&t->p->cred, &o->p->cred) ? 0 : -EPERM;
+		process_cred(o->p, &theirs);
+		r = o->p == t->p || may_read(&mine, &theirs) ? 0 : -EPERM;
 		*head = index < 0 ? o->robust_list : o->robust_lists2[index];
 	}
 	pthread_mutex_unlock(&k->tree_lock);

@@ -16,6 +16,7 @@
 #include "robust_unlock.h"
 #include "trace.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -581,11 +582,15 @@ enum signal_next signal_deliver(struct task *t, bool in_call, long result)
 
 int signal_check_permission_locked(struct process *by, struct process *p, int sig)
 {
-	const struct cred *c = &by->cred, *o = &p->cred;
+	struct cred c, o;
 
-	if (by == p || c->euid == 0)
+	if (by == p)
 		return 0;
-	if (c->euid == o->suid || c->euid == o->uid || c->uid == o->suid || c->uid == o->uid)
+	process_cred(by, &c);
+	process_cred(p, &o);
+	if (cred_capable(&c, CAP_KILL))
+		return 0;
+	if (c.euid == o.suid || c.euid == o.uid || c.uid == o.suid || c.uid == o.uid)
 		return 0;
 	if (sig == SIGCONT && by->sid == p->sid)
 		return 0;

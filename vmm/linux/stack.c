@@ -55,8 +55,9 @@ static void fill_auxv(struct exec *e, struct auxv *v, uint64_t random, uint64_t 
 		      uint64_t platform)
 {
 	const struct kernel_config *cfg = &e->k->cfg;
-	const struct cred *cr = &e->t->p->cred;
+	struct cred cr;
 
+	process_cred(e->t->p, &cr);
 	if (e->vdso)
 		aux(v, AT_SYSINFO_EHDR, e->vdso);
 	v->n += arch_auxv(e->k, &v->e[v->n]);
@@ -69,10 +70,10 @@ static void fill_auxv(struct exec *e, struct auxv *v, uint64_t random, uint64_t 
 	aux(v, AT_BASE, e->interp_base);
 	aux(v, AT_FLAGS, 0);
 	aux(v, AT_ENTRY, e->img.eh.e_entry + e->bias);
-	aux(v, AT_UID, cr->uid);
-	aux(v, AT_EUID, cr->euid);
-	aux(v, AT_GID, cr->gid);
-	aux(v, AT_EGID, cr->egid);
+	aux(v, AT_UID, cr.uid);
+	aux(v, AT_EUID, cr.euid);
+	aux(v, AT_GID, cr.gid);
+	aux(v, AT_EGID, cr.egid);
 	aux(v, AT_SECURE, 0);
 	aux(v, AT_RANDOM, random);
 	aux(v, AT_HWCAP2, cfg->hwcap2);

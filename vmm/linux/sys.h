@@ -36,12 +36,10 @@ int64_t process_cpu_time(struct process *p, struct task *self);
  */
 struct process *process_by_arg(struct task *t, int pid);
 
-/* uid 0 in the guest: everything that capable() would allow there is allowed, bounded by what the
- * VMM itself may. */
-bool task_capable(struct task *t);
-
-/* Capabilities of the guest's uid 0: what an ordinary container's root has. */
-extern const uint64_t caps_of_root;
+/* capable(CAP_*): towards the guest's objects, bounded by what the VMM itself may. Takes p->lock. */
+bool task_capable(struct task *t, unsigned cap);
+/* The caller's effective uid. Takes p->lock. */
+uint32_t task_euid(struct task *t);
 
 /* uname(2): what this personality calls itself; /proc agrees. */
 #define KERNEL_RELEASE "6.12.0"

@@ -3,7 +3,8 @@
  *
  * A guest's ids are the guest's own affair: uid 0 inside may change them at will, and has towards
  * the guest's objects what a container's root has; none of it reaches the host, where vmbox stays
- * its invoker. Identities change only by the owner, under process->lock.
+ * its invoker. They are the process's: a look at them and the change that it allows are one step
+ * under process->lock, for other threads may be at it, too.
  */
 #include "sys.h"
 #include "syscalls.h"
@@ -14,15 +15,32 @@
 #define KEEP UINT32_MAX /* -1: leave this one */
 
 /* What root has in an ordinary container: no administration of the machine. */
-const uint64_t caps_of_root = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER |
-			      1ULL << CAP_FSETID | 1ULL << CAP_KILL | 1ULL << CAP_SETGID |
-			      1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP | 1ULL << CAP_SYS_CHROOT |
-			      1ULL << CAP_MKNOD | 1ULL << CAP_SETFCAP | 1ULL << CAP_IPC_LOCK |
-			      1ULL << CAP_SYS_NICE | 1ULL << CAP_SYS_RESOURCE;
+#define ROOT_CAPS                                                                                  \
+	(1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER | 1ULL << CAP_FSETID |  \
+	 1ULL << CAP_KILL | 1ULL << CAP_SETGID | 1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP |        \
+	 1ULL << CAP_SYS_CHROOT | 1ULL << CAP_MKNOD | 1ULL << CAP_SETFCAP | 1ULL << CAP_IPC_LOCK | \
+	 1ULL << CAP_SYS_NICE | 1ULL << CAP_SYS_RESOURCE)
+/* Those of ROOT_CAPS that go with the file-system uid. */
+#define FS_CAPS                                                                                    \
+	(1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER | 1ULL << CAP_FSETID |  \
+	 1ULL << CAP_MKNOD)
+/* CAP_CHECKPOINT_RESTORE: the last of 6.12. Older headers do not know it. */
+#define CAP_LAST 40
 
-bool task_capable(struct task *t)
+bool task_capable(struct task *t, unsigned cap)
 {
-	return t->p->cred.euid == 0;
+	struct cred c;
+
+	process_cred(t->p, &c);
+	return cred_capable(&c, cap);
+}
+
+uint32_t task_euid(struct task *t)
+{
+	struct cred c;
+
+	process_cred(t->p, &c);
+	return c.euid;
 }
 
 struct process *process_by_arg(struct task *t, int pid)
@@ -46,8 +64,11 @@ struct process *process_by_arg(struct task *t, int pid)
 #define GETTER(name, field)                                                                        \
 	long sys_##name(struct task *t, struct call *c)                                            \
 	{                                                                                          \
+		struct cred cr;                                                                    \
+                                                                                                   \
 		(void)c;                                                                           \
-		return (long)t->p->cred.field;                                                     \
+		process_cred(t->p, &cr);                                                           \
+		return (long)cr.field;                                                             \
 	}
 GETTER(getuid, uid)
 GETTER(geteuid, euid)
@@ -74,89 +95,145 @@ static struct ids group_ids(const struct cred *cr)
 	return (struct ids){cr->gid, cr->egid, cr->sgid, cr->fsgid};
 }
 
-static void commit(struct task *t, bool user, struct ids i)
-{
-	struct cred *cr = &t->p->cred;
+/*
+ * Credentials that were looked at, changed and are now to be the process's, in one step with the
+ * look: p->lock is held since change_begin().
+ */
+struct change {
+	struct process *p;
+	struct cred *cr;
+	bool user;
+	struct ids i, old;
+};
 
-	pthread_mutex_lock(&t->p->lock);
-	if (user) {
-		cr->uid = i.r;
-		cr->euid = i.e;
-		cr->suid = i.s;
-		cr->fsuid = i.fs;
-	} else {
-		cr->gid = i.r;
-		cr->egid = i.e;
-		cr->sgid = i.s;
-		cr->fsgid = i.fs;
+static void change_begin(struct change *ch, struct task *t, bool user)
+{
+	ch->p = t->p;
+	ch->cr = &t->p->cred;
+	ch->user = user;
+	pthread_mutex_lock(&ch->p->lock);
+	ch->i = ch->old = user ? user_ids(ch->cr) : group_ids(ch->cr);
+}
+
+static bool change_privileged(const struct change *ch)
+{
+	return cred_capable(ch->cr, ch->user ? CAP_SETUID : CAP_SETGID);
+}
+
+/* cap_emulate_setxuid() and its kin. */
+static void change_caps(struct change *ch)
+{
+	const struct ids *o = &ch->old, *n = &ch->i;
+	struct cred *cr = ch->cr;
+
+	if ((!o->r || !o->e || !o->s) && n->r && n->e && n->s) {
+		if (!ch->p->attr.keepcaps)
+			cr->cap_perm = 0;
+		cr->cap_eff = 0;
 	}
-	pthread_mutex_unlock(&t->p->lock);
+	if (!o->e && n->e)
+		cr->cap_eff = 0;
+	if (o->e && !n->e)
+		cr->cap_eff = cr->cap_perm;
+}
+
+static long change_end(struct change *ch, long r)
+{
+	struct cred *cr = ch->cr;
+	const struct ids *i = &ch->i;
+
+	if (r == 0 && ch->user) {
+		cr->uid = i->r;
+		cr->euid = i->e;
+		cr->suid = i->s;
+		cr->fsuid = i->fs;
+		change_caps(ch);
+	} else if (r == 0) {
+		cr->gid = i->r;
+		cr->egid = i->e;
+		cr->sgid = i->s;
+		cr->fsgid = i->fs;
+	}
+	pthread_mutex_unlock(&ch->p->lock);
+	return r;
 }
 
 static long set_id(struct task *t, uint32_t id, bool user)
 {
-	struct ids i = user ? user_ids(&t->p->cred) : group_ids(&t->p->cred);
+	struct change ch;
+	struct ids *i = &ch.i;
+	long r = 0;
 
 	if (id == KEEP)
 		return -EINVAL;
-	if (task_capable(t))
-		i.r = i.s = id;
-	else if (id != i.r && id != i.s)
-		return -EPERM;
-	i.e = i.fs = id;
-	commit(t, user, i);
-	return 0;
+	change_begin(&ch, t, user);
+	if (change_privileged(&ch))
+		i->r = i->s = id;
+	else if (id != i->r && id != i->s)
+		r = -EPERM;
+	i->e = i->fs = id;
+	return change_end(&ch, r);
 }
 
 static long set_re(struct task *t, uint32_t r, uint32_t e, bool user)
 {
-	struct ids i = user ? user_ids(&t->p->cred) : group_ids(&t->p->cred), old = i;
+	struct change ch;
+	struct ids *i = &ch.i;
 
-	if (!task_capable(t)) {
-		if (r != KEEP && r != i.r && r != i.e)
-			return -EPERM;
-		if (!among(e, i.r, i.e, i.s))
-			return -EPERM;
-	}
+	change_begin(&ch, t, user);
+	if (!change_privileged(&ch) && ((r != KEEP && r != i->r && r != i->e) ||
+					!among(e, i->r, i->e, i->s)))
+		return change_end(&ch, -EPERM);
 	if (r != KEEP)
-		i.r = r;
+		i->r = r;
 	if (e != KEEP)
-		i.e = e;
-	if (r != KEEP || (e != KEEP && e != old.r))
-		i.s = i.e;
-	i.fs = i.e;
-	commit(t, user, i);
-	return 0;
+		i->e = e;
+	if (r != KEEP || (e != KEEP && e != ch.old.r))
+		i->s = i->e;
+	i->fs = i->e;
+	return change_end(&ch, 0);
 }
 
 static long set_res(struct task *t, uint32_t r, uint32_t e, uint32_t s, bool user)
 {
-	struct ids i = user ? user_ids(&t->p->cred) : group_ids(&t->p->cred);
+	struct change ch;
+	struct ids *i = &ch.i;
 
-	if (!task_capable(t) &&
-	    (!among(r, i.r, i.e, i.s) || !among(e, i.r, i.e, i.s) || !among(s, i.r, i.e, i.s)))
-		return -EPERM;
+	change_begin(&ch, t, user);
+	if (!change_privileged(&ch) && (!among(r, i->r, i->e, i->s) ||
+					!among(e, i->r, i->e, i->s) || !among(s, i->r, i->e, i->s)))
+		return change_end(&ch, -EPERM);
 	if (r != KEEP)
-		i.r = r;
+		i->r = r;
 	if (e != KEEP)
-		i.e = e;
+		i->e = e;
 	if (s != KEEP)
-		i.s = s;
-	i.fs = i.e;
-	commit(t, user, i);
-	return 0;
+		i->s = s;
+	i->fs = i->e;
+	return change_end(&ch, 0);
 }
 
 /* Returns the old one whether it was changed or not: setfsuid(2). */
 static long set_fs(struct task *t, uint32_t id, bool user)
 {
-	struct ids i = user ? user_ids(&t->p->cred) : group_ids(&t->p->cred), old = i;
+	struct cred *cr = &t->p->cred;
+	struct change ch;
 
-	if (id == KEEP || (!task_capable(t) && !among(id, i.r, i.e, i.s) && id != i.fs))
-		return (long)old.fs;
-	i.fs = id;
-	commit(t, user, i);
-	return (long)old.fs;
+	change_begin(&ch, t, user);
+	if (id != KEEP && (change_privileged(&ch) || among(id, ch.i.r, ch.i.e, ch.i.s) ||
+			   id == ch.i.fs)) {
+		if (user) {
+			cr->fsuid = id;
+			if (!ch.old.fs && id)
+				cr->cap_eff &= ~FS_CAPS;
+			if (ch.old.fs && !id)
+				cr->cap_eff |= cr->cap_perm & FS_CAPS;
+		} else {
+			cr->fsgid = id;
+		}
+	}
+	pthread_mutex_unlock(&ch.p->lock);
+	return (long)ch.old.fs;
 }
 
 static long get_res(struct task *t, struct call *c, struct ids i)
@@ -204,12 +281,18 @@ long sys_setresgid(struct task *t, struct call *c)
 
 long sys_getresuid(struct task *t, struct call *c)
 {
-	return get_res(t, c, user_ids(&t->p->cred));
+	struct cred cr;
+
+	process_cred(t->p, &cr);
+	return get_res(t, c, user_ids(&cr));
 }
 
 long sys_getresgid(struct task *t, struct call *c)
 {
-	return get_res(t, c, group_ids(&t->p->cred));
+	struct cred cr;
+
+	process_cred(t->p, &cr);
+	return get_res(t, c, group_ids(&cr));
 }
 
 long sys_setfsuid(struct task *t, struct call *c)
@@ -224,19 +307,20 @@ long sys_setfsgid(struct task *t, struct call *c)
 
 long sys_getgroups(struct task *t, struct call *c)
 {
-	const struct cred *cr = &t->p->cred;
 	int size = (int)c->args[0];
+	struct cred cr;
 
 	if (size < 0)
 		return -EINVAL;
+	process_cred(t->p, &cr);
 	if (size == 0)
-		return cr->ngroups;
-	if ((unsigned)size < cr->ngroups)
+		return cr.ngroups;
+	if ((unsigned)size < cr.ngroups)
 		return -EINVAL;
-	if (copy_to_guest(task_mm(t), gva(c->args[1]), cr->groups,
-			  cr->ngroups * sizeof(cr->groups[0])) < 0)
+	if (copy_to_guest(task_mm(t), gva(c->args[1]), cr.groups,
+			  cr.ngroups * sizeof(cr.groups[0])) < 0)
 		return -EFAULT;
-	return cr->ngroups;
+	return cr.ngroups;
 }
 
 long sys_setgroups(struct task *t, struct call *c)
@@ -244,7 +328,7 @@ long sys_setgroups(struct task *t, struct call *c)
 	unsigned n = (unsigned)c->args[0];
 	uint32_t groups[NGROUPS];
 
-	if (!task_capable(t))
+	if (!task_capable(t, CAP_SETGID))
 		return -EPERM;
 	if (n > NGROUPS)
 		return -EINVAL;
@@ -257,16 +341,46 @@ long sys_setgroups(struct task *t, struct call *c)
 	return 0;
 }
 
-/* ---- capabilities: those of the effective uid, never others ---- */
+/* ---- capabilities ---- */
 
-static uint64_t process_caps(struct process *p)
+void cred_init_caps(struct cred *c)
 {
-	uint64_t caps;
+	c->cap_bset = ROOT_CAPS;
+	c->cap_inh = 0;
+	c->cap_perm = c->cap_eff = c->euid == 0 ? ROOT_CAPS : 0;
+}
 
-	pthread_mutex_lock(&p->lock);
-	caps = p->cred.euid == 0 ? caps_of_root : 0;
-	pthread_mutex_unlock(&p->lock);
-	return caps;
+void cred_exec_caps(struct cred *c)
+{
+	bool root = c->uid == 0 || c->euid == 0;
+
+	c->cap_perm = root ? c->cap_bset | c->cap_inh : 0;
+	c->cap_eff = c->euid == 0 ? c->cap_perm : 0;
+}
+
+void cred_real_ids(struct cred *c)
+{
+	c->fsuid = c->uid;
+	c->fsgid = c->gid;
+	c->cap_eff = c->uid == 0 ? c->cap_perm : 0;
+}
+
+long cred_bounding(struct task *t, uint64_t cap, bool drop)
+{
+	struct cred *cr = &t->p->cred;
+	long r = 0;
+
+	pthread_mutex_lock(&t->p->lock);
+	if (drop && !cred_capable(cr, CAP_SETPCAP))
+		r = -EPERM;
+	else if (cap > CAP_LAST)
+		r = -EINVAL;
+	else if (!drop)
+		r = cr->cap_bset >> cap & 1;
+	else
+		cr->cap_bset &= ~(1ULL << cap);
+	pthread_mutex_unlock(&t->p->lock);
+	return r;
 }
 
 /* Reads the header and tells how many 32-bit sets follow. An unknown version: the kernel's is
@@ -293,7 +407,7 @@ long sys_capget(struct task *t, struct call *c)
 	struct __user_cap_data_struct data[2];
 	struct __user_cap_header_struct h;
 	struct process *p;
-	uint64_t caps;
+	struct cred cr;
 	int n = cap_header(t, c->args[0], &h);
 
 	if (n == -EINVAL && !c->args[1])
@@ -305,26 +419,40 @@ long sys_capget(struct task *t, struct call *c)
 	p = process_by_arg(t, h.pid);
 	if (!p)
 		return -ESRCH;
-	caps = process_caps(p);
+	process_cred(p, &cr);
 	process_put(p);
 	memset(data, 0, sizeof(data));
-	for (int i = 0; i < n; i++)
-		data[i].effective = data[i].permitted = (uint32_t)(caps >> (32 * i));
+	for (int i = 0; i < n; i++) {
+		data[i].effective = (uint32_t)(cr.cap_eff >> (32 * i));
+		data[i].permitted = (uint32_t)(cr.cap_perm >> (32 * i));
+		data[i].inheritable = (uint32_t)(cr.cap_inh >> (32 * i));
+	}
 	if (!c->args[1])
 		return 0;
 	return copy_to_guest(task_mm(t), gva(c->args[1]), data, (size_t)n * sizeof(data[0]));
 }
 
-/*
- * Capabilities follow the effective uid here and cannot be given up one by one: what changes
- * nothing is granted, what would raise them is EPERM as on Linux, and so is what would lower them.
- */
+/* cap_capset(): what is given up stays given up. */
+static int change_sets(struct cred *cr, uint64_t eff, uint64_t perm, uint64_t inh)
+{
+	if (!cred_capable(cr, CAP_SETPCAP) && inh & ~(cr->cap_inh | cr->cap_perm))
+		return -EPERM;
+	if (inh & ~(cr->cap_inh | cr->cap_bset))
+		return -EPERM;
+	if (perm & ~cr->cap_perm || eff & ~perm)
+		return -EPERM;
+	cr->cap_eff = eff;
+	cr->cap_perm = perm;
+	cr->cap_inh = inh;
+	return 0;
+}
+
 long sys_capset(struct task *t, struct call *c)
 {
 	struct __user_cap_data_struct data[2];
 	struct __user_cap_header_struct h;
-	uint64_t caps = process_caps(t->p), eff = 0, perm = 0;
-	int n = cap_header(t, c->args[0], &h);
+	uint64_t eff = 0, perm = 0, inh = 0, known = (1ULL << (CAP_LAST + 1)) - 1;
+	int n = cap_header(t, c->args[0], &h), r;
 
 	if (n < 0)
 		return n;
@@ -335,8 +463,10 @@ long sys_capset(struct task *t, struct call *c)
 	for (int i = 0; i < n; i++) {
 		eff |= (uint64_t)data[i].effective << (32 * i);
 		perm |= (uint64_t)data[i].permitted << (32 * i);
-		if (data[i].inheritable)
-			return -EPERM;
+		inh |= (uint64_t)data[i].inheritable << (32 * i);
 	}
-	return eff == caps && perm == caps ? 0 : -EPERM;
+	pthread_mutex_lock(&t->p->lock);
+	r = change_sets(&t->p->cred, eff & known, perm & known, inh & known);
+	pthread_mutex_unlock(&t->p->lock);
+	return r;
 }

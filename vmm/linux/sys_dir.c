@@ -5,6 +5,7 @@
  */
 #include "sys_fs.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,7 +74,7 @@ static long set_dir(struct task *t, struct path *p, bool root)
 
 	task_cred(t, &cred);
 	err = inode_permission(p->d->inode, &cred, MAY_EXEC);
-	if (!err && root && !task_capable(t))
+	if (!err && root && !cred_capable(&cred, CAP_SYS_CHROOT))
 		err = -EPERM;
 	if (err) {
 		path_put(p);

@@ -15,7 +15,7 @@ static void info_kill(struct task *t, int sig, int code, struct siginfo_k *info)
 	info->si_signo = sig;
 	info->si_code = code;
 	info->u.rt.pid = (int32_t)t->p->pid;
-	info->u.rt.uid = t->p->cred.uid;
+	info->u.rt.uid = process_uid(t->p);
 }
 
 /* tree_lock held. sig 0 only checks. Linux's order: permission comes with the check of the number.

@@ -8,6 +8,7 @@
 #include "syscalls.h"
 #include "vfs.h"
 
+#include <linux/capability.h>
 #include <sys/mman.h>
 
 #ifndef MADV_POPULATE_READ
@@ -177,7 +178,7 @@ long sys_msync(struct task *t, struct call *c)
 
 static uint64_t lock_limit(struct task *t)
 {
-	return task_capable(t) ? UINT64_MAX : t->p->rlim[RLIMIT_MEMLOCK].rlim_cur;
+	return task_capable(t, CAP_IPC_LOCK) ? UINT64_MAX : t->p->rlim[RLIMIT_MEMLOCK].rlim_cur;
 }
 
 long sys_mlock(struct task *t, struct call *c)

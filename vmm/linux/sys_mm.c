@@ -6,6 +6,7 @@
 #include "syscalls.h"
 #include "vfs.h"
 
+#include <linux/capability.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -178,10 +179,12 @@ long sys_mmap(struct task *t, struct call *c)
 	r = check_range(task_mm(t), flags, off, &m);
 	if (r < 0)
 		return r;
-	if ((flags & MAP_LOCKED) && t->p->rlim[RLIMIT_MEMLOCK].rlim_cur == 0 && !task_capable(t))
-		return -EPERM;
-	if ((flags & MAP_LOCKED) && m.len > t->p->rlim[RLIMIT_MEMLOCK].rlim_cur && !task_capable(t))
-		return -EAGAIN;
+	if ((flags & MAP_LOCKED) && !task_capable(t, CAP_IPC_LOCK)) {
+		if (t->p->rlim[RLIMIT_MEMLOCK].rlim_cur == 0)
+			return -EPERM;
+		if (m.len > t->p->rlim[RLIMIT_MEMLOCK].rlim_cur)
+			return -EAGAIN;
+	}
 	if (flags & MAP_NORESERVE)
 		m.flags |= VMA_NORESERVE;
 	if (flags & MAP_ANONYMOUS)

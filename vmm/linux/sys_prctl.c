@@ -141,7 +141,9 @@ long sys_prctl(struct task *t, struct call *c)
 	case PR_SET_TIMING:
 		return a[1] == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
 	case PR_CAPBSET_READ:
-		return a[1] > CAP_LAST ? -EINVAL : (long)(caps_of_root >> a[1] & 1);
+		return cred_bounding(t, a[1], false);
+	case PR_CAPBSET_DROP:
+		return cred_bounding(t, a[1], true);
 	case PR_FUTEX_HASH_K:
 		return futex_prctl(t, a);
 	case PR_CAP_AMBIENT:

@@ -5,6 +5,7 @@
 #include "sys.h"
 #include "syscalls.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
 
@@ -34,15 +35,14 @@ static long on_task(struct task *t, int tid,
 
 static bool may_schedule(struct task *self, struct task *other)
 {
-	uint32_t uid, euid;
+	struct cred mine, theirs;
 
-	if (self->p == other->p || task_capable(self))
+	if (self->p == other->p)
 		return true;
-	pthread_mutex_lock(&other->p->lock);
-	uid = other->p->cred.uid;
-	euid = other->p->cred.euid;
-	pthread_mutex_unlock(&other->p->lock);
-	return self->p->cred.euid == uid || self->p->cred.euid == euid;
+	process_cred(self->p, &mine);
+	process_cred(other->p, &theirs);
+	return cred_capable(&mine, CAP_SYS_NICE) || mine.euid == theirs.uid ||
+	       mine.euid == theirs.euid;
 }
 
 /* ---- affinity ---- */
@@ -130,10 +130,22 @@ struct policy {
 	int prio;
 };
 
+static long get_policy(struct task *self, struct task *t, void *arg)
+{
+	int policy;
+
+	(void)self;
+	(void)arg;
+	pthread_mutex_lock(&t->p->lock);
+	policy = t->p->attr.sched_policy;
+	pthread_mutex_unlock(&t->p->lock);
+	return policy;
+}
+
 static long set_policy(struct task *self, struct task *t, void *arg)
 {
 	struct policy *want = arg;
-	int policy = want->policy < 0 ? t->p->attr.sched_policy : want->policy;
+	int policy = want->policy < 0 ? (int)get_policy(self, t, NULL) : want->policy;
 	int r = check_policy(policy, want->prio);
 
 	if (r < 0)
@@ -144,13 +156,6 @@ static long set_policy(struct task *self, struct task *t, void *arg)
 	t->p->attr.sched_policy = policy;
 	pthread_mutex_unlock(&t->p->lock);
 	return 0;
-}
-
-static long get_policy(struct task *self, struct task *t, void *arg)
-{
-	(void)self;
-	(void)arg;
-	return t->p->attr.sched_policy;
 }
 
 static long set_scheduler(struct task *t, int tid, int policy, uint64_t param)
@@ -234,14 +239,13 @@ struct nice {
 	struct task *t;
 	int which;
 	uint32_t who;
+	struct cred cred; /* t's */
 	int value; /* to set */
 	long result;
 };
 
 static bool chosen(const struct nice *n, struct process *p)
 {
-	bool yes;
-
 	if (p->life == LIFE_DEAD || p->life == LIFE_NEW)
 		return false;
 	switch (n->which) {
@@ -250,21 +254,19 @@ static bool chosen(const struct nice *n, struct process *p)
 	case PRIO_PGRP:
 		return p->pgid == n->who;
 	}
-	pthread_mutex_lock(&p->lock);
-	yes = p->cred.uid == n->who;
-	pthread_mutex_unlock(&p->lock);
-	return yes;
+	return process_uid(p) == n->who;
 }
 
 static void for_chosen(struct nice *n, void (*f)(struct nice *n, struct process *p))
 {
 	struct process *p, *me = n->t->p;
 
+	process_cred(me, &n->cred);
 	pthread_mutex_lock(&n->t->k->tree_lock);
 	if (n->who == 0)
 		n->who = n->which == PRIO_PROCESS ? me->pid
 			 : n->which == PRIO_PGRP  ? me->pgid
-						  : me->cred.uid;
+						  : n->cred.uid;
 	TAILQ_FOREACH (p, &n->t->k->processes, all)
 		if (chosen(n, p))
 			f(n, p);
@@ -273,8 +275,11 @@ static void for_chosen(struct nice *n, void (*f)(struct nice *n, struct process 
 
 static void get_nice(struct nice *n, struct process *p)
 {
-	long v = 20 - p->attr.nice;
+	long v;
 
+	pthread_mutex_lock(&p->lock);
+	v = 20 - p->attr.nice;
+	pthread_mutex_unlock(&p->lock);
 	if (v > n->result)
 		n->result = v;
 }
@@ -292,11 +297,11 @@ long sys_getpriority(struct task *t, struct call *c)
 
 static void set_nice(struct nice *n, struct process *p)
 {
-	const struct cred *me = &n->t->p->cred;
+	const struct cred *me = &n->cred;
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (!task_capable(n->t)) {
+	if (!cred_capable(me, CAP_SYS_NICE)) {
 		/* RLIMIT_NICE: 20 - the lowest nice value that may be asked for. */
 		if (p->cred.uid != me->euid && p->cred.euid != me->euid)
 			r = -EPERM;

@@ -162,10 +162,8 @@ static long access_call(struct task *t, int dirfd, uint64_t upath, unsigned mode
 	if (err)
 		return err;
 	task_cred(t, &cred);
-	if (!(at_flags & AT_EACCESS)) {
-		cred.fsuid = cred.uid;
-		cred.fsgid = cred.gid;
-	}
+	if (!(at_flags & AT_EACCESS))
+		cred_real_ids(&cred);
 	err = mode ? inode_permission(p.d->inode, &cred, mode) : 0;
 	path_put(&p);
 	return err;

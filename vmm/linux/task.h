@@ -36,7 +36,15 @@ struct cred {
 	uint32_t gid, egid, sgid, fsgid;
 	unsigned ngroups;
 	uint32_t groups[NGROUPS];
+	/* bit n is capability n: effective, permitted, inheritable, bounding */
+	uint64_t cap_eff, cap_perm, cap_inh, cap_bset;
 };
+
+/* cap: CAP_*. What a permission check asks, of credentials that the caller may read. */
+static inline bool cred_capable(const struct cred *c, unsigned cap)
+{
+	return c->cap_eff >> cap & 1;
+}
 
 /* What fork copies and exec keeps: prctl, personality, setpriority, sched_setscheduler. */
 struct process_attr {
@@ -239,6 +247,9 @@ struct process *process_find(struct kernel *k, uint32_t pid);
  */
 int process_create(struct kernel *k, struct process *parent, struct process **out,
 		   struct task **first);
+/* p's credentials and its real uid as they are now: its own tasks may be changing them. Take p->lock. */
+void process_cred(struct process *p, struct cred *c);
+uint32_t process_uid(struct process *p);
 /* Rolls back process_create and whatever was bound. */
 void process_abort(struct process *p, struct task *first);
 /* The task of that id, in whatever process, or NULL. tree_lock held. */
@@ -261,6 +272,17 @@ void process_vfork_release(struct process *p);
 /* Its own times, tasks that run now included, and those of the children it has waited for. Takes
  * tree_lock. */
 void process_get_times(struct process *p, struct rusage_times *out);
+
+/* ---- capabilities of credentials: sys_cred.c ---- */
+
+/* Those of init: all that an ordinary container's root has if its effective uid is 0, else none. */
+void cred_init_caps(struct cred *c);
+/* What execve makes of them: uid 0 gets the bounding set, others keep none (no ambient ones). */
+void cred_exec_caps(struct cred *c);
+/* c looks at files with its real ids: access(2). */
+void cred_real_ids(struct cred *c);
+/* PR_CAPBSET_READ, PR_CAPBSET_DROP. -EINVAL, -EPERM. */
+long cred_bounding(struct task *t, uint64_t cap, bool drop);
 
 /* ---- cpu.c: the owner only ---- */
 

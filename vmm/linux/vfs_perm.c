@@ -1,17 +1,15 @@
 /*
- * Who may do what: the guest's file-system ids against mode bits. uid 0 overrides, as with
- * CAP_DAC_OVERRIDE, CAP_FOWNER and CAP_CHOWN; the host decides for itself what it lets the VMM
- * open.
+ * Who may do what: the guest's file-system ids against mode bits. CAP_DAC_OVERRIDE and CAP_FOWNER,
+ * which uid 0 has, override; the host decides for itself what it lets the VMM open.
  */
 #include "vfs_inode.h"
 
+#include <linux/capability.h>
 #include <string.h>
 
 void task_cred(struct task *t, struct cred *c)
 {
-	pthread_mutex_lock(&t->p->lock);
-	*c = t->p->cred;
-	pthread_mutex_unlock(&t->p->lock);
+	process_cred(t->p, c);
 }
 
 bool cred_in_group(const struct cred *c, uint32_t gid)
@@ -41,7 +39,7 @@ int inode_permission(struct inode *i, const struct cred *c, unsigned mask)
 	if ((mask & MAY_WRITE) && (i->sb->flags & SB_RDONLY) &&
 	    (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
 		return -EROFS;
-	if (c->fsuid == 0) {
+	if (cred_capable(c, CAP_DAC_OVERRIDE)) {
 		if ((mask & MAY_EXEC) && !S_ISDIR(mode) && !(mode & 0111))
 			return -EACCES;
 		return 0;
@@ -58,7 +56,7 @@ bool inode_owner_or_root(struct inode *i, const struct cred *c)
 	uint32_t mode, uid, gid;
 
 	inode_owner(i, &mode, &uid, &gid);
-	return c->fsuid == 0 || c->fsuid == uid;
+	return c->fsuid == uid || cred_capable(c, CAP_FOWNER);
 }
 
 int may_delete(struct inode *dir, struct inode *victim, const struct cred *c)

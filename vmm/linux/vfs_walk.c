@@ -256,10 +256,8 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
 	w->t = t;
 	w->v = t->k->vfs;
 	task_cred(t, &w->cred);
-	if (flags & WALK_REAL_IDS) {
-		w->cred.fsuid = w->cred.uid;
-		w->cred.fsgid = w->cred.gid;
-	}
+	if (flags & WALK_REAL_IDS)
+		cred_real_ids(&w->cred);
 	w->stack[0] = (struct walk_frame){NULL, path};
 	err = *path ? walk_start(w, dirfd, path) : -ENOENT;
 	w->nested = flags & WALK_NESTED;

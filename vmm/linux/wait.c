@@ -73,7 +73,7 @@ static void add_times(struct process *p, const struct process *child)
 static void fill(struct process *child, struct wait_result *r, int status, int code, int value)
 {
 	r->pid = child->pid;
-	r->uid = child->cred.uid;
+	r->uid = process_uid(child);
 	r->status = status;
 	r->code = code;
 	r->value = value;
