@@ -81,11 +81,11 @@ static void root_in_steps(void)
 	set_effective(CAP_CHOWN, 1, 0);
 	CHECK_EQ(fchown(fd, 7, 7), 0);
 	set_effective(CAP_DAC_OVERRIDE, 0, 0);
-	CHECK_ERR(open("/tmp/caps", O_RDONLY), EACCES);
+	CHECK_ERR(open("/tmp/caps", O_WRONLY), EACCES);
 	/* access(2) goes by what is permitted to the real user. */
-	CHECK_EQ(access("/tmp/caps", R_OK), 0);
+	CHECK_EQ(access("/tmp/caps", W_OK), 0);
 	set_effective(CAP_DAC_OVERRIDE, 1, 0);
-	CHECK_EQ(close(open("/tmp/caps", O_RDONLY)), 0);
+	CHECK_EQ(close(open("/tmp/caps", O_WRONLY)), 0);
 	CHECK_EQ(unlink("/tmp/caps"), 0);
 	CHECK_EQ(close(fd), 0);
 	set_effective(CAP_KILL, 0, 0);
