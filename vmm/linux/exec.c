@@ -19,6 +19,7 @@
 #include "process.h"
 #include "robust.h"
 #include "vfs.h"
+#include "thread_end.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -206,6 +207,7 @@ static void take_over(struct task *t)
 {
 	struct process *p = t->p;
 	uint32_t tid = t->tid;
+	struct thread_end *end;
 
 	if (tid == p->pid)
 		return;
@@ -213,7 +215,10 @@ static void take_over(struct task *t)
 	pthread_mutex_lock(&p->siglock);
 	t->tid = p->pid;
 	pthread_mutex_unlock(&p->siglock);
+	end = thread_end_take_locked(t);
 	pthread_mutex_unlock(&t->k->tree_lock);
+	/* A thread of the old id is no more. */
+	thread_end_signal(end);
 	futex_owner_rename(t->k->futex, &t->futex, p->pid);
 	registry_release_id(t->k->registry, tid);
 }

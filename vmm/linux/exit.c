@@ -11,6 +11,7 @@
 #include "posix_timer.h"
 #include "process.h"
 #include "robust.h"
+#include "thread_end.h"
 #include "trace.h"
 #include "tty.h"
 #include "vfs.h"
@@ -298,6 +299,7 @@ void task_die(struct task *t)
 	struct process *p = t->p;
 	struct kernel *k = t->k;
 	bool last, halt = false, stop_complete = false;
+	struct thread_end *end;
 	int status;
 
 	pthread_mutex_lock(&p->siglock);
@@ -340,7 +342,9 @@ void task_die(struct task *t)
 	}
 	pthread_mutex_unlock(&p->siglock);
 	p->times.utime += atomic_load(&t->st.run_total);
+	end = thread_end_take_locked(t);
 	pthread_mutex_unlock(&k->tree_lock);
+	thread_end_signal(end);
 	if (stop_complete)
 		process_notify_stop(p, CLD_STOPPED);
 	if (t->tid != p->pid)

@@ -9,14 +9,14 @@
  * context if it does not share its process's; then, with tree_lock and siglock held, it is in the
  * process's list.
  *
- * What is refused: CLONE_INTO_CGROUP, CLONE_THREAD with CLONE_PIDFD or CLONE_VFORK (EINVAL),
- * set_tid (EPERM), and new namespaces (EPERM for ordinary users, EINVAL for root: as a kernel
- * without namespaces).
+ * What is refused: CLONE_INTO_CGROUP (EINVAL), set_tid (EPERM), and new namespaces (EPERM for
+ * ordinary users, EINVAL for root: as a kernel without namespaces).
  */
 #include "process.h"
 #include "pidfd.h"
 #include "sys_fs.h"
 #include "syscalls.h"
+#include "thread_end.h"
 
 #include <linux/capability.h>
 #include <sched.h>
@@ -59,11 +59,7 @@ static int check_flags(struct task *t, const struct clone_args_k *a)
 		return -EINVAL;
 	if (f & CLONE_THREAD && f & (CLONE_NEWUSER | CLONE_NEWPID))
 		return -EINVAL;
-	/* Descriptors of threads are not there. */
-	if (f & CLONE_PIDFD_K && f & (CLONE_DETACHED_K | CLONE_THREAD))
-		return -EINVAL;
-	/* Linux lets the caller wait for its own thread's end. Nobody does. */
-	if (f & CLONE_THREAD && f & CLONE_VFORK)
+	if (f & CLONE_PIDFD_K && f & CLONE_DETACHED_K)
 		return -EINVAL;
 	if (f & CLONE_NAMESPACES)
 		return task_euid(t) ? -EPERM : -EINVAL;
@@ -198,19 +194,19 @@ static int publish(struct task *t, struct process *child, struct task *first,
 		pthread_mutex_unlock(&k->tree_lock);
 		return -ERESTARTNOINTR;
 	}
-	store_tids(t, first, a);
 	process_link_locked(child, first, p, (a->flags & CLONE_PARENT) != 0);
 	child->exit_signal = a->flags & CLONE_PARENT ? p->exit_signal : a->exit_signal;
 	pthread_mutex_unlock(&k->tree_lock);
 	return 0;
 }
 
-/* CLONE_PIDFD: a descriptor of the child, which the child does not get. Its number, or a negative
- * errno. */
-static int make_pidfd(struct task *t, struct process *child, const struct clone_args_k *a)
+/* CLONE_PIDFD: a descriptor of the child, or of its thread `end`, which the child does not get. Its
+ * number, or a negative errno. */
+static int make_pidfd(struct task *t, struct process *child, struct thread_end *end,
+		      const struct clone_args_k *a)
 {
 	struct file *f;
-	int fd = pidfd_file(child, 0, &f);
+	int fd = pidfd_file(child, end, 0, &f);
 
 	if (fd)
 		return fd;
@@ -243,7 +239,7 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 	if (r == 0) {
 		copy_task(t, first, a);
 		if (a->flags & CLONE_PIDFD_K)
-			r = pidfd = make_pidfd(t, *child, a);
+			r = pidfd = make_pidfd(t, *child, NULL, a);
 	}
 	if (r >= 0) {
 		process_get(*child); /* the caller's */
@@ -257,6 +253,9 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 		process_abort(*child, first);
 		return r;
 	}
+	/* It is in the tree, but does not run before this; guest memory is not touched under
+	 * tree_lock. */
+	store_tids(t, first, a);
 	sched_start(&first->st);
 	return pid;
 }
@@ -278,12 +277,25 @@ static int publish_thread(struct task *t, struct task *n)
 	return dying ? -ERESTARTNOINTR : 0;
 }
 
+/* What others may hold of a new thread: its pidfd, and t's wait for it. *pidfd: -1 without. */
+static int thread_watch(struct task *t, struct task *n, const struct clone_args_k *a, int *pidfd)
+{
+	if (!(a->flags & (CLONE_PIDFD_K | CLONE_VFORK)))
+		return 0;
+	n->end = thread_end_create(n->tid);
+	if (!n->end)
+		return -ENOMEM;
+	if (a->flags & CLONE_PIDFD_K)
+		*pidfd = make_pidfd(t, t->p, n->end, a);
+	return *pidfd < -1 ? *pidfd : 0;
+}
+
 static long thread_make(struct task *t, const struct clone_args_k *a)
 {
 	struct kernel *k = t->k;
 	struct task *n;
+	int r, pidfd = -1;
 	long tid;
-	int r;
 
 	if (signal_still_pending(t))
 		return -ERESTARTNOINTR;
@@ -294,9 +306,18 @@ static long thread_make(struct task *t, const struct clone_args_k *a)
 	r = n ? copy_thread_parts(t, n, a->flags) : -ENOMEM;
 	if (r == 0) {
 		copy_task(t, n, a);
+		r = thread_watch(t, n, a, &pidfd);
+	}
+	if (r == 0) {
+		if (a->flags & CLONE_VFORK)
+			t->vfork_thread = thread_end_get(n->end);
 		r = publish_thread(t, n);
 	}
 	if (r < 0) {
+		if (pidfd >= 0)
+			fdtable_close(task_files(t), pidfd);
+		thread_end_put(t->vfork_thread);
+		t->vfork_thread = NULL;
 		if (n)
 			task_free(n);
 		registry_release_id(k->registry, (uint32_t)tid);
@@ -307,24 +328,33 @@ static long thread_make(struct task *t, const struct clone_args_k *a)
 	return tid;
 }
 
-/* Second and later runs of a CLONE_VFORK: c->progress is the child's PID. */
+/* Second and later runs of a CLONE_VFORK: c->progress is the child's id. */
 static long vfork_wait(struct task *t, struct call *c)
 {
+	struct thread_end *end = t->vfork_thread;
 	struct process *child = t->vfork_child;
-	bool dying;
+	bool dying, done;
 
-	if (waitq_add(&child->vfork_wait, &t->st, false) < 0)
+	if (waitq_add(end ? &end->wq : &child->vfork_wait, &t->st, false) < 0)
 		return -EBLOCKED; /* cannot be: its first waiter */
 	pthread_mutex_lock(&t->p->siglock);
 	dying = signal_doomed_locked(t);
 	pthread_mutex_unlock(&t->p->siglock);
+	done = end ? atomic_load(&end->done) : atomic_load(&child->vfork_done);
 	/* Only death ends this wait early. */
-	if (!atomic_load(&child->vfork_done) && !dying)
+	if (!done && !dying)
 		return -EBLOCKED;
 	t->vfork_child = NULL;
+	t->vfork_thread = NULL;
 	waitq_remove_all(&t->st);
 	process_put(child);
+	thread_end_put(end);
 	return (long)c->progress;
+}
+
+static bool in_vfork(const struct task *t)
+{
+	return t->vfork_child || t->vfork_thread;
 }
 
 long do_clone(struct task *t, struct call *c, const struct clone_args_k *a)
@@ -333,15 +363,20 @@ long do_clone(struct task *t, struct call *c, const struct clone_args_k *a)
 	long pid;
 	int r;
 
-	if (t->vfork_child)
+	if (in_vfork(t))
 		return vfork_wait(t, c);
 	r = check_flags(t, a);
 	if (r == 0)
 		r = check_nproc(t);
 	if (r < 0)
 		return r;
-	if (a->flags & CLONE_THREAD)
-		return thread_make(t, a);
+	if (a->flags & CLONE_THREAD) {
+		pid = thread_make(t, a);
+		if (pid < 0 || !t->vfork_thread)
+			return pid;
+		c->progress = (uint64_t)pid;
+		return vfork_wait(t, c);
+	}
 	pid = clone_make(t, a, &child);
 	if (pid < 0)
 		return pid;
@@ -437,7 +472,7 @@ long sys_clone3(struct task *t, struct call *c)
 	struct clone_args_abi abi;
 	int r;
 
-	if (t->vfork_child)
+	if (in_vfork(t))
 		return vfork_wait(t, c);
 	r = clone3_copy(t, c->args[0], c->args[1], &abi);
 	if (r < 0)

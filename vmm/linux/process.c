@@ -8,6 +8,7 @@
  * References: one of the tree (from link to release), one of each task, and those of look-ups.
  */
 #include "process.h"
+#include "thread_end.h"
 #include "stats.h"
 #include "vfs.h"
 
@@ -64,6 +65,8 @@ void task_free(struct task *t)
 	futex_owner_fini(t->k->futex, &t->futex);
 	free(t->restart_call);
 	process_put(t->vfork_child);
+	thread_end_put(t->vfork_thread);
+	thread_end_put(t->end);
 	sigqueue_flush(&t->pending);
 	task_fpu_forget(t);
 	sched_task_fini(&t->st);

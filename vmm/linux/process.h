@@ -116,6 +116,12 @@ void signal_force_segv(struct task *t, int sig);
 /* May `by` send sig to p? 0 or -EPERM. tree_lock held. */
 int signal_check_permission_locked(struct process *by, struct process *p, int sig);
 
+/* ---- sys_kill.c ---- */
+
+/* sig to every member of the group that t may send it to. 0: at least one got it; -ESRCH, -EPERM,
+ * -EINVAL. tree_lock held. */
+int kill_group_locked(struct task *t, uint32_t pgid, int sig, const struct siginfo_k *info);
+
 /* ---- sys_signal.c, for the architecture's sigframe.c ---- */
 
 /* SS_* state of the alternate stack seen from stack pointer sp: SS_DISABLE, SS_ONSTACK or 0. */

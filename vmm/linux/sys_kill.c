@@ -63,16 +63,12 @@ static int send_one(struct task *t, int pid, int sig, const struct siginfo_k *in
 	return r;
 }
 
-/* At least one member got it: 0. */
-static int send_group(struct task *t, uint32_t pgid, int sig, const struct siginfo_k *info)
+int kill_group_locked(struct task *t, uint32_t pgid, int sig, const struct siginfo_k *info)
 {
 	struct process *q;
 	bool success = false;
 	int r = -ESRCH;
 
-	pthread_mutex_lock(&t->k->tree_lock);
-	if (!pgid)
-		pgid = t->p->pgid;
 	TAILQ_FOREACH (q, &t->k->processes, all) {
 		if (q->pgid != pgid)
 			continue;
@@ -80,8 +76,17 @@ static int send_group(struct task *t, uint32_t pgid, int sig, const struct sigin
 		r = send_checked_locked(t, q, NULL, sig, info);
 		success |= !r;
 	}
-	pthread_mutex_unlock(&t->k->tree_lock);
 	return success ? 0 : r;
+}
+
+static int send_group(struct task *t, uint32_t pgid, int sig, const struct siginfo_k *info)
+{
+	int r;
+
+	pthread_mutex_lock(&t->k->tree_lock);
+	r = kill_group_locked(t, pgid ? pgid : t->p->pgid, sig, info);
+	pthread_mutex_unlock(&t->k->tree_lock);
+	return r;
 }
 
 /* Everybody but PID 1 and the sender. */

@@ -30,6 +30,7 @@
 /* CLONE_FS: cwd, root, umask. */
 struct fs_context;
 struct posix_timer;
+struct thread_end;
 
 struct cred {
 	uint32_t uid, euid, suid, fsuid;
@@ -179,7 +180,9 @@ struct task {
 	uint64_t saved_mask;
 	_Atomic bool dead;           /* others look at it to choose who gets a signal */
 	int exit_status;             /* wait status when dead by itself */
-	struct process *vfork_child; /* CLONE_VFORK in progress; a reference */
+	/* CLONE_VFORK in progress, of a process or of a thread; references */
+	struct process *vfork_child;
+	struct thread_end *vfork_thread;
 	struct trap trap;            /* the last one: signal frames show it */
 	unsigned trap_nr;            /* the number of the last system call: restarts need it */
 	bool trap_pending;           /* a fault or exception that task_step has to handle */
@@ -207,6 +210,9 @@ struct task {
 
 	/* changed with k->tree_lock and p->siglock held, read with either: */
 	TAILQ_ENTRY(task) thread;
+
+	/* protected by k->tree_lock: */
+	struct thread_end *end; /* who watches its end; NULL: nobody */
 };
 
 /* The owner's view of its own process's parts. */

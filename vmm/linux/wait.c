@@ -248,6 +248,9 @@ static long waitid_who(struct task *t, struct call *c, struct wait_for *w)
 		w->process = pidfd_process(call_file(t, c, 0, id));
 		if (!w->process)
 			return -EBADF;
+		/* Only whole processes are waited for. */
+		if (!pidfd_is_process(c->file[0]))
+			return -ECHILD;
 		w->nonblock = c->file[0]->flags & O_NONBLOCK;
 		return 0;
 	default:
