@@ -1,6 +1,6 @@
 // cflags: -pthread
-// pidfds of threads: CLONE_THREAD with CLONE_PIDFD, PIDFD_THREAD, poll until the thread ends, whom a
-// signal reaches. And CLONE_THREAD with CLONE_VFORK: the maker goes on when the thread has ended.
+// pidfds of threads: CLONE_THREAD with CLONE_PIDFD, PIDFD_THREAD, poll until the thread ends, whom
+// a signal reaches. And CLONE_THREAD with CLONE_VFORK: the maker goes on when the thread has ended.
 #include "check.h"
 #include <poll.h>
 #include <pthread.h>
@@ -123,7 +123,8 @@ static void cloned(void)
 	CHECK_EQ(ended, 1);
 	CHECK_EQ(poll(&p, 1, -1), 1);
 	CHECK_EQ(close(p.fd), 0);
-	CHECK_ERR(clone(quick, stack + sizeof(stack), THREAD | CLONE_PIDFD, NULL, (void *)8), EFAULT);
+	CHECK_ERR(clone(quick, stack + sizeof(stack), THREAD | CLONE_PIDFD, NULL, (void *)8),
+		  EFAULT);
 }
 
 /* The maker is killed while it waits for its thread. */

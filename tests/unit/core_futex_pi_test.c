@@ -203,6 +203,11 @@ static void set_waiters(void *arg)
 	mem.word[0] |= WAITERS;
 }
 
+static void clear_waiters(void *arg)
+{
+	mem.word[0] &= ~WAITERS;
+}
+
 static void change_owner(void *arg)
 {
 	mem.word[0] = 99;
@@ -220,6 +225,13 @@ static void a_lock_meanwhile_is_seen_by_unlock(void **state)
 	block(&b, 11);
 	mem.word[0] = 10;
 	mem.before_cmpxchg = set_waiters;
+	assert_int_equal(unlock(&a), 0);
+	assert_int_equal(mem.word[0], WAITERS | 11);
+	actor_end(&b);
+	mem.word[0] = 10;
+	block(&b, 11);
+	assert_int_equal(mem.word[0], WAITERS | 10);
+	mem.before_cmpxchg = clear_waiters;
 	assert_int_equal(unlock(&a), 0);
 	assert_int_equal(mem.word[0], WAITERS | 11);
 	actor_end(&b);

@@ -278,6 +278,34 @@ static void locks(void **state)
 	vt_exit(&t);
 }
 
+/* Another thread closes the descriptor while its lock is waited for. */
+static void a_lock_does_not_outlive_its_descriptor(void **state)
+{
+	const struct {
+		int16_t type, whence;
+		int64_t start, len;
+		int32_t pid;
+	} all = {F_WRLCK, SEEK_SET, 0, 0, 0};
+	struct vfs_test t;
+	struct call *c;
+	long a, b;
+
+	vt_init(&t, NULL);
+	a = vt_open(&t, "/tmp/f", O_RDWR | O_CREAT, 0600);
+	b = vt_open(&t, "/tmp/f", O_RDWR, 0);
+	assert_int_equal(lock(&t, b, F_OFD_SETLK, F_WRLCK, 0, 0), 0);
+	fake_put(&t.f, A_SMALL, &all, sizeof(all));
+	c = fake_call(&t.f, ROW_fcntl, (uint64_t)a, F_SETLKW, A_SMALL);
+	assert_int_equal(fake_run_call(&t.f, c), -EBLOCKED);
+	descriptor_gone(&t.f.p, fdtable_take(t.f.p.files, (int)a));
+	descriptor_gone(&t.f.p, fdtable_take(t.f.p.files, (int)b));
+	assert_true(t.f.t.st.woken);
+	c->rerun = true;
+	assert_int_equal(fake_run_call(&t.f, c), -EBADF);
+	assert_int_equal(t.f.k.vfs->nlocks, 0);
+	vt_exit(&t);
+}
+
 static void proc_files(void **state)
 {
 	static const char *const names[] = {"cgroup", "cmdline", "comm",      "environ",
@@ -414,10 +442,15 @@ static void sendfiles(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pipes),      cmocka_unit_test(blocking),
-		cmocka_unit_test(duplicates), cmocka_unit_test(polls),
-		cmocka_unit_test(selects),    cmocka_unit_test(locks),
-		cmocka_unit_test(proc_files), cmocka_unit_test(host_pipe),
+		cmocka_unit_test(pipes),
+		cmocka_unit_test(blocking),
+		cmocka_unit_test(duplicates),
+		cmocka_unit_test(polls),
+		cmocka_unit_test(selects),
+		cmocka_unit_test(locks),
+		cmocka_unit_test(a_lock_does_not_outlive_its_descriptor),
+		cmocka_unit_test(proc_files),
+		cmocka_unit_test(host_pipe),
 		cmocka_unit_test(sendfiles),
 	};
 

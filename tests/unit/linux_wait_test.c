@@ -382,21 +382,30 @@ static void a_stop_and_its_end_cancel_each_other(void **state)
 
 static void orphans_go_to_init_or_a_subreaper(void **state)
 {
-	struct task *a = fork_task(w.init, 1), *b = fork_task(a, 1), *c = fork_task(b, 1);
+	struct task *a = fork_task(w.init, 1), *b = fork_task(a, 1), *c = fork_task(b, 1), *d, *e;
 
 	exit_task(b, 0);
 	assert_int_equal(CALL(c, SYS_getppid), 1);
-	a->p->child_subreaper = true;
+	d = fork_task(a, 1);
+	e = fork_task(d, 1);
+	pthread_mutex_lock(&w.k->tree_lock);
+	process_set_subreaper_locked(a->p, true);
+	pthread_mutex_unlock(&w.k->tree_lock);
+	assert_true(d->p->under_subreaper && e->p->under_subreaper && !a->p->under_subreaper);
+	assert_false(c->p->under_subreaper);
+	exit_task(d, 0);
+	assert_int_equal(CALL(e, SYS_getppid), a->tid);
+	exit_task(e, 0);
 	b = fork_task(a, 1);
-	struct task *d = fork_task(b, 1);
-
+	d = fork_task(b, 1);
+	assert_true(d->p->under_subreaper);
 	exit_task(b, 0);
 	assert_int_equal(CALL(d, SYS_getppid), a->tid);
 	exit_task(d, 0);
 	/* a's zombies come to init. */
 	exit_task(a, 0);
 	exit_task(c, 0);
-	for (int n = 0; n < 5; n++)
+	for (int n = 0; n < 7; n++)
 		assert_true(wait_nohang(w.init) > 0);
 	assert_int_equal(wait_nohang(w.init), -ECHILD);
 	assert_int_equal(registry_process_count(w.k->registry), 1);

@@ -249,11 +249,13 @@ int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit,
 	return second < 0 ? second : 0;
 }
 
-int fdtable_dup2(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec)
+int fdtable_dup2_take(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec,
+		      struct file **replaced)
 {
-	struct file *f, *replaced = NULL;
+	struct file *f;
 	int result = newfd;
 
+	*replaced = NULL;
 	pthread_mutex_lock(&t->lock);
 	f = slot_locked(t, oldfd);
 	if (!f || newfd < 0 || (unsigned)newfd >= limit || (unsigned)newfd >= t->max) {
@@ -262,17 +264,25 @@ int fdtable_dup2(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool c
 		result = fdtable_grow_locked(t, (unsigned)newfd);
 		if (!result) {
 			file_dup(f);
-			replaced = slot_clear_locked(t, (unsigned)newfd);
+			*replaced = slot_clear_locked(t, (unsigned)newfd);
 			slot_fill_locked(t, (unsigned)newfd, f, cloexec);
 			result = newfd;
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
+	return result;
+}
+
+int fdtable_dup2(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec)
+{
+	struct file *replaced;
+	int result = fdtable_dup2_take(t, oldfd, newfd, limit, cloexec, &replaced);
+
 	file_close(replaced);
 	return result;
 }
 
-int fdtable_close(struct fdtable *t, int fd)
+struct file *fdtable_take(struct fdtable *t, int fd)
 {
 	struct file *f;
 
@@ -281,33 +291,54 @@ int fdtable_close(struct fdtable *t, int fd)
 	if (f)
 		slot_clear_locked(t, (unsigned)fd);
 	pthread_mutex_unlock(&t->lock);
+	return f;
+}
+
+int fdtable_close(struct fdtable *t, int fd)
+{
+	struct file *f = fdtable_take(t, fd);
+
 	file_close(f);
 	return f ? 0 : -EBADF;
 }
 
 /* ---- many descriptors ---- */
 
+struct file *fdtable_take_next(struct fdtable *t, unsigned *fd, unsigned last, bool only_cloexec)
+{
+	struct file *f = NULL;
+	unsigned at;
+
+	pthread_mutex_lock(&t->lock);
+	at = bit_scan(only_cloexec ? t->cloexec : t->open, *fd, t->size, true);
+	if (at <= last && at < t->size) {
+		f = slot_clear_locked(t, at);
+		*fd = at + 1;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return f;
+}
+
+static void mark_cloexec(struct fdtable *t, unsigned first, unsigned last)
+{
+	unsigned fd;
+
+	pthread_mutex_lock(&t->lock);
+	for (fd = bit_scan(t->open, first, t->size, true); fd <= last && fd < t->size;
+	     fd = bit_scan(t->open, fd + 1, t->size, true))
+		bit_set(t->cloexec, fd, true);
+	pthread_mutex_unlock(&t->lock);
+}
+
 void fdtable_close_range(struct fdtable *t, unsigned first, unsigned last, bool set_cloexec)
 {
-	unsigned fd = first;
 	struct file *f;
 
-	for (;;) {
-		f = NULL;
-		pthread_mutex_lock(&t->lock);
-		fd = bit_scan(t->open, fd, t->size, true);
-		while (set_cloexec && fd <= last && fd < t->size) {
-			bit_set(t->cloexec, fd, true);
-			fd = bit_scan(t->open, fd + 1, t->size, true);
-		}
-		if (fd <= last && fd < t->size)
-			f = slot_clear_locked(t, fd);
-		pthread_mutex_unlock(&t->lock);
-		if (!f)
-			return;
-		file_close(f);
-		fd++;
-	}
+	if (set_cloexec)
+		mark_cloexec(t, first, last);
+	else
+		while ((f = fdtable_take_next(t, &first, last, false)))
+			file_close(f);
 }
 
 void fdtable_close_exec(struct fdtable *t)
@@ -315,15 +346,8 @@ void fdtable_close_exec(struct fdtable *t)
 	unsigned fd = 0;
 	struct file *f;
 
-	do {
-		f = NULL;
-		pthread_mutex_lock(&t->lock);
-		fd = bit_scan(t->cloexec, fd, t->size, true);
-		if (fd < t->size)
-			f = slot_clear_locked(t, fd);
-		pthread_mutex_unlock(&t->lock);
+	while ((f = fdtable_take_next(t, &fd, UINT32_MAX, true)))
 		file_close(f);
-	} while (f);
 }
 
 int fdtable_get_cloexec(struct fdtable *t, int fd)

@@ -86,8 +86,16 @@ int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit,
  * nothing changes.
  */
 int fdtable_dup2(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec);
+/* The same, and what newfd was (or NULL) is the caller's to close: *replaced. */
+int fdtable_dup2_take(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec,
+		      struct file **replaced);
 /* 0 or -EBADF. */
 int fdtable_close(struct fdtable *t, int fd);
+/* The descriptor is free; the file is the caller's to close. NULL: not open. */
+struct file *fdtable_take(struct fdtable *t, int fd);
+/* The same with the first descriptor from *fd to last that is open (and close-on-exec); *fd becomes
+ * the next. NULL: none. */
+struct file *fdtable_take_next(struct fdtable *t, unsigned *fd, unsigned last, bool only_cloexec);
 /* Closes (or with set_cloexec only marks) first..last inclusive. */
 void fdtable_close_range(struct fdtable *t, unsigned first, unsigned last, bool set_cloexec);
 /* exec: closes every close-on-exec descriptor. */

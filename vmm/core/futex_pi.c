@@ -329,8 +329,8 @@ static int unlock_locked(struct futex_table *ft, struct futex_bucket *b,
 			return r;
 		if (found == v)
 			break;
-		/* Only a new WAITERS bit is no fault of the program's. */
-		if ((found & FUTEX_WORD_TID) != v)
+		/* Bits may come and go beside the tid, WAITERS for one; another tid is a fault. */
+		if ((found & FUTEX_WORD_TID) != (v & FUTEX_WORD_TID))
 			return -EINVAL;
 		v = found;
 	}

@@ -165,6 +165,8 @@ static void commit_tables(struct task *t, struct commit *cm)
 	struct fdtable *files = p->files;
 	struct fs_context *fs = p->fs;
 	struct sighand *sighand = p->sighand;
+	unsigned fd = 0;
+	struct file *f;
 
 	pthread_mutex_lock(&p->lock);
 	if (cm->files)
@@ -185,7 +187,8 @@ static void commit_tables(struct task *t, struct commit *cm)
 		sighand_put(sighand);
 		cm->sighand = NULL;
 	}
-	fdtable_close_exec(p->files);
+	while ((f = fdtable_take_next(p->files, &fd, UINT32_MAX, true)))
+		descriptor_gone(p, f);
 	sighand_reset(p->sighand);
 }
 

@@ -178,7 +178,8 @@ static struct process *reaper_of_locked(struct process *p)
 {
 	struct process *q;
 
-	for (q = p->parent; q; q = q->parent)
+	/* Mostly there is none, and the tree may be deep. */
+	for (q = p->under_subreaper ? p->parent : NULL; q; q = q->parent)
 		if (q->child_subreaper && q->life == LIFE_RUNNING)
 			return q;
 	q = p->k->init;

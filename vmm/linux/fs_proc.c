@@ -1,5 +1,5 @@
 /*
- * The /proc file system: directories, links and text files made from tables.
+ * The file systems of /proc and /sys: directories, links and text files made from tables.
  *
  * Nothing is cached (SB_NOCACHE): each look-up makes its dentry anew, because processes come and
  * go, and runs without vfs->lock, because it takes tree_lock.
@@ -18,7 +18,7 @@ struct proc_inode {
 	const struct proc_entry *e; /* NULL: an open descriptor's link */
 	uint32_t tid;               /* 0: not about one thread */
 	uint32_t pid;               /* 0: not about a process */
-	int fd;
+	int fd;                     /* or, in /sys, the number of the vCPU */
 };
 
 struct proc_file {
@@ -109,6 +109,7 @@ static int ctx_get(struct inode *i, struct task *reader, struct proc_ctx *ctx)
 	bool there;
 
 	*ctx = (struct proc_ctx){.k = kernel_of(i), .reader = reader, .tid = pi(i)->tid};
+	ctx->cpu = (unsigned)pi(i)->fd;
 	if (!pi(i)->pid)
 		return 0;
 	ctx->p = process_find(ctx->k, pi(i)->pid);
@@ -265,6 +266,16 @@ static int lookup_task(struct dentry *d, const char *name, size_t len, struct pr
 		     : -ENOENT;
 }
 
+static int lookup_cpu(struct dentry *d, const char *name, size_t len, const struct proc_ctx *ctx,
+		      struct dentry **out)
+{
+	int64_t n = len > 3 && !memcmp(name, "cpu", 3) ? number(name + 3, len - 3) : -1;
+
+	if (n < 0 || n >= ctx->k->cfg.cpus)
+		return -ENOENT;
+	return make(d, name, len, &sys_one_cpu, ctx, (int)n, sys_one_cpu.mode, out);
+}
+
 /* A thread's directory has no `task`. */
 static bool entry_shown(const struct proc_entry *c, uint32_t tid)
 {
@@ -291,7 +302,9 @@ static int proc_lookup(struct dentry *d, struct dentry *cached, const char *name
 			if (strlen(c->name) == len && !memcmp(c->name, name, len))
 				break;
 		if (c->name && entry_shown(c, ctx.tid))
-			err = make(d, name, len, c, &ctx, -1, c->mode, out);
+			err = make(d, name, len, c, &ctx, pi(d->inode)->fd, c->mode, out);
+		else if (e->cpus)
+			err = lookup_cpu(d, name, len, &ctx, out);
 	}
 	if (err == -ENOENT && e == &proc_root) {
 		pid = number(name, len);
@@ -396,6 +409,19 @@ static void emit_tasks(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *
 	}
 }
 
+/* Positions 1000 + number. */
+static void emit_cpus(struct kernel *k, struct dir_emit *e, int64_t *pos)
+{
+	for (unsigned i = *pos > 1000 ? (unsigned)(*pos - 1000) : 0; i < k->cfg.cpus; i++) {
+		char name[16];
+		int len = snprintf(name, sizeof(name), "cpu%u", i);
+
+		if (!dir_emit(e, name, (size_t)len, 1000 + i, 1001 + (int64_t)i, S_IFDIR >> 12))
+			return;
+		*pos = 1001 + (int64_t)i;
+	}
+}
+
 static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos)
 {
 	struct fdtable *files;
@@ -442,6 +468,8 @@ static int proc_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 		emit_tasks(&ctx, e, pos);
 	else
 		emit_table(pe->children, pi(i), e, pos);
+	if (pe->cpus && !e->full)
+		emit_cpus(ctx.k, e, pos);
 	if (pe == &proc_root && !e->full)
 		emit_pids(ctx.k, e, pos);
 	ctx_put(&ctx);
@@ -714,8 +742,11 @@ static void proc_destroy(struct super *sb)
 
 static const struct super_ops proc_super = {
 	.type = "proc", .magic = 0x9fa0, .destroy = proc_destroy};
+static const struct super_ops sys_super = {
+	.type = "sysfs", .magic = 0x62656572, .destroy = proc_destroy};
 
-int procfs_create(struct vfs *v, struct super **out, struct dentry **root)
+static int create(struct vfs *v, const struct super_ops *ops, unsigned flags,
+		  const struct proc_entry *e, struct super **out, struct dentry **root)
 {
 	struct super *sb = calloc(1, sizeof(*sb));
 	struct proc_inode *p = calloc(1, sizeof(*p));
@@ -725,11 +756,22 @@ int procfs_create(struct vfs *v, struct super **out, struct dentry **root)
 		free(p);
 		return -ENOMEM;
 	}
-	super_init(sb, v, &proc_super, SB_NOCACHE, "proc");
-	inode_init(&p->i, sb, &proc_dir_ops, proc_root.mode, 0);
-	p->e = &proc_root;
+	super_init(sb, v, ops, flags, ops->type);
+	inode_init(&p->i, sb, &proc_dir_ops, e->mode, 0);
+	p->e = e;
+	p->fd = -1;
 	p->i.nlink = 2;
 	*out = sb;
 	*root = dentry_alloc(NULL, "", 0, &p->i);
 	return *root ? 0 : -ENOMEM;
+}
+
+int procfs_create(struct vfs *v, struct super **out, struct dentry **root)
+{
+	return create(v, &proc_super, SB_NOCACHE, &proc_root, out, root);
+}
+
+int sysfs_create(struct vfs *v, struct super **out, struct dentry **root)
+{
+	return create(v, &sys_super, SB_NOCACHE | SB_RDONLY, &sys_root, out, root);
 }

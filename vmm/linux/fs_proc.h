@@ -1,5 +1,5 @@
 /*
- * /proc: what its files share.
+ * /proc and /sys: what their files share.
  *
  * An entry is a row of a constant table; an inode is made for each walk and knows its entry,
  * process id and descriptor. A file's text is made when it is read from its start. Show functions
@@ -28,6 +28,7 @@ struct proc_ctx {
 	struct process *p;
 	struct task *reader; /* may be NULL */
 	uint32_t tid;        /* below /proc/PID/task: which thread; 0: the process */
+	unsigned cpu;        /* below /sys/devices/system/cpu/cpuN: which one */
 };
 
 struct proc_entry {
@@ -46,10 +47,13 @@ struct proc_entry {
 	bool owner_only; /* only for who could trace the process: same uid, or root */
 	bool fds;        /* a directory of descriptors */
 	bool tasks;      /* a directory of threads, which itself is not in theirs */
+	bool cpus;       /* children, and a directory cpuN for each vCPU */
 };
 
 extern const struct proc_entry proc_root_entries[]; /* fs_proc_sys.c */
 extern const struct proc_entry proc_pid_entries[];  /* fs_proc_pid.c */
+extern const struct proc_entry sys_root;            /* fs_sys.c: /sys, made in the same way */
+extern const struct proc_entry sys_one_cpu;
 
 /* The thread that ctx is about: ctx->tid, or the first that there is. NULL: it has ended. tree_lock
  * held. fs_proc_pid.c */

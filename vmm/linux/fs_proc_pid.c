@@ -178,8 +178,8 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 	proc_printf(b, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n",
 		    (unsigned long long)s.cred.cap_inh, (unsigned long long)s.cred.cap_perm,
 		    (unsigned long long)s.cred.cap_eff);
-	proc_printf(b, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n",
-		    (unsigned long long)s.cred.cap_bset, 0ULL);
+	proc_printf(b, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", (unsigned long long)s.cred.cap_bset,
+		    0ULL);
 	return 0;
 }
 

@@ -269,6 +269,7 @@ CONSTANT(show_ostype, "Linux")
 CONSTANT(show_osrelease, KERNEL_RELEASE)
 CONSTANT(show_sysversion, KERNEL_VERSION)
 CONSTANT_NUMBER(show_pid_max, REGISTRY_PID_MAX)
+CONSTANT_NUMBER(show_threads_max, kernel_threads_max(ctx->k))
 CONSTANT_NUMBER(show_ngroups_max, NGROUPS)
 CONSTANT_NUMBER(show_cap_last_cap, 40)
 CONSTANT_NUMBER(show_randomize, 2)
@@ -302,7 +303,7 @@ static const struct proc_entry kernel_entries[] = {
 	FILE_ROW("hostname", show_hostname),         FILE_ROW("ngroups_max", show_ngroups_max),
 	FILE_ROW("osrelease", show_osrelease),       FILE_ROW("ostype", show_ostype),
 	FILE_ROW("pid_max", show_pid_max),           FILE_ROW("randomize_va_space", show_randomize),
-	FILE_ROW("threads-max", show_pid_max),       FILE_ROW("version", show_sysversion),
+	FILE_ROW("threads-max", show_threads_max),   FILE_ROW("version", show_sysversion),
 	DIR_ROW("random", random_entries),           {.name = NULL},
 };
 

@@ -192,14 +192,12 @@ static const struct super_ops rootfs_super = {
 	.type = "rootfs", .magic = RAMFS_MAGIC, .statfs = ramfs_statfs};
 static const struct super_ops devtmpfs_super = {
 	.type = "devtmpfs", .magic = RAMFS_MAGIC, .statfs = ramfs_statfs};
-static const struct super_ops sysfs_super = {
-	.type = "sysfs", .magic = 0x62656572, .statfs = ramfs_statfs};
 
 int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out,
 		 struct dentry **root)
 {
 	static const struct super_ops *const types[] = {&tmpfs_super, &rootfs_super,
-							&devtmpfs_super, &sysfs_super};
+							&devtmpfs_super};
 	struct super *sb = calloc(1, sizeof(*sb));
 	const struct super_ops *ops = types[0];
 	struct inode_new n = {.mode = S_IFDIR | mode};
@@ -211,7 +209,7 @@ int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **
 	for (size_t k = 0; k < ARRAY_SIZE(types); k++)
 		if (!strcmp(types[k]->type, type))
 			ops = types[k];
-	super_init(sb, v, ops, ops == &sysfs_super ? SB_RDONLY : 0, ops->type);
+	super_init(sb, v, ops, 0, ops->type);
 	err = new_inode(sb, &n, &i);
 	if (err)
 		return err; /* the super goes with the vfs */

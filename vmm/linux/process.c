@@ -366,6 +366,7 @@ void process_link_locked(struct process *p, struct task *first, struct process *
 	if (parent != creator)
 		registry_reparent(k->registry, p->pid, parent ? parent->pid : 0);
 	p->parent = parent;
+	p->under_subreaper = parent && (parent->child_subreaper || parent->under_subreaper);
 	if (parent)
 		TAILQ_INSERT_TAIL(&parent->children, p, sibling);
 	else if (!creator)
@@ -377,6 +378,27 @@ void process_link_locked(struct process *p, struct task *first, struct process *
 	task_link_locked(first);
 	pthread_mutex_unlock(&p->siglock);
 	stats_count_process(k->stats);
+}
+
+/* The next process after p below root, parents first; NULL: that was the last. tree_lock held. */
+static struct process *next_below_locked(const struct process *root, struct process *p)
+{
+	struct process *next = TAILQ_FIRST(&p->children);
+
+	for (; !next && p != root; p = p->parent)
+		next = TAILQ_NEXT(p, sibling);
+	return next;
+}
+
+void process_set_subreaper_locked(struct process *p, bool on)
+{
+	struct process *q;
+
+	p->child_subreaper = on;
+	/* Once set it stays: who looks in vain only loses time. */
+	if (on)
+		for (q = next_below_locked(p, p); q; q = next_below_locked(p, q))
+			q->under_subreaper = true;
 }
 
 void process_start(struct process *p, struct task *first)

@@ -36,7 +36,8 @@ int64_t process_cpu_time(struct process *p, struct task *self);
  */
 struct process *process_by_arg(struct task *t, int pid);
 
-/* capable(CAP_*): towards the guest's objects, bounded by what the VMM itself may. Takes p->lock. */
+/* capable(CAP_*): towards the guest's objects, bounded by what the VMM itself may. Takes p->lock.
+ */
 bool task_capable(struct task *t, unsigned cap);
 /* The caller's effective uid. Takes p->lock. */
 uint32_t task_euid(struct task *t);

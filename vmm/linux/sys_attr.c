@@ -49,7 +49,8 @@ static int do_chmod(struct task *t, struct dentry *d, uint32_t mode)
 	if (!inode_owner_or_root(i, &cred))
 		return -EPERM;
 	/* The set-group-id bit is for members of the group. */
-	if (!cred_capable(&cred, CAP_FSETID) && !inode_getattr(i, &a) && !cred_in_group(&cred, a.gid))
+	if (!cred_capable(&cred, CAP_FSETID) && !inode_getattr(i, &a) &&
+	    !cred_in_group(&cred, a.gid))
 		s.mode &= ~(uint32_t)S_ISGID;
 	return set_attr(d, &s);
 }
@@ -107,8 +108,7 @@ static int do_chown(struct task *t, struct dentry *d, uint32_t uid, uint32_t gid
 	if (err)
 		return err;
 	if (uid != UINT32_MAX) {
-		if (!cred_capable(&cred, CAP_CHOWN) &&
-		    !(cred.fsuid == a.uid && uid == a.uid))
+		if (!cred_capable(&cred, CAP_CHOWN) && !(cred.fsuid == a.uid && uid == a.uid))
 			return -EPERM;
 		s.valid |= ATTR_UID;
 		s.uid = uid;

@@ -181,8 +181,8 @@ static long set_re(struct task *t, uint32_t r, uint32_t e, bool user)
 	struct ids *i = &ch.i;
 
 	change_begin(&ch, t, user);
-	if (!change_privileged(&ch) && ((r != KEEP && r != i->r && r != i->e) ||
-					!among(e, i->r, i->e, i->s)))
+	if (!change_privileged(&ch) &&
+	    ((r != KEEP && r != i->r && r != i->e) || !among(e, i->r, i->e, i->s)))
 		return change_end(&ch, -EPERM);
 	if (r != KEEP)
 		i->r = r;
@@ -220,8 +220,8 @@ static long set_fs(struct task *t, uint32_t id, bool user)
 	struct change ch;
 
 	change_begin(&ch, t, user);
-	if (id != KEEP && (change_privileged(&ch) || among(id, ch.i.r, ch.i.e, ch.i.s) ||
-			   id == ch.i.fs)) {
+	if (id != KEEP &&
+	    (change_privileged(&ch) || among(id, ch.i.r, ch.i.e, ch.i.s) || id == ch.i.fs)) {
 		if (user) {
 			cr->fsuid = id;
 			if (!ch.old.fs && id)

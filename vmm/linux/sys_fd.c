@@ -12,25 +12,12 @@
 #define SETFL_MASK            ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC))
 #define FIGETBSZ_K            2
 
-/* A descriptor of this process goes: its record locks on that file go with it, whatever other
- * descriptors there are. */
-static void before_close(struct task *t, int fd)
-{
-	struct file *f;
-
-	if (!atomic_load(&t->k->vfs->nrecord_locks))
-		return;
-	f = fdtable_lookup(task_files(t), fd);
-	if (f) {
-		record_locks_release(t->p, f);
-		file_close(f);
-	}
-}
-
 long sys_close(struct task *t, struct call *c)
 {
-	before_close(t, (int)c->args[0]);
-	return fdtable_close(task_files(t), (int)c->args[0]);
+	struct file *f = fdtable_take(task_files(t), (int)c->args[0]);
+
+	descriptor_gone(t->p, f);
+	return f ? 0 : -EBADF;
 }
 
 /* No other thread uses the process's parts, and only t could make one. */
@@ -71,6 +58,7 @@ long sys_close_range(struct task *t, struct call *c)
 {
 	unsigned first = (unsigned)c->args[0], last = (unsigned)c->args[1],
 		 flags = (unsigned)c->args[2];
+	struct file *f;
 	int err;
 
 	if (flags & ~(CLOSE_RANGE_UNSHARE_K | CLOSE_RANGE_CLOEXEC_K) || first > last)
@@ -80,12 +68,11 @@ long sys_close_range(struct task *t, struct call *c)
 		if (err)
 			return err;
 	}
-	if (!(flags & CLOSE_RANGE_CLOEXEC_K) && atomic_load(&t->k->vfs->nrecord_locks) &&
-	    first <= INT32_MAX)
-		for (int fd = fdtable_next(task_files(t), (int)first);
-		     fd >= 0 && (unsigned)fd <= last; fd = fdtable_next(task_files(t), fd + 1))
-			before_close(t, fd);
-	fdtable_close_range(task_files(t), first, last, flags & CLOSE_RANGE_CLOEXEC_K);
+	if (flags & CLOSE_RANGE_CLOEXEC_K)
+		fdtable_close_range(task_files(t), first, last, true);
+	else
+		while ((f = fdtable_take_next(task_files(t), &first, last, false)))
+			descriptor_gone(t->p, f);
 	return 0;
 }
 
@@ -113,9 +100,12 @@ long sys_dup(struct task *t, struct call *c)
 
 static long dup_to(struct task *t, int oldfd, int newfd, bool cloexec)
 {
-	if (oldfd != newfd)
-		before_close(t, newfd);
-	return fdtable_dup2(task_files(t), oldfd, newfd, nofile_limit(t), cloexec);
+	struct file *replaced;
+	int fd =
+		fdtable_dup2_take(task_files(t), oldfd, newfd, nofile_limit(t), cloexec, &replaced);
+
+	descriptor_gone(t->p, replaced);
+	return fd;
 }
 
 long sys_dup2(struct task *t, struct call *c)

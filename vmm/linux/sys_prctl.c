@@ -48,9 +48,19 @@ static long set_name(struct task *t, uint64_t addr)
 static long set_subreaper(struct task *t, bool on)
 {
 	pthread_mutex_lock(&t->k->tree_lock);
-	t->p->child_subreaper = on;
+	process_set_subreaper_locked(t->p, on);
 	pthread_mutex_unlock(&t->k->tree_lock);
 	return 0;
+}
+
+static long get_subreaper(struct task *t, uint64_t addr)
+{
+	bool on;
+
+	pthread_mutex_lock(&t->k->tree_lock);
+	on = t->p->child_subreaper;
+	pthread_mutex_unlock(&t->k->tree_lock);
+	return get_int(t, addr, on);
 }
 
 /* The flags and numbers that belong to the process. */
@@ -133,7 +143,7 @@ long sys_prctl(struct task *t, struct call *c)
 	case PR_SET_CHILD_SUBREAPER:
 		return set_subreaper(t, a[1] != 0);
 	case PR_GET_CHILD_SUBREAPER:
-		return get_int(t, a[1], t->p->child_subreaper);
+		return get_subreaper(t, a[1]);
 	case PR_GET_TIMING:
 	case PR_GET_SECCOMP:
 	case PR_GET_SECUREBITS:

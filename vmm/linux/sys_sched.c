@@ -240,7 +240,7 @@ struct nice {
 	int which;
 	uint32_t who;
 	struct cred cred; /* t's */
-	int value; /* to set */
+	int value;        /* to set */
 	long result;
 };
 

@@ -83,6 +83,7 @@ struct process {
 	int pdeath_signal;    /* sent to this process when its parent dies; 0: none, and 0 in a new
 				 child */
 	bool child_subreaper; /* orphans below it become its children */
+	bool under_subreaper; /* an ancestor is one, or was: look for it */
 	struct rusage_times {
 		int64_t utime, stime, cutime, cstime; /* ns */
 		uint64_t minflt, majflt, cminflt, cmajflt, maxrss_kb;
@@ -178,18 +179,18 @@ struct task {
 	} altstack;
 	bool saved_mask_valid; /* sigsuspend, ppoll: restore saved_mask after delivery */
 	uint64_t saved_mask;
-	_Atomic bool dead;           /* others look at it to choose who gets a signal */
-	int exit_status;             /* wait status when dead by itself */
+	_Atomic bool dead; /* others look at it to choose who gets a signal */
+	int exit_status;   /* wait status when dead by itself */
 	/* CLONE_VFORK in progress, of a process or of a thread; references */
 	struct process *vfork_child;
 	struct thread_end *vfork_thread;
-	struct trap trap;            /* the last one: signal frames show it */
-	unsigned trap_nr;            /* the number of the last system call: restarts need it */
-	bool trap_pending;           /* a fault or exception that task_step has to handle */
-	bool yield;     /* sched_yield(2): to the tail of the run queue after this call */
-	bool keep_regs; /* rt_sigreturn: the registers are not this call's to change */
-	bool stop_wait; /* joined a group stop: blocked until that ends */
-	bool restart;   /* the ended call's result is -ERESTART*, to be resolved with delivery */
+	struct trap trap;  /* the last one: signal frames show it */
+	unsigned trap_nr;  /* the number of the last system call: restarts need it */
+	bool trap_pending; /* a fault or exception that task_step has to handle */
+	bool yield;        /* sched_yield(2): to the tail of the run queue after this call */
+	bool keep_regs;    /* rt_sigreturn: the registers are not this call's to change */
+	bool stop_wait;    /* joined a group stop: blocked until that ends */
+	bool restart;      /* the ended call's result is -ERESTART*, to be resolved with delivery */
 	long result;
 	struct {
 		uint64_t pc, addr, sp;
@@ -253,9 +254,12 @@ struct process *process_find(struct kernel *k, uint32_t pid);
  */
 int process_create(struct kernel *k, struct process *parent, struct process **out,
 		   struct task **first);
-/* p's credentials and its real uid as they are now: its own tasks may be changing them. Take p->lock. */
+/* p's credentials and its real uid as they are now: its own tasks may be changing them. Take
+ * p->lock. */
 void process_cred(struct process *p, struct cred *c);
 uint32_t process_uid(struct process *p);
+/* PR_SET_CHILD_SUBREAPER. tree_lock held. */
+void process_set_subreaper_locked(struct process *p, bool on);
 /* Rolls back process_create and whatever was bound. */
 void process_abort(struct process *p, struct task *first);
 /* The task of that id, in whatever process, or NULL. tree_lock held. */

@@ -26,8 +26,8 @@ struct thread_end *thread_end_get(struct thread_end *e);
 /* e may be NULL. */
 void thread_end_put(struct thread_end *e);
 /*
- * t's, with a reference; makes it t's if t has none yet, from *spare (then NULL). tree_lock held, or
- * t not yet in its process's list.
+ * t's, with a reference; makes it t's if t has none yet, from *spare (then NULL). tree_lock held,
+ * or t not yet in its process's list.
  */
 struct thread_end *thread_end_of_locked(struct task *t, struct thread_end **spare);
 /* t's, which t no longer has; to be handed to thread_end_signal. tree_lock held. May be NULL. */

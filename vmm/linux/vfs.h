@@ -85,6 +85,9 @@ int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned
 		    uint32_t mode, ssize_t (*read)(void *buf, size_t len),
 		    ssize_t (*write)(const void *buf, size_t len));
 
+/* A descriptor of p has left its table: the record locks that p holds on that inode go with it,
+ * whatever other descriptors there are; then f is closed. f may be NULL. */
+void descriptor_gone(struct process *p, struct file *f);
 /* Before p's descriptor table is put at exit: drops p's record locks (fcntl F_SETLK). Owner of p's
  * last task; no lock held. */
 void vfs_process_exit(struct process *p);

@@ -457,6 +457,7 @@ int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **o
 int hostfs_mountpoint(struct dentry *dir, const char *name, struct dentry **out);
 bool super_is_host(const struct super *sb);
 int procfs_create(struct vfs *v, struct super **out, struct dentry **root);
+int sysfs_create(struct vfs *v, struct super **out, struct dentry **root);
 int devfs_create(struct vfs *v, struct super **out, struct dentry **root);
 /* fs_hostfile.c: a regular file of the host as an inode of sb; fd (readable) taken over, also on
  * failure. */
@@ -498,9 +499,8 @@ void stdio_destroy(struct vfs *v);
 /* fs_tty.c: the ioctls of a terminal of the host. -ENOTTY, -EFAULT, the host's errno. */
 long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg);
 
-/* vfs_lock.c: [no lock] drops f's flock, or all record locks that process p holds on f's inode. */
+/* vfs_lock.c: [no lock] drops f's flock. */
 void flock_release(struct file *f);
-void record_locks_release(struct process *p, struct file *f);
 void inode_locks_free(struct inode *i);
 /* fcntl's F_*LK* commands. As fcntl(2), or -EBLOCKED. */
 long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, uint64_t arg);

@@ -239,9 +239,25 @@ void flock_release(struct file *f)
 	drop_owner(vf->k->vfs, i, LOCK_OFD, file_owner(f));
 }
 
-void record_locks_release(struct process *p, struct file *f)
+static void record_locks_release(struct process *p, struct file *f)
 {
 	drop_owner(vfs_file(f)->k->vfs, file_inode(f), LOCK_RECORD, p->pid);
+}
+
+/*
+ * The descriptor goes first, then the locks:
+ *
+ *	closes			locks
+ *	take the descriptor	apply the lock
+ *	drop the locks		the descriptor is gone: drop it, EBADF
+ *
+ * One of the two sees what the other has done.
+ */
+void descriptor_gone(struct process *p, struct file *f)
+{
+	if (f && atomic_load(&vfs_file(f)->k->vfs->nrecord_locks))
+		record_locks_release(p, f);
+	file_close(f);
 }
 
 void vfs_process_exit(struct process *p)
@@ -375,6 +391,15 @@ static long get_lock(struct task *t, struct file *f, struct file_lock *want, str
 	return copy_to_guest(task_mm(t), gva(arg), k, sizeof(*k));
 }
 
+/* Another thread may have closed the descriptor since the call began. */
+static bool still_open(struct task *t, int fd, struct file *f)
+{
+	struct file *now = fdtable_lookup(task_files(t), fd);
+
+	file_close(now);
+	return now == f;
+}
+
 long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, uint64_t arg)
 {
 	bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
@@ -405,5 +430,10 @@ long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, uint64_
 	if ((w->want.type == F_RDLCK && !file_readable(f)) ||
 	    (w->want.type == F_WRLCK && !file_writable(f)))
 		return -EBADF;
-	return set_lock(t, c, file_inode(f), w, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+	r = set_lock(t, c, file_inode(f), w, cmd == F_SETLKW || cmd == F_OFD_SETLKW);
+	if (r || ofd || w->want.type == F_UNLCK || still_open(t, (int)c->args[0], f))
+		return r;
+	w->want.type = F_UNLCK;
+	set_lock(t, c, file_inode(f), w, false);
+	return -EBADF;
 }

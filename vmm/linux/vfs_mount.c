@@ -162,8 +162,10 @@ static int mount_layout(struct vfs *v)
 		err = mount_at(v, "proc", NULL, true, sb, root);
 	if (!err)
 		err = mount_ramfs(v, "tmpfs", "tmp", NULL, 01777, true);
-	if (!err && super_is_host(v->root->sb))
-		err = mount_ramfs(v, "sysfs", "sys", NULL, 0555, true);
+	if (!err)
+		err = sysfs_create(v, &sb, &root);
+	if (!err)
+		err = mount_at(v, "sys", NULL, true, sb, root);
 	if (!err && super_is_host(v->root->sb))
 		err = mount_ramfs(v, "tmpfs", "run", NULL, 01777, false);
 	if (!err && super_is_host(v->root->sb))
