@@ -68,6 +68,10 @@ ifneq ($(filter vmm,$(SRC_DIRS)),)
 PROGRAM := $(O)/vmbox
 endif
 
+# The archive where there is one: nothing to load at each start. A cross compiler may find the library
+# alone (Debian has libfdt-dev for one architecture at a time).
+LDLIBS += $(if $(filter /%,$(shell $(CC) -print-file-name=libfdt.a)),-l:libfdt.a,-l:libfdt.so.1)
+
 # V=1 prints the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '%-5s %s\n' $(1) $(2))
@@ -80,7 +84,7 @@ vmbox: $(PROGRAM)
 	@cp -f --remove-destination $(O)/vmbox $@
 endif
 
--include guest/vdso.mk
+-include guest/vdso.mk guest/early.mk
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -92,7 +96,7 @@ $(O)/%.o: %.S
 	$(call say,AS,$<)
 	$(Q)$(CC) $(CPPFLAGS) -g $(filter --target=%,$(CC)) -MMD -MP -c $< -o $@
 
-$(LIB): $(filter-out $(O)/vmm/main.o,$(OBJS)) $(VDSO_OBJ)
+$(LIB): $(filter-out $(O)/vmm/main.o,$(OBJS)) $(VDSO_OBJ) $(EARLY_OBJ)
 	$(call say,AR,$@)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^

@@ -3,7 +3,7 @@
  *
  * Both sides compile this header, and it is the only one that every module
  * may include. It owns no state. A change of anything that both sides use
- * raises ABI_VERSION, which the stub image carries and the VMM checks.
+ * raises ABI_VERSION, which the device tree carries and the guest's early code checks.
  */
 #ifndef VMBOX_GUEST_ABI_H
 #define VMBOX_GUEST_ABI_H
@@ -37,7 +37,18 @@
 #define ABI_ROBUST_CHOICE 4     /* no section: `start` is a branch; a nop there chooses LSE */
 #define ABI_ROBUST_SLOT32 0x100 /* the pending slot has 4 bytes, else 8 */
 
+/* The early code's address space: one table's worth. The console's page is there if the tree names
+ * one. */
+#define ABI_EARLY_TEXT      0x100000
+#define ABI_EARLY_TEXT_SIZE 0x4000
+#define ABI_EARLY_TREE      0x104000
+#define ABI_EARLY_ANSWER    0x108000 /* struct abi_early */
+#define ABI_EARLY_STACK_TOP 0x10b000 /* two pages */
+#define ABI_EARLY_DATA_SIZE 0x7000   /* the tree, the answer, the stack */
+#define ABI_EARLY_CONSOLE   0x10c000
+
 #ifndef __ASSEMBLER__
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -95,6 +106,72 @@ struct abi_clock_page {
 	uint64_t boottime_offset_ns;
 	uint32_t mult;
 	uint32_t shift;
+};
+
+/*
+ * The machine, as its device tree describes it: what the VMM builds the tree from, and what the
+ * early code (guest/early/) has understood of it.
+ */
+struct abi_range {
+	uint64_t start, size; /* size 0: there is none */
+};
+
+#define ABI_MEMORY_MAX 2
+#define ABI_RNG_SEED   64 /* bytes */
+
+struct abi_machine {
+	/* The tree's property vmbox,abi-version. */
+	uint32_t abi_version;
+	uint32_t ncpus;
+	uint32_t nmemory;
+	uint32_t doorbell_io;                    /* doorbell is a range of I/O ports */
+	struct abi_range memory[ABI_MEMORY_MAX]; /* guest-physical, as all below */
+	struct abi_range doorbell;
+	struct abi_range clock;    /* the clock page */
+	struct abi_range console;  /* struct abi_console */
+	struct abi_range channels; /* one page a vCPU */
+	uint64_t clock_hz;         /* the counter's frequency; 0: not known */
+	uint64_t kaslr_seed;
+	uint8_t rng_seed[ABI_RNG_SEED];
+};
+
+/* Why a tree was refused. */
+enum abi_tree_error {
+	TREE_OK,
+	TREE_TRUNCATED, /* it says that it is longer than it is */
+	TREE_OVERSIZE,  /* more than ABI_TREE_MAX bytes, or more of something than there is room for
+			 */
+	TREE_HEADER,    /* not a tree, of a version that cannot be read, or its blocks collide */
+	TREE_STRUCTURE, /* tokens and names do not make a tree */
+	TREE_DEPTH,     /* nodes in nodes in nodes */
+	TREE_PROPERTY,  /* a property has not the form that its binding asks for */
+	TREE_MISSING,   /* something that the machine cannot be without */
+	TREE_DUPLICATE, /* something is there twice */
+	TREE_OVERLAP,   /* two ranges share an address */
+	TREE_OUTSIDE,   /* a page that is not in memory */
+	TREE_FOREIGN,   /* another machine's, or for another version of this header */
+	TREE_REFERENCE, /* stdout-path leads nowhere */
+	TREE_ERRORS
+};
+
+/*
+ * The early code runs once a VM, on vCPU 0 in ring 3 (EL0) in an address space of its own, before
+ * the first task. It finds the tree at ABI_EARLY_TREE, answers in the struct abi_early and makes a
+ * system call, whose registers mean nothing.
+ */
+#define ABI_TREE_MAX 0x4000UL
+struct abi_early {
+	uint32_t tree_size; /* in: bytes that are there */
+	uint32_t error;     /* out: enum abi_tree_error */
+	uint32_t error_at;  /* out: where in the tree */
+	uint32_t done;      /* out: 1 */
+	struct abi_machine machine;
+};
+
+/* The debug console: one page that the guest fills. What does not fit is lost. */
+struct abi_console {
+	_Atomic uint32_t used;
+	char text[PAGE_SIZE - sizeof(uint32_t)];
 };
 
 /* The descriptor of an ABI_NOTE_ROBUST. start and end: each relative to its own address. */

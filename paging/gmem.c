@@ -114,6 +114,19 @@ void gmem_get_stats(struct gmem *gm, struct gmem_stats *out)
 	pthread_mutex_unlock(&gm->lock);
 }
 
+unsigned gmem_ranges(struct gmem *gm, struct abi_range out[ABI_MEMORY_MAX])
+{
+	uint64_t size = gm->total << PAGE_SHIFT;
+
+	if (size <= GMEM_HOLE_START) {
+		out[0] = (struct abi_range){0, size};
+		return 1;
+	}
+	out[0] = (struct abi_range){0, GMEM_HOLE_START};
+	out[1] = (struct abi_range){GMEM_HOLE_END, size - GMEM_HOLE_START};
+	return 2;
+}
+
 /* ---- lists ---- */
 
 void frame_list_push(struct gmem *gm, struct frame_list *list, pfn_t pfn)

@@ -69,6 +69,9 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 void gmem_destroy(struct gmem *gm);
 void gmem_get_stats(struct gmem *gm, struct gmem_stats *out);
 
+/* The guest-physical ranges that hold memory, or may once more of it is used; returns how many. */
+unsigned gmem_ranges(struct gmem *gm, struct abi_range out[ABI_MEMORY_MAX]);
+
 /* A frame with one reference; its contents are zero if zero, else stale bytes of anyone: the caller
  * overwrites all. 0: no memory. */
 pfn_t frame_alloc(struct gmem *gm, bool zero);

@@ -39,6 +39,10 @@ static const char run_help[] =
 	"robust-unlock=waiters\n"
 	"  --strace         print each system call on standard error\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
+	"  --debug          show the debug console of the guest's early code on standard error\n"
+	"  --dump-dtb FILE  write the device tree that describes the machine to the guest\n"
+	"  --dtb FILE       give the guest this device tree instead (it is refused if it is "
+	"wrong)\n"
 	"  --help\n"
 	"\n"
 	"Exit status: the program's own; 128+N if signal N ended it; 125 vmbox failed; 126 IMAGE\n"
@@ -252,6 +256,17 @@ static int open_stats(struct run_options *o, const char *file)
 	return -1;
 }
 
+static int open_dump(struct run_options *o, const char *file)
+{
+	if (o->dump_dtb)
+		fclose(o->dump_dtb);
+	o->dump_dtb = fopen(file, "we");
+	if (o->dump_dtb)
+		return 0;
+	vmbox_error("--dump-dtb %s: %s", file, strerror(errno));
+	return -1;
+}
+
 enum {
 	OPT_ROOT = 256,
 	OPT_CWD,
@@ -263,16 +278,28 @@ enum {
 	OPT_ABI,
 	OPT_STRACE,
 	OPT_STATS,
+	OPT_DEBUG,
+	OPT_DUMP_DTB,
+	OPT_DTB,
 	OPT_HELP
 };
 
 static const struct option long_options[] = {
-	{"root", required_argument, NULL, OPT_ROOT}, {"cwd", required_argument, NULL, OPT_CWD},
-	{"env", required_argument, NULL, OPT_ENV},   {"env-host", no_argument, NULL, OPT_ENV_HOST},
-	{"user", required_argument, NULL, OPT_USER}, {"mem", required_argument, NULL, OPT_MEM},
-	{"cpus", required_argument, NULL, OPT_CPUS}, {"abi", required_argument, NULL, OPT_ABI},
-	{"strace", no_argument, NULL, OPT_STRACE},   {"stats", optional_argument, NULL, OPT_STATS},
-	{"help", no_argument, NULL, OPT_HELP},       {NULL, 0, NULL, 0},
+	{"root", required_argument, NULL, OPT_ROOT},
+	{"cwd", required_argument, NULL, OPT_CWD},
+	{"env", required_argument, NULL, OPT_ENV},
+	{"env-host", no_argument, NULL, OPT_ENV_HOST},
+	{"user", required_argument, NULL, OPT_USER},
+	{"mem", required_argument, NULL, OPT_MEM},
+	{"cpus", required_argument, NULL, OPT_CPUS},
+	{"abi", required_argument, NULL, OPT_ABI},
+	{"strace", no_argument, NULL, OPT_STRACE},
+	{"stats", optional_argument, NULL, OPT_STATS},
+	{"debug", no_argument, NULL, OPT_DEBUG},
+	{"dump-dtb", required_argument, NULL, OPT_DUMP_DTB},
+	{"dtb", required_argument, NULL, OPT_DTB},
+	{"help", no_argument, NULL, OPT_HELP},
+	{NULL, 0, NULL, 0},
 };
 
 /* Not part of a released kernel, or not of the one that we are like: off unless asked for. */
@@ -344,6 +371,14 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		return 0;
 	case OPT_STATS:
 		return open_stats(o, arg);
+	case OPT_DEBUG:
+		o->debug = true;
+		return 0;
+	case OPT_DUMP_DTB:
+		return open_dump(o, arg);
+	case OPT_DTB:
+		o->dtb = arg;
+		return 0;
 	case OPT_HELP:
 		fputs(run_help, stdout);
 		return 1;
@@ -414,4 +449,7 @@ void run_options_free(struct run_options *o)
 	if (o->stats_out)
 		fclose(o->stats_out);
 	o->stats_out = NULL;
+	if (o->dump_dtb)
+		fclose(o->dump_dtb);
+	o->dump_dtb = NULL;
 }

@@ -1,5 +1,6 @@
 /* vmbox run: from options to an exit status. */
 #include "run.h"
+#include "early.h"
 #include "host_tty.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
@@ -295,6 +296,23 @@ static int make_kernel(struct run *r)
 	return chardev_register_all(add_chardev, r->k);
 }
 
+static int boot(struct run *r)
+{
+	const struct run_options *o = r->o;
+	const struct early_config cfg = {
+		.clock = r->clock_pfn,
+		.tree_file = o->dtb,
+		.dump = o->dump_dtb,
+		.console = o->debug ? stderr : NULL,
+	};
+	char err[256];
+	int e = early_boot(&r->vm, &cfg, err, sizeof(err));
+
+	if (e < 0)
+		vmbox_error("device tree: %s", err);
+	return e;
+}
+
 static int make_machine(struct run *r)
 {
 	char err[256];
@@ -315,7 +333,7 @@ static int make_machine(struct run *r)
 	e = r->sched ? start_clock(r) : -ENOMEM;
 	if (e < 0)
 		vmbox_error("cannot start: %s", strerror(-e));
-	return e;
+	return e < 0 ? e : boot(r);
 }
 
 /* The guest path of a host image, and the file placed there. */

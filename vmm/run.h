@@ -30,6 +30,9 @@ struct run_options {
 	bool stats;
 	const char *stats_file; /* NULL: text on standard error */
 	FILE *stats_out;        /* stats_file, open; owned */
+	bool debug;             /* a debug console in the guest, shown on standard error */
+	const char *dtb;        /* a device tree to use instead; NULL: the machine's own */
+	FILE *dump_dtb;         /* NULL: not wanted; owned */
 };
 
 /* Exit statuses of vmbox's own (docker's convention). */

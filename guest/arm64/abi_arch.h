@@ -8,6 +8,12 @@
 #define ABI_USER_MIN 0x0000000000010000
 #define ABI_USER_END 0x0001000000000000
 
+/* The doorbell, as the device tree names it: this page of guest-physical addresses, outside memory.
+ */
+#define ABI_DOORBELL      0xd0000000
+#define ABI_DOORBELL_SIZE 0x1000
+#define ABI_DOORBELL_IO   0
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 

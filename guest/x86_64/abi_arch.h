@@ -47,6 +47,11 @@
 #define ABI_PORT_EXCEPTION 0x23 /* ring 0 only; the vector and the frame are on the trap stack */
 #define ABI_PORT_PROBE     0x24 /* the behaviour probe's */
 
+/* The doorbell as the device tree names it: these ports. */
+#define ABI_DOORBELL      ABI_PORT_SYSCALL
+#define ABI_DOORBELL_SIZE 3
+#define ABI_DOORBELL_IO   1
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
