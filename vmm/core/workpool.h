@@ -1,0 +1,82 @@
+/*
+ * The worker pool: a few threads for host calls that may sleep a while.
+ *
+ * A job is work that needs nothing of the task that asked for it: it owns its buffers and has
+ * references to what it uses, so that the task may die while it runs. It is refcounted: the asker
+ * has one reference, the pool another from submission until the job is done or taken back.
+ *
+ * pool->lock protects the queue, the threads' count and every submitted job's state. It is taken
+ * under no other lock but a waitq's owner's, and nothing is taken under it. run and release are
+ * called without it, on a worker or on the thread that drops the last reference.
+ */
+#ifndef VMBOX_CORE_WORKPOOL_H
+#define VMBOX_CORE_WORKPOOL_H
+
+#include "core.h"
+#include "waitq.h"
+
+#define WORKPOOL_THREADS 4
+
+struct workpool;
+struct job;
+
+struct job_ops {
+	void (*run)(struct job *j);     /* on a worker; may sleep in the host */
+	void (*release)(struct job *j); /* the last reference is gone: frees it */
+};
+
+enum job_state { JOB_NEW, JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_CANCELLED };
+
+struct job {
+	/* immutable after init: */
+	const struct job_ops *ops;
+	_Atomic unsigned refs;
+	/* Protected by pool->lock. DONE is stored last, so that who reads it without the lock sees
+	 * what run wrote. */
+	_Atomic enum job_state state;
+	TAILQ_ENTRY(job) link;
+	/* immutable once submitted: */
+	struct workpool *pool;
+	struct waitq done; /* tasks that wait for the end */
+};
+
+/*
+ * max: threads at most, > 0. None is started before there is work; then one more whenever a job
+ * finds none idle. They block all signals. NULL: no memory.
+ */
+struct workpool *workpool_create(unsigned max);
+/*
+ * Takes back what is queued, waits for what runs. Nobody submits any more, and jobs that somebody
+ * still refers to may only be put, looked at, or cancelled. p may be NULL.
+ */
+void workpool_destroy(struct workpool *p);
+/* Threads that were started. */
+unsigned workpool_threads(struct workpool *p);
+
+/* One reference, for the caller. */
+void job_init(struct job *j, const struct job_ops *ops);
+struct job *job_get(struct job *j);
+/* j may be NULL. */
+void job_put(struct job *j);
+
+/* Queues a new job; first come, first served. 0; -EAGAIN: there is no thread and none can be made:
+ * nothing has happened. */
+int workpool_submit(struct workpool *p, struct job *j);
+
+/* Its run has returned; what it wrote is there to be read. */
+bool job_done(struct job *j);
+
+/*
+ * True: done. False: t is queued and will be woken at the end, or the queue had no memory for it and
+ * it is woken at once. Caller: the thread that runs the task's handler, which then returns
+ * -EBLOCKED.
+ */
+bool job_wait(struct job *j, struct sched_task *t);
+
+/*
+ * The asker has lost interest, and gives up its reference: if the job has not begun it never will;
+ * if it runs it is left alone. j may be NULL, or never submitted.
+ */
+void job_cancel(struct job *j);
+
+#endif
