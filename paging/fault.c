@@ -162,10 +162,10 @@ static int fault_object(struct fault *f)
 	const struct vma *v = &f->n->v;
 	bool shared = v->flags & VMA_SHARED;
 	pfn_t pfn, copy;
-	int r = memobj_page(v->obj, vma_pgoff(v, f->va), &pfn);
+	int r = memobj_page(v->obj, vma_pgoff(v, f->va), !(f->access & FAULT_NOWAIT), &pfn);
 
 	if (r < 0)
-		return r == -ENOMEM ? r : -ENXIO;
+		return r == -ENOMEM || r == -EAGAIN ? r : -ENXIO;
 	if (!shared && f->access & FAULT_WRITE) {
 		copy = copy_frame(mm->gm, pfn);
 		frame_put(mm->gm, pfn);
@@ -173,10 +173,12 @@ static int fault_object(struct fault *f)
 			return -ENOMEM;
 		pgtable_set(mm, f->pte, pte_make(copy, vma_pte_flags(v, true)));
 		count(&mm->faults_cow, &mm->gm->faults_cow);
-	} else {
-		pgtable_set(mm, f->pte, pte_make(pfn, vma_pte_flags(v, shared)));
-		count(&mm->faults_file, &mm->gm->faults_file);
+		/* The neighbours of data that is written are written, too: mapped now they would
+		 * only have to be taken away again. */
+		return 0;
 	}
+	pgtable_set(mm, f->pte, pte_make(pfn, vma_pte_flags(v, shared)));
+	count(&mm->faults_file, &mm->gm->faults_file);
 	map_around(f);
 	return 0;
 }
@@ -272,4 +274,33 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access)
 		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(mm->gm))
 			return r;
 	}
+}
+
+void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages)
+{
+	uint64_t end = len >> PAGE_SHIFT > pages ? addr + (uint64_t)pages * PAGE_SIZE : addr + len;
+	struct vma_node *n;
+
+	mm_lock(mm);
+	for (uint64_t va = addr; va < end; va += PAGE_SIZE) {
+		pte_t *p = pgtable_find(mm, va);
+		unsigned flags, access = FAULT_NOWAIT;
+		int r;
+
+		if (p && pte_load(p))
+			continue;
+		n = vma_find(mm, va);
+		flags = n && n->v.start <= va ? n->v.flags : 0;
+		if (!(flags & VMA_PROT) || (flags & VMA_SHARED && flags & VMA_WRITE))
+			break;
+		if (flags & VMA_WRITE)
+			access |= FAULT_WRITE;
+		r = mm_fault_locked(mm, va, access);
+		/* A page that a disk has: what is read with it most likely, too. */
+		if (r == -EAGAIN)
+			va |= (MEMOBJ_READAHEAD - 1) * PAGE_SIZE;
+		else if (r < 0)
+			break;
+	}
+	mm_unlock(mm);
 }

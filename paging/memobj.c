@@ -121,7 +121,7 @@ static uint64_t pages_of(uint64_t size)
 }
 
 /* Makes n missing pages from pgoff on. obj->lock held. */
-static int fill_locked(struct memobj *o, uint64_t pgoff, unsigned n)
+static int fill_locked(struct memobj *o, uint64_t pgoff, unsigned n, bool may_wait)
 {
 	void *hva[MEMOBJ_READAHEAD] = {NULL};
 	pfn_t pfn[MEMOBJ_READAHEAD];
@@ -137,7 +137,7 @@ static int fill_locked(struct memobj *o, uint64_t pgoff, unsigned n)
 	if (got < n)
 		r = -ENOMEM;
 	else if (o->ops && o->ops->fill)
-		r = o->ops->fill(o->owner, pgoff, n, hva);
+		r = o->ops->fill(o->owner, pgoff, n, hva, may_wait || !o->ops->warm);
 	for (; !r && put < n; put++) {
 		if (radix_set(&o->pages, pgoff + put, pfn[put]) < 0)
 			r = -ENOMEM;
@@ -169,7 +169,7 @@ static unsigned fill_window(struct memobj *o, uint64_t pgoff, uint64_t *first)
 }
 
 /* The page, filled if need be, whatever the size. obj->lock held. */
-static int page_locked(struct memobj *o, uint64_t pgoff, pfn_t *out)
+static int page_locked(struct memobj *o, uint64_t pgoff, bool may_wait, pfn_t *out)
 {
 	pfn_t pfn = radix_get(&o->pages, pgoff);
 	uint64_t first;
@@ -178,10 +178,10 @@ static int page_locked(struct memobj *o, uint64_t pgoff, pfn_t *out)
 
 	if (!pfn) {
 		n = fill_window(o, pgoff, &first);
-		r = fill_locked(o, first, n);
+		r = fill_locked(o, first, n, may_wait);
 		/* The neighbours are a gift: without them it may work. */
 		if (r < 0 && n > 1 && !radix_get(&o->pages, pgoff))
-			r = fill_locked(o, pgoff, 1);
+			r = fill_locked(o, pgoff, 1, may_wait);
 		pfn = radix_get(&o->pages, pgoff);
 		if (!pfn)
 			return r;
@@ -191,13 +191,13 @@ static int page_locked(struct memobj *o, uint64_t pgoff, pfn_t *out)
 	return 0;
 }
 
-int memobj_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
+int memobj_page(struct memobj *o, uint64_t pgoff, bool may_wait, pfn_t *out)
 {
 	int r = -ENXIO;
 
 	pthread_mutex_lock(&o->lock);
 	if (pgoff < pages_of(o->size))
-		r = page_locked(o, pgoff, out);
+		r = page_locked(o, pgoff, may_wait, out);
 	pthread_mutex_unlock(&o->lock);
 	return r;
 }
@@ -205,11 +205,26 @@ int memobj_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
 int memobj_get_page(struct memobj *o, uint64_t pgoff, pfn_t *out)
 {
 	for (int i = 0;; i++) {
-		int r = memobj_page(o, pgoff, out);
+		int r = memobj_page(o, pgoff, true, out);
 
 		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(o->gm))
 			return r;
 	}
+}
+
+void memobj_warm(struct memobj *o, uint64_t pgoff)
+{
+	uint64_t first;
+	unsigned n = 0;
+
+	if (!o->ops || !o->ops->warm)
+		return;
+	pthread_mutex_lock(&o->lock);
+	if (pgoff < pages_of(o->size) && !radix_get(&o->pages, pgoff))
+		n = fill_window(o, pgoff, &first);
+	pthread_mutex_unlock(&o->lock);
+	if (n)
+		o->ops->warm(o->owner, first, n);
 }
 
 void memobj_peek_range(struct memobj *o, uint64_t pgoff, unsigned n, pfn_t *out)
@@ -500,7 +515,7 @@ static int write_target(struct memobj *o, uint64_t pos, size_t len, pfn_t *out)
 		}
 	}
 	if (!r)
-		r = page_locked(o, pgoff, out);
+		r = page_locked(o, pgoff, true, out);
 	pthread_mutex_unlock(&o->lock);
 	return r;
 }

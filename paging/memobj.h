@@ -6,7 +6,8 @@
  * may give it a reader that fills missing pages; without one they are zero.
  *
  * obj->lock protects the array; order: mm->lock > obj->lock > gmem->lock. The
- * reader is called with obj->lock held, and may do host I/O but takes no mm lock.
+ * reader is called with obj->lock held, and may do host I/O but takes no mm lock. A page that
+ * would keep it waiting can be warmed first, with no lock held.
  */
 #ifndef VMBOX_PAGING_MEMOBJ_H
 #define VMBOX_PAGING_MEMOBJ_H
@@ -19,9 +20,15 @@ struct memobj_ops {
 	/*
 	 * Fills `n` consecutive pages from page index pgoff; pages[i] is the VMM's address of each
 	 * (use gmem_copy or preadv into it; what lies past the end of the data is zero already).
-	 * Returns 0, or -EIO, -ENOMEM. NULL: zero pages.
+	 * Returns 0, or -EIO, -ENOMEM; -EAGAIN: it would have to wait for a disk, and may not.
+	 * NULL: zero pages.
 	 */
-	int (*fill)(void *owner, uint64_t pgoff, unsigned n, void *const pages[]);
+	int (*fill)(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bool may_wait);
+	/*
+	 * Brings the data of such pages to where fill finds them without waiting: best effort, may
+	 * sleep. Called with no lock held. NULL: fill never has to wait.
+	 */
+	void (*warm)(void *owner, uint64_t pgoff, unsigned n);
 	/* The last reference is gone. Called with no lock held. NULL: nothing to do. */
 	void (*release)(void *owner);
 };
@@ -46,6 +53,8 @@ int memobj_set_size(struct memobj *o, uint64_t size);
  * neighbours) if needed. 0; -ENXIO: past the end; -EIO; -ENOMEM.
  */
 int memobj_get_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
+/* Reads what memobj_get_page would wait for, so that it need not. May sleep; no lock held. */
+void memobj_warm(struct memobj *o, uint64_t pgoff);
 /* The same only if it is resident: 0 or -ENOENT. */
 int memobj_peek_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
 /* Moves *pgoff on to the first resident page from there: 0, or -ENOENT: none. */

@@ -165,8 +165,9 @@ void mm_for_each_vma(struct mm *mm,
 
 /* ---- faults and fork ---- */
 
-#define FAULT_WRITE 1
-#define FAULT_EXEC  2
+#define FAULT_WRITE  1
+#define FAULT_EXEC   2
+#define FAULT_NOWAIT 4 /* mm_fault: -EAGAIN instead of waiting for a disk; see memobj_warm */
 
 /*
  * A touch of addr that the page tables refused. 0: mapped, run on. -EFAULT: no mapping; -EACCES:
@@ -175,6 +176,13 @@ void mm_for_each_vma(struct mm *mm,
  * next to a sequential touch.
  */
 int mm_fault(struct mm *mm, uint64_t addr, unsigned access);
+
+/*
+ * For a mapping that is new and will surely be used: maps the first `pages` pages of it as a touch
+ * of each would, a write if private pages can be written, but waits for nothing. Pages of a shared
+ * mapping that can be written are left alone. Best effort: each touch that it saves is an exit.
+ */
+void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages);
 
 /* The stack's lowest permitted start for VMA_GROWSDOWN: bytes below its end (RLIMIT_STACK). */
 void mm_set_stack_limit(struct mm *mm, uint64_t bytes);

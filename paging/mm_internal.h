@@ -16,7 +16,7 @@
 #define MM_MAX_VMAS     65530             /* Linux's default vm.max_map_count */
 #define MM_STACK_GAP    (256 * PAGE_SIZE) /* Linux's default stack_guard_gap */
 #define MM_FAULT_AHEAD  16                /* pages mapped by one sequential touch, at most */
-#define MM_FAULT_AROUND 16 /* resident object pages mapped around a touch: an aligned block */
+#define MM_FAULT_AROUND 64 /* resident object pages mapped around a touch: an aligned block */
 /* A private writable mapping of more pages is refused unless it is VMA_NORESERVE. */
 #define OVERCOMMIT_PAGES(mm) ((mm)->gm->total * 16)
 #define MM_PGOFF_MAX         (1UL << 51) /* object pages; 2^63 bytes */
@@ -125,8 +125,9 @@ int mm_fault_locked(struct mm *mm, uint64_t addr, unsigned access);
 
 /* ---- memobj.c ---- */
 
-/* memobj_get_page and a range of memobj_peek_page without a second try; callable under mm->lock. */
-int memobj_page(struct memobj *o, uint64_t pgoff, pfn_t *out);
+/* memobj_get_page and a range of memobj_peek_page without a second try; callable under mm->lock.
+ * -EAGAIN: it would have to wait, and may not. */
+int memobj_page(struct memobj *o, uint64_t pgoff, bool may_wait, pfn_t *out);
 /* out[i] = page pgoff + i with a reference, or 0. */
 void memobj_peek_range(struct memobj *o, uint64_t pgoff, unsigned n, pfn_t *out);
 void memobj_map_add(struct memobj *o, struct vma_node *n);

@@ -287,7 +287,7 @@ static void test_quarantine_needed(void **state)
 
 /* ---- objects ---- */
 
-static int fill_pattern(void *owner, uint64_t pgoff, unsigned n, void *const pages[])
+static int fill_pattern(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bool may_wait)
 {
 	int *error = owner;
 

@@ -54,7 +54,7 @@ static void test_frames(void **state)
 	fake_exit(&m);
 }
 
-static int fill_nothing(void *owner, uint64_t pgoff, unsigned n, void *const pages[])
+static int fill_nothing(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bool may_wait)
 {
 	return 0;
 }

@@ -14,7 +14,7 @@ struct owner {
 	uint64_t size; /* of its data */
 };
 
-static int fill(void *arg, uint64_t pgoff, unsigned n, void *const pages[])
+static int fill(void *arg, uint64_t pgoff, unsigned n, void *const pages[], bool may_wait)
 {
 	struct owner *o = arg;
 

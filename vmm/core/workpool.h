@@ -67,8 +67,8 @@ int workpool_submit(struct workpool *p, struct job *j);
 bool job_done(struct job *j);
 
 /*
- * True: done. False: t is queued and will be woken at the end, or the queue had no memory for it and
- * it is woken at once. Caller: the thread that runs the task's handler, which then returns
+ * True: done. False: t is queued and will be woken at the end, or the queue had no memory for it
+ * and it is woken at once. Caller: the thread that runs the task's handler, which then returns
  * -EBLOCKED.
  */
 bool job_wait(struct job *j, struct sched_task *t);

@@ -3,6 +3,7 @@
  */
 #include "task.h"
 #include "trace.h"
+#include "../core/workpool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ void call_finish(struct task *t, struct call *c)
 		sched_deadline(&t->st, TIME_NEVER);
 	/* An exclusive waiter left behind would swallow somebody's wake. */
 	waitq_remove_all(&t->st);
+	job_cancel(c->job);
 	for (size_t i = 0; i < ARRAY_SIZE(c->file); i++)
 		file_close(c->file[i]);
 	if (c->state) {

@@ -21,6 +21,7 @@
 struct task;
 struct file;
 struct trace_line;
+struct job;
 
 /* Linux's internal results: seen by the signal code, never by a guest. */
 #define ERESTARTSYS           512
@@ -34,10 +35,12 @@ struct call {
 	uint64_t args[6];
 	bool rerun;           /* the handler has run and returned -EBLOCKED */
 	bool interrupted;     /* a signal is deliverable or the task must die */
+	bool killed;          /* the task must die; known while there is a job */
 	int64_t deadline;     /* TIME_NEVER: none */
 	struct file *file[2]; /* references kept until the call ends */
 	void *state;          /* see call_state */
 	void (*state_free)(void *state);
+	struct job *job;   /* slow work that it waits for; a reference, given up at the end */
 	uint64_t progress; /* bytes done so far */
 	uint64_t word;     /* what a file's operation read from the guest and keeps over runs */
 	bool have_word;

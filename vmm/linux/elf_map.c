@@ -6,8 +6,9 @@
  */
 #include "elf.h"
 
-/* Pages brought in for each segment: at most the whole of a small static program. */
-#define EAGER_FILE_PAGES 256
+/* Pages brought in for each segment: at most the whole of a small static program. Not those that a
+ * disk would have to be waited for. */
+#define EAGER_FILE_PAGES 512
 #define EAGER_DATA_PAGES 32
 #define EAGER_BSS_PAGES  16
 
@@ -22,18 +23,6 @@ static unsigned segment_prot(const Elf64_Phdr *ph)
 	if (ph->p_flags & PF_X)
 		prot |= VMA_EXEC;
 	return prot;
-}
-
-static uint64_t min64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Only a hint: a hole or a page that cannot be read is found again by whoever touches it. */
-static void bring_in(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot, uint64_t pages)
-{
-	if (len && (prot & (VMA_READ | VMA_WRITE)))
-		(void)mm_populate(mm, addr, min64(len, pages * PAGE_SIZE), (prot & VMA_WRITE) != 0);
 }
 
 /*
@@ -65,8 +54,8 @@ static int map_file_part(const struct elf_map *m, const Elf64_Phdr *ph, unsigned
 	int r = mm_mmap(m->mm, &map, &at);
 
 	if (r == 0)
-		bring_in(m->mm, start, end - start, prot,
-			 prot & VMA_WRITE ? EAGER_DATA_PAGES : EAGER_FILE_PAGES);
+		mm_map_eager(m->mm, start, end - start,
+			     prot & VMA_WRITE ? EAGER_DATA_PAGES : EAGER_FILE_PAGES);
 	return r;
 }
 
@@ -97,7 +86,7 @@ static int map_segment(const struct elf_map *m, const Elf64_Phdr *ph)
 	map.flags = VMA_READ | VMA_WRITE | (prot & VMA_EXEC);
 	r = mm_mmap(m->mm, &map, &at);
 	if (r == 0)
-		bring_in(m->mm, bss, map.len, VMA_WRITE, EAGER_BSS_PAGES);
+		mm_map_eager(m->mm, bss, map.len, EAGER_BSS_PAGES);
 	return r;
 }
 

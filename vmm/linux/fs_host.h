@@ -23,7 +23,11 @@ struct hostfd {
 	int fd;                 /* readable; -1: the host lets us only write */
 	_Atomic int wfd;        /* writable, perhaps the same; -1: not opened yet */
 	_Atomic uint64_t limit; /* bytes of the file that still count; UINT64_MAX: all */
+	_Atomic int nowait;     /* enum hostfd_nowait */
 };
+
+/* Whether reads of a file can say what they would have to wait for (RWF_NOWAIT). */
+enum hostfd_nowait { HOSTFD_ASK, HOSTFD_CANNOT_SAY, HOSTFD_IN_MEMORY };
 
 struct white {
 	RB_ENTRY(white) rb;

@@ -5,12 +5,11 @@
  * the same descriptor. The filler runs under memobj->lock, so it uses only the hostfd, which the
  * memobj keeps alive.
  */
-#include "fs_host.h"
+#include "fs_hostio.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -128,78 +127,16 @@ void hostfd_limit(struct hostfd *hf, uint64_t size)
 		atomic_store(&hf->limit, size);
 }
 
-/* Reads what iov asks for unless the file ends first. */
-static int fill_run(int fd, struct iovec *iov, unsigned n, uint64_t pos)
-{
-	while (n) {
-		ssize_t got = preadv(fd, iov, (int)n, (off_t)pos);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -EIO;
-		if (!got)
-			return 0;
-		pos += (uint64_t)got;
-		while (n && (size_t)got >= iov->iov_len) {
-			got -= (ssize_t)iov->iov_len;
-			iov++;
-			n--;
-		}
-		if (n) {
-			iov->iov_base = (uint8_t *)iov->iov_base + got;
-			iov->iov_len -= (size_t)got;
-		}
-	}
-	return 0;
-}
-
-/* A run of pages from pos on, `len` bytes of which count. */
-static int fill_pages(int fd, void *const pages[], unsigned n, uint64_t pos, uint64_t len)
-{
-	struct iovec iov[MEMOBJ_READAHEAD];
-	unsigned used = 0;
-
-	for (unsigned i = 0; i < n && len; i++) {
-		size_t part = len < PAGE_SIZE ? len : PAGE_SIZE;
-
-		iov[used++] = (struct iovec){pages[i], part};
-		len -= part;
-	}
-	return fill_run(fd, iov, used, pos);
-}
-
-static int hostfd_fill(void *owner, uint64_t pgoff, unsigned n, void *const pages[])
-{
-	struct hostfd *hf = owner;
-	uint64_t limit = atomic_load(&hf->limit);
-
-	if (hf->fd < 0)
-		return -EIO;
-	while (n) {
-		unsigned run = n < MEMOBJ_READAHEAD ? n : MEMOBJ_READAHEAD;
-		uint64_t pos = pgoff << PAGE_SHIFT;
-		int err;
-
-		if (pos >= limit)
-			return 0;
-		err = fill_pages(hf->fd, pages, run, pos, limit - pos);
-		if (err)
-			return err;
-		pgoff += run;
-		pages += run;
-		n -= run;
-	}
-	return 0;
-}
-
 static void hostfd_release_owner(void *owner)
 {
 	hostfd_put(owner);
 }
 
-static const struct memobj_ops hostfd_memobj_ops = {.fill = hostfd_fill,
-						    .release = hostfd_release_owner};
+static const struct memobj_ops hostfd_memobj_ops = {
+	.fill = hostfd_fill,
+	.warm = hostfd_warm,
+	.release = hostfd_release_owner,
+};
 
 struct memobj *hostfile_obj(struct host_inode *h)
 {
@@ -276,38 +213,39 @@ void attr_from_stat(struct vfs_attr *a, const struct stat *st)
 
 /* ---- open files ---- */
 
-static int host_fd(struct inode *i)
+static struct hostfd *host_file(struct inode *i)
 {
-	int fd;
+	struct hostfd *hf;
 
 	/* Once open it stays open as long as the inode, which the file keeps. */
 	pthread_mutex_lock(&i->lock);
-	fd = hi(i)->hf ? hi(i)->hf->fd : -1;
+	hf = hi(i)->hf;
 	pthread_mutex_unlock(&i->lock);
-	return fd;
+	return hf;
 }
 
 ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
 		      struct call *c)
 {
-	int fd = host_fd(file_inode(f));
+	struct hostfd *hf = host_file(file_inode(f));
 	uint8_t buf[HOST_CHUNK];
 	ssize_t total = 0;
 
 	while (x->left) {
 		size_t n = x->left < sizeof(buf) ? x->left : sizeof(buf);
-		ssize_t got = pread(fd, buf, n, *pos), put;
+		ssize_t got = hf ? hostfd_read(hf, buf, n, *pos, task, c) : -EBADF, put;
 
-		if (got < 0 && errno == EINTR)
-			continue;
+		/* Blocked: what has been read so far x remembers. */
+		if (got == -EBLOCKED)
+			return got;
 		if (got <= 0)
-			return got < 0 && !total ? -errno : total;
+			return got < 0 && !total ? got : total;
 		put = x->copy(x, buf, (size_t)got);
 		if (put < 0)
 			return total ? total : put;
 		*pos += put;
 		total += put;
-		if (put < got || (size_t)got < n)
+		if (put < got)
 			break;
 	}
 	return total;
@@ -316,7 +254,8 @@ ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched
 int64_t hostfile_lseek(struct file *f, int64_t off, int whence)
 {
 	struct inode *i = file_inode(f);
-	int fd = host_fd(i);
+	struct hostfd *hf = host_file(i);
+	int fd = hf ? hf->fd : -1;
 	struct stat st;
 
 	if (whence == SEEK_DATA || whence == SEEK_HOLE) {

@@ -9,6 +9,7 @@
 #include "syscalls.h"
 #include "trace.h"
 #include "vfs.h"
+#include "../core/workpool.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -61,6 +62,9 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 		goto fail;
 	k->futex = futex_table_create(FUTEX_BUCKETS);
 	if (!k->futex)
+		goto fail;
+	k->pool = workpool_create(WORKPOOL_THREADS);
+	if (!k->pool)
 		goto fail;
 	if (cfg->stats && !(k->stats = stats_create()))
 		goto fail;
@@ -127,6 +131,8 @@ void kernel_destroy(struct kernel *k)
 	if (!k)
 		return;
 	processes_destroy(k);
+	/* Jobs have files: the last of them end here. */
+	workpool_destroy(k->pool);
 	/* What a vCPU ran last it still holds, and with it files. */
 	for (unsigned cpu = 0; cpu < k->cfg.cpus; cpu++)
 		mm_activate(k->gm, cpu, NULL);

@@ -22,6 +22,7 @@ struct process;
 struct task;
 struct vfs;
 struct file;
+struct workpool;
 struct trace;
 struct stats;
 
@@ -88,6 +89,7 @@ struct kernel {
 	struct timers *timers;
 	struct registry *registry;
 	struct futex_table *futex;
+	struct workpool *pool; /* host calls that may sleep */
 	struct vfs *vfs;
 	struct trace *trace; /* NULL: no --strace */
 	struct stats *stats;

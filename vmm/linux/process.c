@@ -11,6 +11,7 @@
 #include "thread_end.h"
 #include "stats.h"
 #include "vfs.h"
+#include "../core/workpool.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -50,6 +51,9 @@ struct task *task_create(struct process *p, uint32_t tid)
 
 void task_drop_parts(struct task *t)
 {
+	waitq_remove_all(&t->st);
+	job_cancel(t->fault_job);
+	t->fault_job = NULL;
 	if (t->own_files)
 		fdtable_put(t->own_files);
 	if (t->own_fs)

@@ -89,6 +89,8 @@ void signal_kill_locked(struct process *p, int wait_status);
 void signal_notify_locked(struct task *t);
 /* t must die: its process does, or another of its tasks is in execve. siglock held. */
 bool signal_doomed_locked(const struct task *t);
+/* The same, taking siglock. */
+bool signal_doomed(struct task *t);
 /* t, which is no longer in the list or now blocks `mask`, was to take signals of that set: others
  * are told. siglock held. */
 void signal_retarget_locked(struct task *t, uint64_t mask);
@@ -121,6 +123,15 @@ int signal_check_permission_locked(struct process *by, struct process *p, int si
 /* sig to every member of the group that t may send it to. 0: at least one got it; -ESRCH, -EPERM,
  * -EINVAL. tree_lock held. */
 int kill_group_locked(struct task *t, uint32_t pgid, int sig, const struct siginfo_k *info);
+
+/* ---- fault.c ---- */
+
+/*
+ * The page fault in t->trap: as mm_fault; -EBLOCKED: the page is being read from a disk, and t is
+ * queued for the end of that; the same call when it wakes; -EINTR: meanwhile it must die. Calls
+ * sched_prepare(). Owner only.
+ */
+int fault_resolve(struct task *t);
 
 /* ---- sys_signal.c, for the architecture's sigframe.c ---- */
 

@@ -116,6 +116,16 @@ bool signal_doomed_locked(const struct task *t)
 	return p->group_exit || (p->exec_task && p->exec_task != t);
 }
 
+bool signal_doomed(struct task *t)
+{
+	bool doomed;
+
+	pthread_mutex_lock(&t->p->siglock);
+	doomed = signal_doomed_locked(t);
+	pthread_mutex_unlock(&t->p->siglock);
+	return doomed;
+}
+
 void signal_notify_locked(struct task *t)
 {
 	atomic_store(&t->notify, true);

@@ -23,6 +23,14 @@ static bool is_restart(long r)
 	       r == -ERESTART_RESTARTBLOCK;
 }
 
+enum step { STEP_ON, STEP_AGAIN, STEP_GONE };
+
+/* The task would block: STEP_GONE if it did and belongs to nobody now. */
+static enum step block(struct task *t)
+{
+	return sched_block(&t->st) ? STEP_GONE : STEP_AGAIN;
+}
+
 static void force_fault(struct task *t, int sig, int code, uint64_t addr)
 {
 	struct siginfo_k info = {.si_signo = sig, .si_code = code};
@@ -82,12 +90,17 @@ static void out_of_memory(struct task *t)
 	process_kill(t->p, SIGKILL);
 }
 
-static void page_fault(struct task *t)
+/* False: the page has to be read first, and the task is queued for it. */
+static bool page_fault(struct task *t)
 {
 	uint64_t addr = t->trap.addr;
-	int r = mm_fault(t->p->mm, addr, t->trap.access);
+	int r = fault_resolve(t);
 
 	switch (r) {
+	case -EBLOCKED:
+		return false;
+	case -EINTR: /* it must die */
+		break;
 	case 0:
 		if (fault_loops(t))
 			force_fault(t, SIGSEGV, SI_KERNEL, 0);
@@ -104,6 +117,7 @@ static void page_fault(struct task *t)
 	default:
 		force_fault(t, SIGSEGV, SEGV_MAPERR, addr);
 	}
+	return true;
 }
 
 static void exception(struct task *t)
@@ -119,12 +133,13 @@ static void exception(struct task *t)
 	signal_force(t, sig, &info);
 }
 
-static void handle_trap(struct task *t)
+static enum step handle_trap(struct task *t)
 {
+	if (t->trap.kind == TRAP_PAGE_FAULT && !page_fault(t))
+		return block(t);
 	t->trap_pending = false;
 	switch (t->trap.kind) {
 	case TRAP_PAGE_FAULT:
-		page_fault(t);
 		break;
 	case TRAP_EXCEPTION:
 		exception(t);
@@ -140,17 +155,10 @@ static void handle_trap(struct task *t)
 	default:
 		force_fault(t, SIGSEGV, SI_KERNEL, 0);
 	}
+	return STEP_ON;
 }
 
 /* ---- the step ---- */
-
-enum step { STEP_ON, STEP_AGAIN, STEP_GONE };
-
-/* The task would block: STEP_GONE if it did and belongs to nobody now. */
-static enum step block(struct task *t)
-{
-	return sched_block(&t->st) ? STEP_GONE : STEP_AGAIN;
-}
 
 static enum step run_call(struct task *t)
 {
@@ -159,6 +167,7 @@ static enum step run_call(struct task *t)
 
 	sched_prepare(&t->st);
 	t->call.interrupted = signal_still_pending(t);
+	t->call.killed = t->call.interrupted && t->call.job && signal_doomed(t);
 	r = syscall_dispatch(t, &t->call);
 	if (r == -EBLOCKED) {
 		t->call.rerun = true;
@@ -225,8 +234,11 @@ static enum step step_loop(struct task *t)
 			if (s != STEP_ON)
 				continue;
 		}
-		if (t->trap_pending)
-			handle_trap(t);
+		if (t->trap_pending) {
+			s = handle_trap(t);
+			if (s != STEP_ON)
+				continue;
+		}
 		if (signal_pending(t) || t->restart || t->saved_mask_valid) {
 			s = deliver(t);
 			if (s != STEP_ON)

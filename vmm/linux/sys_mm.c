@@ -23,6 +23,13 @@
 #define MAP_HUGE_BITS (0x3fU << 26)
 #define PROT_SEM_K    8
 
+/* eager_pages() */
+#define EAGER_CODE  512
+#define EAGER_DATA  32
+#define EAGER_BSS   16
+#define EAGER_SMALL 4
+#define EAGER_HEAP  2
+
 /* What MAP_SHARED_VALIDATE accepts: LEGACY_MAP_MASK. */
 #define MAP_KNOWN                                                                                  \
 	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE |   \
@@ -152,6 +159,20 @@ static int check_range(struct mm *mm, unsigned flags, uint64_t off, struct mm_ma
 	return m->addr < lo ? -EPERM : 0;
 }
 
+/*
+ * Pages that a new mapping is given at once, because a touch of each would cost an exit. A fixed
+ * mapping is a loader's: of a library's code, data or bss, which it is about to relocate and run. A
+ * small one is for use now.
+ */
+static unsigned eager_pages(const struct mm_map *m)
+{
+	if (m->obj)
+		return !m->fixed ? 0 : m->flags & VMA_WRITE ? EAGER_DATA : EAGER_CODE;
+	if (m->fixed)
+		return EAGER_BSS;
+	return m->len <= EAGER_SMALL * PAGE_SIZE ? EAGER_SMALL : 0;
+}
+
 long sys_mmap(struct task *t, struct call *c)
 {
 	unsigned prot = (unsigned)c->args[2], flags = (unsigned)c->args[3];
@@ -195,6 +216,8 @@ long sys_mmap(struct task *t, struct call *c)
 					   (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE);
 	if (r == 0)
 		r = mm_mmap(task_mm(t), &m, &at);
+	if (r == 0 && !m.populate && eager_pages(&m))
+		mm_map_eager(task_mm(t), at, m.len, eager_pages(&m));
 	if (m.obj)
 		memobj_put(m.obj);
 	file_close(hold);
@@ -288,5 +311,13 @@ long sys_mremap(struct task *t, struct call *c)
 
 long sys_brk(struct task *t, struct call *c)
 {
-	return (long)mm_brk(task_mm(t), c->args[0], t->p->rlim[RLIMIT_DATA].rlim_cur);
+	struct mm *mm = task_mm(t);
+	uint64_t old = page_up(mm_brk(mm, 0, 0)), brk;
+
+	brk = mm_brk(mm, c->args[0], t->p->rlim[RLIMIT_DATA].rlim_cur);
+	/* Who asks for more is about to write there. Another thread may have moved it meanwhile:
+	 * then some page is touched that need not be. */
+	if (brk > old)
+		mm_map_eager(mm, old, page_up(brk) - old, EAGER_HEAP);
+	return (long)brk;
 }

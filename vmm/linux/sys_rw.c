@@ -15,7 +15,7 @@
 struct rw {
 	struct uio u;
 	size_t total;
-	int64_t pos;
+	int64_t pos; /* if not positional: the file's after the last run */
 	bool positional, write, nowait;
 };
 
@@ -69,12 +69,19 @@ int64_t fsize_clip(struct task *t, int64_t start, size_t len)
 	return (int64_t)len > (int64_t)limit - start ? (int64_t)limit - start : (int64_t)len;
 }
 
+/* A file with a position waits for its disk whatever O_NONBLOCK says, and no signal ends that. */
+static struct sched_task *rw_waiter(struct task *t, struct call *c, const struct rw *rw,
+				    bool nonblock, bool stream)
+{
+	return stream ? call_waiter(t, c, nonblock) : rw->nowait ? NULL : &t->st;
+}
+
 /* One run of a transfer that rw describes. */
 static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw)
 {
 	const struct vfs_file_ops *ops = vfs_ops(f);
-	bool nonblock = rw->nowait || (f->flags & O_NONBLOCK);
-	struct sched_task *task = call_waiter(t, c, nonblock);
+	bool nonblock = rw->nowait || (f->flags & O_NONBLOCK), stream = vfs_file(f)->stream;
+	struct sched_task *task = rw_waiter(t, c, rw, nonblock, stream);
 	struct xfer *x = &rw->u.x;
 	ssize_t r;
 	size_t done;
@@ -82,15 +89,19 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	if (!(rw->write ? ops->write : ops->read))
 		return -EINVAL;
 	c->progress = rw->total - x->left;
-	if (vfs_file(f)->stream) {
+	if (stream) {
 		r = rw->write ? ops->write(f, x, NULL, task, c) : ops->read(f, x, NULL, task, c);
 	} else if (rw->positional) {
 		r = rw->write ? ops->write(f, x, &rw->pos, task, c)
 			      : ops->read(f, x, &rw->pos, task, c);
 	} else {
 		pthread_mutex_lock(&f->lock);
-		r = rw->write ? ops->write(f, x, &f->pos, task, c)
-			      : ops->read(f, x, &f->pos, task, c);
+		if (x->left < rw->total && f->pos != rw->pos)
+			r = 0; /* somebody moved on meanwhile: what we have is in one piece */
+		else
+			r = rw->write ? ops->write(f, x, &f->pos, task, c)
+				      : ops->read(f, x, &f->pos, task, c);
+		rw->pos = f->pos;
 		pthread_mutex_unlock(&f->lock);
 	}
 	if (r == -EBLOCKED)
@@ -316,7 +327,7 @@ static long sendfile_step(struct task *t, struct call *c, struct sendfile *s)
 
 		xfer_buf_init_read(&in, s->buf,
 				   s->left < SENDFILE_CHUNK ? s->left : SENDFILE_CHUNK);
-		r = vfs_ops(src)->read(src, &in.x, &pos, NULL, c);
+		r = vfs_ops(src)->read(src, &in.x, &pos, &t->st, c);
 		if (r <= 0)
 			return r;
 		xfer_buf_init_write(&s->x, s->buf, (size_t)r);

@@ -184,13 +184,14 @@ struct task {
 	/* CLONE_VFORK in progress, of a process or of a thread; references */
 	struct process *vfork_child;
 	struct thread_end *vfork_thread;
-	struct trap trap;  /* the last one: signal frames show it */
-	unsigned trap_nr;  /* the number of the last system call: restarts need it */
-	bool trap_pending; /* a fault or exception that task_step has to handle */
-	bool yield;        /* sched_yield(2): to the tail of the run queue after this call */
-	bool keep_regs;    /* rt_sigreturn: the registers are not this call's to change */
-	bool stop_wait;    /* joined a group stop: blocked until that ends */
-	bool restart;      /* the ended call's result is -ERESTART*, to be resolved with delivery */
+	struct trap trap;      /* the last one: signal frames show it */
+	unsigned trap_nr;      /* the number of the last system call: restarts need it */
+	bool trap_pending;     /* a fault or exception that task_step has to handle */
+	struct job *fault_job; /* reads the page that it touched; a reference */
+	bool yield;            /* sched_yield(2): to the tail of the run queue after this call */
+	bool keep_regs;        /* rt_sigreturn: the registers are not this call's to change */
+	bool stop_wait;        /* joined a group stop: blocked until that ends */
+	bool restart; /* the ended call's result is -ERESTART*, to be resolved with delivery */
 	long result;
 	struct {
 		uint64_t pc, addr, sp;
