@@ -45,7 +45,7 @@ ifeq ($(MODE_$(MODE)),)
 $(error MODE=$(MODE): not one of release asan ubsan tsan cov)
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -I$(O)/gen $(patsubst %,-I%/$(ARCH),paging vmm vmm/linux devices)
+CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -DVMBOX_ARCH='"$(ARCH)"' -I$(O)/gen $(patsubst %,-I%/$(ARCH),paging vmm vmm/linux devices)
 CFLAGS += -std=gnu11 -g $(MODE_$(MODE)) $(WARN) -fno-common -pthread -MMD -MP
 LDFLAGS += $(filter -fsanitize=% --coverage,$(MODE_$(MODE))) -pthread
 
@@ -123,7 +123,7 @@ check-style:
 	tests/check-format
 
 check: all unit-tests guest-tests
-	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)"
+	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)" $(CHECK_ARGS)
 
 check-nested: all guest-tests
 	tests/check-nested --vmbox $(O)/vmbox --build $(O) $(CHECK_ARGS)
@@ -134,9 +134,18 @@ check-full:
 bench: all bench-progs
 	tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench $(BENCH_ARGS)
 
+# `vmbox nested` finds its runner in lib/vmbox/nested, compiled helpers beside it.
+NESTED_LIB = $(DESTDIR)$(PREFIX)/lib/vmbox/nested
+NESTED_TOOL = $(CC) -O2 -std=gnu11 -D_GNU_SOURCE -static -s -o
+
 install: $(PROGRAM)
 	install -D -m 755 $(O)/vmbox $(DESTDIR)$(PREFIX)/bin/vmbox
 	install -D -m 644 docs/vmbox.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmbox.1
+	install -d $(NESTED_LIB)
+	install -m 755 tests/nested/run tests/nested/fetch-kernel $(NESTED_LIB)
+	install -m 644 tests/nested/common.sh tests/nested/init.c tests/nested/bzimage.c $(NESTED_LIB)
+	$(NESTED_TOOL) $(NESTED_LIB)/init-$(ARCH) tests/nested/init.c
+	$(NESTED_TOOL) $(NESTED_LIB)/bzimage-$(ARCH) tests/nested/bzimage.c
 
 clean:
 	rm -rf build vmbox

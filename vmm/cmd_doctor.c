@@ -29,6 +29,10 @@ static void remedy(const char *text)
 	printf("%-26s -> %s\n", "", text);
 }
 
+static const char nested_remedy[] =
+	"without it: vmbox nested IMAGE runs a program in a machine emulated by QEMU, slowly "
+	"(package qemu-system-x86, or qemu-system-arm for --arch arm64)";
+
 /* Why /dev/kvm cannot be used, in words that help. */
 static void explain_missing(int e)
 {
@@ -48,8 +52,7 @@ static void explain_missing(int e)
 		remedy("see the kernel's log (dmesg | grep -i kvm)");
 		break;
 	}
-	remedy("without any KVM: run vmbox in the nested machine (tests/nested/run -- ./vmbox run "
-	       "...)");
+	remedy(nested_remedy);
 }
 
 static int compare_ns(const void *a, const void *b)
@@ -163,8 +166,8 @@ int cmd_doctor(int argc, char **argv)
 	}
 	if (e < 0) {
 		row("KVM", err);
-		remedy("a newer kernel, or other KVM module options, may help; else the nested "
-		       "machine");
+		remedy("a newer kernel, or other KVM module options, may help");
+		remedy(nested_remedy);
 		row("verdict", "cannot run programs here");
 		return 1;
 	}

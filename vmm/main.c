@@ -6,6 +6,7 @@
 
 static const char help[] =
 	"Usage: vmbox run [OPTIONS] IMAGE [ARGS...]\n"
+	"       vmbox nested [OPTIONS] IMAGE [ARGS...]\n"
 	"       vmbox doctor [--quiet]\n"
 	"       vmbox --help | --version\n"
 	"\n"
@@ -13,6 +14,7 @@ static const char help[] =
 	"machine that has no guest kernel.\n"
 	"\n"
 	"  run      run a program (vmbox run --help lists the options)\n"
+	"  nested   the same in a machine emulated by QEMU, where there is no usable /dev/kvm\n"
 	"  doctor   say what this machine's KVM is and can do, and what is missing\n";
 
 int main(int argc, char **argv)
@@ -25,6 +27,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(cmd, "run") == 0)
 		return cmd_run(argc - 1, argv + 1);
+	if (strcmp(cmd, "nested") == 0)
+		return cmd_nested(argc - 1, argv + 1);
 	if (strcmp(cmd, "doctor") == 0)
 		return cmd_doctor(argc - 1, argv + 1);
 	if (strcmp(cmd, "--help") == 0 || strcmp(cmd, "-h") == 0 || strcmp(cmd, "help") == 0) {

@@ -412,7 +412,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	o->cpus = host_cpus();
 	o->mem = default_mem();
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* getopt's way to begin again */
 	while (r == 0 && (opt = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
 		if (opt == '?' || opt == ':') {
 			vmbox_error("%s: %s (vmbox run --help lists the options)", argv[optind - 1],
@@ -438,6 +438,19 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	if (r != 0)
 		run_options_free(o);
 	return r;
+}
+
+int run_options_each(int argc, char **argv,
+		     int (*f)(void *arg, const char *name, const char *value), void *arg)
+{
+	int opt, index = 0;
+
+	opterr = 0;
+	optind = 0; /* getopt's way to begin again */
+	while ((opt = getopt_long(argc, argv, "+:", long_options, &index)) != -1)
+		if (opt == '?' || opt == ':' || f(arg, long_options[index].name, optarg) != 0)
+			return -1;
+	return optind < argc ? optind : -1;
 }
 
 void run_options_free(struct run_options *o)

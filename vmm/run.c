@@ -322,7 +322,7 @@ static int make_machine(struct run *r)
 	if (e < 0) {
 		vmbox_error("%s%s", err,
 			    e == -ENOENT || e == -EACCES || e == -ENODEV
-				    ? " (vmbox doctor tells more)"
+				    ? " (vmbox doctor tells more; vmbox nested needs no KVM)"
 				    : "");
 		return e;
 	}

@@ -55,9 +55,16 @@ void __attribute__((format(printf, 1, 2))) vmbox_error(const char *fmt, ...);
  * error was printed. */
 int run_options_parse(struct run_options *o, int argc, char **argv);
 void run_options_free(struct run_options *o);
+/*
+ * Calls f for each option before IMAGE (argument NULL: none), until it does not return 0. IMAGE's
+ * index in argv; -1: f did not want to go on, or such arguments do not parse.
+ */
+int run_options_each(int argc, char **argv,
+		     int (*f)(void *arg, const char *name, const char *value), void *arg);
 
 /* ---- commands ---- */
 int cmd_run(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_nested(int argc, char **argv);
 
 #endif

@@ -44,10 +44,14 @@ compiler() {
 	echo "$@"
 }
 
-# tool_build NAME ARCH: compiles NAME.c, statically, once per text of NAME.c;
-# prints the program's path.
+# tool_build NAME ARCH: compiles NAME.c, statically, once per text of NAME.c, unless
+# NAME-ARCH is beside it (an installation); prints the program's path.
 tool_build() {
 	local source=$here/$1.c sum program cc log
+	if [ -x "$here/$1-$2" ]; then
+		echo "$here/$1-$2"
+		return
+	fi
 	sum=$(cksum <"$source") || die "$1.c: cannot be read"
 	program=$cache/tools/$1-$2-${sum%% *}
 	if [ ! -x "$program" ]; then

@@ -19,10 +19,11 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups true 2> /dev/null 
 	setpriv --reuid 65534 --clear-groups "$dir/vmbox" run "$dir/hello" < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
 	want_status 125 "no permission for /dev/kvm"
 	want_error "no permission for /dev/kvm"
+	grep -q "vmbox nested" "$WORK/err" || fail "without KVM run does not name vmbox nested"
 	status=0
 	setpriv --reuid 65534 --clear-groups "$dir/vmbox" doctor > "$WORK/out" 2> "$WORK/err" || status=$?
 	[ "$status" != 0 ] || fail "doctor without permission: status 0"
-	grep -qi 'kvm' "$WORK/out" "$WORK/err" || fail "doctor without permission names no remedy"
+	grep -q "vmbox nested" "$WORK/out" || fail "doctor without permission names no remedy"
 	rm -rf "$dir"
 fi
 finish
