@@ -10,7 +10,7 @@
 
 /* The doorbell, as the device tree names it: this page of guest-physical addresses, outside memory.
  */
-#define ABI_DOORBELL      0xd0000000
+#define ABI_DOORBELL      0xc0000000
 #define ABI_DOORBELL_SIZE 0x1000
 #define ABI_DOORBELL_IO   0
 

@@ -84,7 +84,7 @@ edit() {
 edit "an unknown machine" 's/"vmbox,machine"/"linux,dummy-virt"/' "another machine"
 edit "another ABI version" 's/vmbox,abi-version = .*/vmbox,abi-version = <99>;/' "another machine"
 edit "no doorbell" 's/"vmbox,doorbell"/"other"/' missing
-edit "another doorbell" 's/reg = <0x22 /reg = <0x70 /; s/\(reg = <0x00 0xd0000000 0x00 \)0x1000/\10x2000/' \
+edit "another doorbell" 's/reg = <0x22 /reg = <0x70 /; s/\(reg = <0x00 0xc0000000 0x00 \)0x1000/\10x2000/' \
 	"another machine"
 edit "the clock page outside memory" '/vmbox,clock/{n;s/reg = .*/reg = <0xff 0x0 0x0 0x1000>;/}' outside
 edit "the clock page elsewhere" '/vmbox,clock/{n;s/reg = .*/reg = <0x0 0x10000 0x0 0x1000>;/}' "something else"
