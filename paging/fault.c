@@ -132,7 +132,7 @@ static pfn_t copy_frame(struct gmem *gm, pfn_t from)
 static void map_around(struct fault *f)
 {
 	struct mm *mm = f->mm;
-	unsigned flags = vma_pte_flags(&f->n->v, f->n->v.flags & VMA_SHARED);
+	unsigned flags = vma_pte_flags(&f->n->v, vma_shared_write(&f->n->v));
 	uint64_t block = MM_FAULT_AROUND * PAGE_SIZE;
 	uint64_t lo = f->va & ~(block - 1), hi = lo + block;
 	pfn_t pfn[MM_FAULT_AROUND];
@@ -160,12 +160,19 @@ static int fault_object(struct fault *f)
 {
 	struct mm *mm = f->mm;
 	const struct vma *v = &f->n->v;
-	bool shared = v->flags & VMA_SHARED;
+	bool shared = v->flags & VMA_SHARED, write = vma_shared_write(v);
 	pfn_t pfn, copy;
 	int r = memobj_page(v->obj, vma_pgoff(v, f->va), !(f->access & FAULT_NOWAIT), &pfn);
 
 	if (r < 0)
 		return r == -ENOMEM || r == -EAGAIN ? r : -ENXIO;
+	if (shared && !write && f->access & FAULT_WRITE) {
+		if (memobj_mark_dirty(v->obj, vma_pgoff(v, f->va)) < 0) {
+			frame_put(mm->gm, pfn);
+			return -ENOMEM;
+		}
+		write = true;
+	}
 	if (!shared && f->access & FAULT_WRITE) {
 		copy = copy_frame(mm->gm, pfn);
 		frame_put(mm->gm, pfn);
@@ -177,7 +184,7 @@ static int fault_object(struct fault *f)
 		 * only have to be taken away again. */
 		return 0;
 	}
-	pgtable_set(mm, f->pte, pte_make(pfn, vma_pte_flags(v, shared)));
+	pgtable_set(mm, f->pte, pte_make(pfn, vma_pte_flags(v, write)));
 	count(&mm->faults_file, &mm->gm->faults_file);
 	map_around(f);
 	return 0;
@@ -234,6 +241,11 @@ static int fault_present(struct fault *f, uint64_t e)
 
 	if (f->access & FAULT_WRITE && !own)
 		return fault_copy(f);
+	if (f->n->v.flags & VMA_SHARED && !vma_shared_write(&f->n->v)) {
+		own = f->access & FAULT_WRITE || pte_flags(e) & PTE_WRITE;
+		if (own && memobj_mark_dirty(f->n->v.obj, vma_pgoff(&f->n->v, f->va)) < 0)
+			return -ENOMEM;
+	}
 	/* Permissive, or a touch that lost a race and finds all as it should be. */
 	now = pte_make(pte_pfn(e), vma_pte_flags(&f->n->v, own));
 	if (now != e)

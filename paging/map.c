@@ -231,8 +231,10 @@ static void protect_pages(struct pgtable_batch *b, struct vma_node *n)
 			bool own;
 
 			if (old) {
-				own = n->v.flags & VMA_SHARED ||
-				      frame_refs(mm->gm, pte_pfn(old)) == 1;
+				if (n->v.flags & VMA_SHARED)
+					own = vma_shared_write(&n->v) || pte_flags(old) & PTE_WRITE;
+				else
+					own = frame_refs(mm->gm, pte_pfn(old)) == 1;
 				e = pte_make(pte_pfn(old), vma_pte_flags(&n->v, own));
 				if (pte_flags(old) & ~pte_flags(e))
 					pgtable_restrict(b, p, e, false);

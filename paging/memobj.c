@@ -16,10 +16,12 @@ struct memobj {
 
 	_Atomic unsigned refs;
 	_Atomic bool written; /* by memobj_write: its pages cannot be filled again */
+	_Atomic bool track;   /* never again false */
 
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	struct radix pages; /* each with a reference */
+	struct radix dirty; /* 1: a mapping may have changed the page */
 	uint64_t size;
 
 	pthread_mutex_t map_lock; /* a leaf, under mm->lock */
@@ -91,6 +93,7 @@ void memobj_put(struct memobj *o)
 	drop_pages(o, 0, &list);
 	frame_free_list(o->gm, &list);
 	radix_clear(&o->pages);
+	radix_clear(&o->dirty);
 	if (o->ops && o->ops->release)
 		o->ops->release(o->owner);
 	pthread_mutex_destroy(&o->map_lock);
@@ -349,6 +352,83 @@ void memobj_map_del(struct memobj *o, struct vma_node *n)
 	pthread_mutex_lock(&o->map_lock);
 	LIST_REMOVE(n, obj_link);
 	pthread_mutex_unlock(&o->map_lock);
+}
+
+bool memobj_mapped_writable(struct memobj *o)
+{
+	const unsigned want = VMA_SHARED | VMA_WRITE;
+	struct vma_node *n;
+
+	pthread_mutex_lock(&o->map_lock);
+	LIST_FOREACH (n, &o->maps, obj_link)
+		if ((n->v.flags & want) == want)
+			break;
+	pthread_mutex_unlock(&o->map_lock);
+	return n;
+}
+
+/* ---- what mappings change ---- */
+
+void memobj_track(struct memobj *o)
+{
+	atomic_store(&o->track, true);
+}
+
+bool memobj_tracks(const struct memobj *o)
+{
+	return atomic_load(&o->track);
+}
+
+int memobj_mark_dirty(struct memobj *o, uint64_t pgoff)
+{
+	int r;
+
+	pthread_mutex_lock(&o->lock);
+	atomic_store(&o->written, true);
+	r = radix_set(&o->dirty, pgoff, 1);
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+/* The next dirty page from *ix on, with a reference, and how much of it counts. 0: none. */
+static pfn_t next_dirty(struct memobj *o, uint64_t *ix, size_t *len)
+{
+	pfn_t pfn = 0;
+
+	pthread_mutex_lock(&o->lock);
+	for (; !pfn && radix_next(&o->dirty, ix); (*ix)++) {
+		uint64_t pos = *ix << PAGE_SHIFT;
+
+		pfn = pos < o->size ? radix_get(&o->pages, *ix) : 0;
+		if (!pfn) {
+			radix_del(&o->dirty, *ix);
+			continue;
+		}
+		frame_get(o->gm, pfn);
+		/* A mapping that is made after this look marks the page anew. */
+		if (!memobj_mapped_writable(o))
+			radix_del(&o->dirty, *ix);
+		*len = o->size - pos < PAGE_SIZE ? o->size - pos : PAGE_SIZE;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return pfn;
+}
+
+int memobj_write_back(struct memobj *o,
+		      int (*put)(void *owner, uint64_t pos, const void *page, size_t len))
+{
+	uint64_t ix = 0;
+	int r = 0;
+	size_t len;
+	pfn_t pfn;
+
+	while (!r && (pfn = next_dirty(o, &ix, &len))) {
+		r = put(o->owner, (ix - 1) << PAGE_SHIFT, frame_hva(o->gm, pfn), len);
+		frame_put(o->gm, pfn);
+		if (r)
+			memobj_mark_dirty(o, ix - 1);
+	}
+	return r;
 }
 
 #define SNAPSHOT 32

@@ -78,6 +78,20 @@ size_t memobj_reclaim(struct gmem *gm, size_t want);
  * returns how many. */
 size_t memobj_shrink(struct memobj *o);
 size_t memobj_resident(struct memobj *o);
+/*
+ * From here on remembers which pages shared mappings may have changed: such a page is mapped
+ * writable only by a touch that writes. Called before anything maps the object writable.
+ */
+void memobj_track(struct memobj *o);
+/*
+ * Hands each such page of a tracked object to put(), up to the size, and forgets it where no
+ * mapping can change it any more. The first error of put(), which ends it; 0. No lock held that
+ * put() takes.
+ */
+int memobj_write_back(struct memobj *o,
+		      int (*put)(void *owner, uint64_t pos, const void *page, size_t len));
+/* A shared mapping that may be written to exists. */
+bool memobj_mapped_writable(struct memobj *o);
 /* Its pages may have been changed by mappings, or will be: they are not to be filled again. */
 void memobj_keep(struct memobj *o);
 

@@ -102,6 +102,8 @@ bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
 uint64_t vma_pgoff(const struct vma *v, uint64_t addr);
 
 /* Leaf flags for a page of v; writable: nothing but v decides. 0: no access, a held entry. */
+/* All pages of the mapping may be mapped writable at once: shared, and nobody asks which change. */
+bool vma_shared_write(const struct vma *v);
 unsigned vma_pte_flags(const struct vma *v, bool writable);
 
 /* ---- map.c ---- */
@@ -128,6 +130,9 @@ int mm_fault_locked(struct mm *mm, uint64_t addr, unsigned access);
 /* memobj_get_page and a range of memobj_peek_page without a second try; callable under mm->lock.
  * -EAGAIN: it would have to wait, and may not. */
 int memobj_page(struct memobj *o, uint64_t pgoff, bool may_wait, pfn_t *out);
+bool memobj_tracks(const struct memobj *o);
+/* The page is about to be mapped writable. 0, -ENOMEM. */
+int memobj_mark_dirty(struct memobj *o, uint64_t pgoff);
 /* out[i] = page pgoff + i with a reference, or 0. */
 void memobj_peek_range(struct memobj *o, uint64_t pgoff, unsigned n, pfn_t *out);
 void memobj_map_add(struct memobj *o, struct vma_node *n);

@@ -108,6 +108,11 @@ uint64_t vma_pgoff(const struct vma *v, uint64_t addr)
 	return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
 }
 
+bool vma_shared_write(const struct vma *v)
+{
+	return v->flags & VMA_SHARED && !(v->obj && memobj_tracks(v->obj));
+}
+
 unsigned vma_pte_flags(const struct vma *v, bool writable)
 {
 	if (!(v->flags & VMA_PROT))

@@ -28,6 +28,9 @@ static const char run_help[] =
 	"has no slash). Options end at IMAGE.\n"
 	"\n"
 	"  --root DIR       the guest sees DIR as its root; its changes stay in memory\n"
+	"  --bind SRC:DST[:rw]  show the host's SRC at DST; rw: the guest's changes go to the "
+	"host\n"
+	"  --tmpfs DST[:SIZE]   an empty directory in memory at DST\n"
 	"  --cwd DIR        working directory (default: the caller's if the root has it, else /)\n"
 	"  --env NAME[=V]   set a variable, or pass the caller's on; may be repeated\n"
 	"  --env-host       pass all of the caller's variables on\n"
@@ -269,6 +272,8 @@ static int open_dump(struct run_options *o, const char *file)
 
 enum {
 	OPT_ROOT = 256,
+	OPT_BIND,
+	OPT_TMPFS,
 	OPT_CWD,
 	OPT_ENV,
 	OPT_ENV_HOST,
@@ -286,6 +291,8 @@ enum {
 
 static const struct option long_options[] = {
 	{"root", required_argument, NULL, OPT_ROOT},
+	{"bind", required_argument, NULL, OPT_BIND},
+	{"tmpfs", required_argument, NULL, OPT_TMPFS},
 	{"cwd", required_argument, NULL, OPT_CWD},
 	{"env", required_argument, NULL, OPT_ENV},
 	{"env-host", no_argument, NULL, OPT_ENV_HOST},
@@ -324,6 +331,71 @@ static int abi_option(struct run_options *o, const char *arg)
 	return 0;
 }
 
+/* A mount more, whose strings are parts of a copy of arg. NULL: no memory, which was said. */
+static struct vfs_mount *add_mount(struct run_options *o, const char *arg, char **text)
+{
+	struct vfs_mount *m = realloc(o->mounts, (o->nmounts + 1) * sizeof(*m));
+	char **t;
+
+	if (m)
+		o->mounts = m;
+	t = realloc(o->mount_text, (o->nmounts + 1) * sizeof(*t));
+	if (t)
+		o->mount_text = t;
+	*text = m && t ? strdup(arg) : NULL;
+	if (!*text) {
+		vmbox_error("mounts: out of memory");
+		return NULL;
+	}
+	o->mount_text[o->nmounts] = *text;
+	m += o->nmounts++;
+	memset(m, 0, sizeof(*m));
+	return m;
+}
+
+/* SRC:DST[:rw|:ro]; SRC may hold colons, DST not. */
+static int bind_option(struct run_options *o, const char *arg)
+{
+	char *text, *colon;
+	struct vfs_mount *m = add_mount(o, arg, &text);
+
+	if (!m)
+		return -1;
+	colon = strrchr(text, ':');
+	if (colon && (strcmp(colon, ":rw") == 0 || strcmp(colon, ":ro") == 0)) {
+		m->kind = colon[2] == 'w' ? VFS_MOUNT_BIND_RW : VFS_MOUNT_BIND;
+		*colon = '\0';
+		colon = strrchr(text, ':');
+	}
+	if (!colon || colon == text || colon[1] != '/') {
+		vmbox_error("--bind: '%s': not SRC:DST[:rw] with an absolute DST", arg);
+		return -1;
+	}
+	*colon = '\0';
+	m->source = text;
+	m->target = colon + 1;
+	return 0;
+}
+
+static int tmpfs_option(struct run_options *o, const char *arg)
+{
+	char *text, *colon;
+	struct vfs_mount *m = add_mount(o, arg, &text);
+
+	if (!m)
+		return -1;
+	m->kind = VFS_MOUNT_TMPFS;
+	m->target = text;
+	colon = strrchr(text, ':');
+	if (colon)
+		*colon++ = '\0';
+	if (*text != '/' || (colon && (parse_size(colon, &m->size) < 0 || m->size < 4096))) {
+		vmbox_error("--tmpfs: '%s': not DST[:SIZE] with an absolute DST, 4K or more", arg);
+		return -1;
+	}
+	return 0;
+}
+
 struct parse_state {
 	struct env_list wanted; /* --env in order; applied after the defaults */
 	bool env_host;
@@ -337,6 +409,10 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 	case OPT_ROOT:
 		o->root = arg;
 		return 0;
+	case OPT_BIND:
+		return bind_option(o, arg);
+	case OPT_TMPFS:
+		return tmpfs_option(o, arg);
 	case OPT_CWD:
 		if (*arg != '/') {
 			vmbox_error("--cwd: '%s': not an absolute path", arg);
@@ -459,6 +535,13 @@ void run_options_free(struct run_options *o)
 		free(*v);
 	free(o->envp);
 	o->envp = NULL;
+	for (size_t i = 0; i < o->nmounts; i++)
+		free(o->mount_text[i]);
+	free(o->mount_text);
+	free(o->mounts);
+	o->mounts = NULL;
+	o->mount_text = NULL;
+	o->nmounts = 0;
 	if (o->stats_out)
 		fclose(o->stats_out);
 	o->stats_out = NULL;

@@ -252,6 +252,23 @@ static int add_chardev(void *arg, const struct chardev *d)
 	return vfs_add_chardev(arg, d->name, d->major, d->minor, d->mode, d->read, d->write);
 }
 
+static int mount_all(struct run *r)
+{
+	for (size_t i = 0; i < r->o->nmounts; i++) {
+		const struct vfs_mount *m = &r->o->mounts[i];
+		int e = vfs_mount(r->k, m);
+
+		if (e < 0) {
+			if (m->source)
+				vmbox_error("--bind %s:%s: %s", m->source, m->target, strerror(-e));
+			else
+				vmbox_error("--tmpfs %s: %s", m->target, strerror(-e));
+			return e;
+		}
+	}
+	return 0;
+}
+
 static int make_kernel(struct run *r)
 {
 	const struct run_options *o = r->o;
@@ -293,6 +310,9 @@ static int make_kernel(struct run *r)
 	}
 	r->k->on_halt = on_halt;
 	r->k->halt_arg = r;
+	e = mount_all(r);
+	if (e < 0)
+		return e;
 	return chardev_register_all(add_chardev, r->k);
 }
 

@@ -8,6 +8,7 @@
 #define VMBOX_RUN_H
 
 #include "linux/kernel.h"
+#include "linux/vfs.h"
 #include "vm.h"
 
 #include <stdio.h>
@@ -18,6 +19,9 @@ struct run_options {
 	const char *image; /* as typed */
 	char **argv;       /* argv[0] is the image as typed */
 	const char *root, *cwd;
+	struct vfs_mount *mounts; /* in order; owned, and their strings in mount_text */
+	char **mount_text;
+	size_t nmounts;
 	char **envp; /* the guest's environment, NULL-terminated; owned */
 	uint32_t uid, gid;
 	uint32_t groups[64];

@@ -47,6 +47,7 @@ struct host_inode {
 	struct inode i;
 	/* immutable: */
 	int fd; /* a directory's O_PATH descriptor; -1: no directory, or one that is not entered */
+	int path_fd;  /* O_PATH, of a file that is the root of a mount; else -1 */
 	bool made;    /* in memory alone: the host has none */
 	dev_t dev;    /* as the guest sees it */
 	char *target; /* of a link made in memory */
@@ -92,6 +93,8 @@ bool host_same_file(const struct stat *a, const struct stat *b);
 bool host_is_inode(struct inode *i, const struct stat *st);
 /* An inode of no table yet; ino 0: of memory alone, with the next number of the super. */
 struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st);
+/* [V] Into the table of the host's inodes. */
+void host_insert_inode(struct host_inode *h);
 /* [V] The inode that st, found as `name` in dir, describes. -ESTALE: it is gone. */
 int host_get_inode(struct inode *dir, const char *name, const struct stat *st, struct inode **out);
 /* [V] Notes that the host has h as `name` in dir. -ENOMEM. */
@@ -144,8 +147,8 @@ int overlay_open(struct inode *i, struct vfs_file *f);
 /* [V] The name is deleted in dir. */
 bool overlay_is_white(struct host_inode *dir, const char *name, size_t len);
 void overlay_free_whites(struct host_inode *h);
-/* [V] A directory in memory, for a mount; whatever kind the super is. */
-int overlay_mkdir(struct dentry *dir, const char *name, struct dentry **out);
+/* [V] A directory or file in memory, for a mount; whatever kind the super is. */
+int overlay_make(struct dentry *dir, const char *name, uint32_t type, struct dentry **out);
 
 /* ---- fs_bind.c ---- */
 

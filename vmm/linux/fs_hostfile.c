@@ -357,7 +357,7 @@ int hostfile_create(struct super *sb, int fd, struct inode **out)
 		return -ENOMEM;
 	}
 	inode_init(&h->i, sb, &placed_inode_ops, st.st_mode, 0);
-	h->fd = -1;
+	h->fd = h->path_fd = -1;
 	host_set_stat(&h->i, &st);
 	h->i.nlink = 1;
 	h->hf = hostfd_create(sb->v, fd, -1);

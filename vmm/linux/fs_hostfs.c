@@ -67,9 +67,10 @@ static struct inode *find_inode(struct hostfs *fs, const struct stat *st)
 	return NULL;
 }
 
-/* [V] */
-static void insert_inode(struct hostfs *fs, struct host_inode *h)
+void host_insert_inode(struct host_inode *h)
 {
+	struct hostfs *fs = hostfs_of(h->i.sb);
+
 	LIST_INSERT_HEAD(&fs->table[bucket(&h->st)], &h->i, hash);
 	h->hashed = true;
 }
@@ -83,7 +84,7 @@ struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st)
 	inode_init(&h->i, sb, hostfs_inode_ops(hostfs_of(sb)->kind), st->st_mode, st->st_ino);
 	h->i.rdev = st->st_rdev;
 	h->dev = st->st_dev;
-	h->fd = -1;
+	h->fd = h->path_fd = -1;
 	RB_INIT(&h->whites);
 	host_set_stat(&h->i, st);
 	return h;
@@ -107,6 +108,10 @@ void host_free(struct inode *i)
 
 	if (h->fd >= 0) {
 		close(h->fd);
+		hostfd_release(i->sb->v);
+	}
+	if (h->path_fd >= 0) {
+		close(h->path_fd);
 		hostfd_release(i->sb->v);
 	}
 	if (h->charge)
@@ -197,7 +202,7 @@ int host_get_inode(struct inode *dir, const char *name, const struct stat *st, s
 		return -ENOMEM;
 	}
 	h->fd = fd;
-	insert_inode(fs, h);
+	host_insert_inode(h);
 	err = host_set_place(h, hi(dir), name);
 	if (err)
 		inode_put_locked(&h->i);
@@ -338,6 +343,12 @@ int host_open_path(struct host_inode *h, bool locked)
 
 	if (err)
 		return err;
+	if (h->path_fd >= 0) {
+		fd = fcntl(h->path_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			hostfd_release(v);
+		return fd < 0 ? -ENFILE : fd;
+	}
 	if (!locked)
 		vfs_lock(v);
 	err = place_of(h, &dir, name);
@@ -377,6 +388,8 @@ static int open_regular(struct inode *i, struct vfs_file *f)
 	switch (hostfs_of(i->sb)->kind) {
 	case HOSTFS_OVERLAY:
 		return overlay_open(i, f);
+	case HOSTFS_WRITE:
+		return bind_open(i, f);
 	default:
 		f->f.ops = &hostfile_ops.core;
 		return hostfile_need(hi(i));
@@ -413,6 +426,7 @@ const struct inode_ops *hostfs_inode_ops(enum hostfs_kind kind)
 	static const struct inode_ops *const ops[] = {
 		[HOSTFS_RDONLY] = &hostfs_ops,
 		[HOSTFS_OVERLAY] = &overlay_ops,
+		[HOSTFS_WRITE] = &bind_ops,
 	};
 
 	return ops[kind];
@@ -493,7 +507,7 @@ int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **o
 
 	if (fstat(fd, &st))
 		err = -errno;
-	else if (!S_ISDIR(st.st_mode))
+	else if (!S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || kind == HOSTFS_OVERLAY))
 		err = -ENOTDIR;
 	else if (host_fs_forbidden(fd))
 		err = -EACCES;
@@ -517,14 +531,14 @@ int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **o
 	/* Modes of new files are the guest's business. */
 	if (kind == HOSTFS_WRITE)
 		umask(0);
-	h->fd = fd;
-	insert_inode(fs, h);
+	*(S_ISDIR(st.st_mode) ? &h->fd : &h->path_fd) = fd;
+	host_insert_inode(h);
 	*out = &fs->sb;
 	*root = dentry_alloc(NULL, "", 0, &h->i);
 	return *root ? 0 : -ENOMEM;
 }
 
-int hostfs_mountpoint(struct dentry *dir, const char *name, struct dentry **out)
+int hostfs_mountpoint(struct dentry *dir, const char *name, uint32_t type, struct dentry **out)
 {
-	return overlay_mkdir(dir, name, out);
+	return overlay_make(dir, name, type, out);
 }

@@ -17,6 +17,22 @@ struct memobj *memfile_obj(struct inode *i)
 	return i->mf.obj;
 }
 
+/* The super's count of pages follows i's. */
+static void account(struct inode *i)
+{
+	uint64_t now = i->mf.obj ? memobj_resident(i->mf.obj) : 0;
+
+	atomic_fetch_add(&i->sb->data_pages, now - i->mf.counted);
+	i->mf.counted = now;
+}
+
+void memfile_fini(struct inode *i)
+{
+	atomic_fetch_sub(&i->sb->data_pages, i->mf.counted);
+	if (i->mf.obj)
+		memobj_put(i->mf.obj);
+}
+
 int64_t memfile_size(struct inode *i)
 {
 	return i->mf.obj ? (int64_t)memobj_size(i->mf.obj) : 0;
@@ -53,6 +69,7 @@ int memfile_resize(struct inode *i, int64_t size)
 	if (i->mf.lower)
 		hostfd_limit(i->mf.lower, (uint64_t)size);
 	err = memobj_set_size(o, (uint64_t)size);
+	account(i);
 	return err == -ENOMEM ? -ENOSPC : err;
 }
 
@@ -151,6 +168,13 @@ ssize_t memfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_
 
 /* ---- writing ---- */
 
+static bool page_is_there(struct inode *i, int64_t pos)
+{
+	uint64_t ix = (uint64_t)pos >> PAGE_SHIFT, next = ix;
+
+	return i->mf.obj && !memobj_next_resident(i->mf.obj, &next) && next == ix;
+}
+
 /* How many bytes may be written at pos: seals, the largest file. i->lock held. */
 static ssize_t may_write(struct inode *i, int64_t pos, size_t n)
 {
@@ -160,6 +184,10 @@ static ssize_t may_write(struct inode *i, int64_t pos, size_t n)
 		return -EPERM;
 	if (pos >= VFS_FILE_SIZE_MAX)
 		return -EFBIG;
+	/* One page may be new. What mappings took is counted by the next write. */
+	if (i->sb->max_data && atomic_load(&i->sb->data_pages) >= i->sb->max_data >> PAGE_SHIFT &&
+	    !page_is_there(i, pos))
+		return -ENOSPC;
 	if ((int64_t)n > VFS_FILE_SIZE_MAX - pos)
 		n = (size_t)(VFS_FILE_SIZE_MAX - pos);
 	if (i->seals & F_SEAL_GROW) {
@@ -182,7 +210,8 @@ static ssize_t write_part(struct inode *i, struct xfer *x, int64_t *pos, ssize_t
 	if (!o)
 		return -ENOSPC;
 	while (x->left && *pos < end) {
-		size_t n = sizeof(buf) - ((uint64_t)*pos & (PAGE_SIZE - 1));
+		size_t max = i->sb->max_data ? PAGE_SIZE : sizeof(buf);
+		size_t n = max - ((uint64_t)*pos & (PAGE_SIZE - 1));
 		ssize_t got, put;
 
 		got = may_write(i, *pos, n < x->left ? n : x->left);
@@ -194,6 +223,8 @@ static ssize_t write_part(struct inode *i, struct xfer *x, int64_t *pos, ssize_t
 		if (got <= 0)
 			return got < 0 ? got : -EFAULT;
 		put = memobj_write(o, (uint64_t)*pos, buf, (size_t)got);
+		if (i->sb->max_data)
+			account(i);
 		if (put < got)
 			xfer_back(x, (size_t)(put < 0 ? got : got - put));
 		if (put < 0)
@@ -351,7 +382,9 @@ int memfile_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 	} else if (!(mode & FALLOC_FL_KEEP_SIZE) && off + len > size) {
 		/* Pages come when they are written: a reservation would be memory taken for
 		 * nothing. */
-		err = memfile_resize(i, off + len);
+		err = i->sb->max_data && (uint64_t)(off + len) > i->sb->max_data
+			      ? -ENOSPC
+			      : memfile_resize(i, off + len);
 	}
 	if (!err) {
 		inode_now(&i->mtime);

@@ -359,9 +359,9 @@ static int overlay_create(struct dentry *dir, const char *name, size_t len,
 	return err ? err : memname_add(dir, name, len, i, out);
 }
 
-int overlay_mkdir(struct dentry *dir, const char *name, struct dentry **out)
+int overlay_make(struct dentry *dir, const char *name, uint32_t type, struct dentry **out)
 {
-	struct inode_new n = {.mode = S_IFDIR | 0755};
+	struct inode_new n = {.mode = type | (type == S_IFDIR ? 0755 : 0644)};
 	struct inode *i;
 	int err = new_inode(dir->inode, &n, &i);
 

@@ -182,6 +182,13 @@ static void ramfs_statfs(struct super *sb, uint64_t *blocks, uint64_t *bfree, ui
 	gmem_get_stats(sb->v->k->gm, &s);
 	*blocks = s.frames_total;
 	*bfree = s.frames_total - s.frames_used;
+	if (sb->max_data) {
+		uint64_t used = atomic_load(&sb->data_pages), left;
+
+		*blocks = sb->max_data >> PAGE_SHIFT;
+		left = *blocks > used ? *blocks - used : 0;
+		*bfree = left < *bfree ? left : *bfree;
+	}
 	*files = sb->max_inodes;
 	*ffree = sb->max_inodes - atomic_load(&sb->inodes);
 }

@@ -19,9 +19,9 @@ struct hostfd;
 #define MEMFILE_HOLD (1UL << 20) /* bytes moved at a time under inode->lock */
 
 struct memfile {
-	struct memobj *obj; /* a reference; NULL: no data yet. Once set it stays. */
-	struct hostfd
-		*lower; /* where pages that are missing come from; the memobj keeps it alive */
+	struct memobj *obj;   /* a reference; NULL: no data yet. Once set it stays. */
+	struct hostfd *lower; /* gives the pages that are missing; the memobj keeps it */
+	uint64_t counted;     /* of its pages, in the super's count */
 };
 
 /* ---- i->lock held ---- */
@@ -35,6 +35,11 @@ int memfile_resize(struct inode *i, int64_t size);
 void memfile_getattr(struct inode *i, struct vfs_attr *a);
 /* As inode_ops' fallocate, with the times. */
 int memfile_fallocate(struct inode *i, int mode, int64_t off, int64_t len);
+
+/* ---- no lock held ---- */
+
+/* For the inode's end. */
+void memfile_fini(struct inode *i);
 
 /* ---- no lock held: as vfs_file_ops, and all of them ---- */
 

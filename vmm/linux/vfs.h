@@ -69,6 +69,20 @@ static inline const struct vfs_file_ops *vfs_ops(const struct file *f)
 int vfs_create(struct kernel *k);
 void vfs_destroy(struct kernel *k);
 
+/* What --bind and --tmpfs ask for. */
+struct vfs_mount {
+	enum { VFS_MOUNT_BIND, VFS_MOUNT_BIND_RW, VFS_MOUNT_TMPFS } kind;
+	const char *source; /* host path of a directory or regular file; not of a tmpfs */
+	const char *target; /* absolute guest path; made in memory if it is missing */
+	uint64_t size;      /* of a tmpfs: bytes at most; 0: no limit of its own */
+};
+/*
+ * Mounts it, over what was mounted there. Before the first task runs. 0; the errno of opening the
+ * source; -EINVAL (target not absolute), -EACCES (a kernel file system of the host), -ENOTDIR and
+ * -EISDIR (one is a directory, the other is not), -EROFS (no room for a mount point), -ELOOP, ...
+ */
+int vfs_mount(struct kernel *k, const struct vfs_mount *m);
+
 /*
  * Without --root: puts the host's regular file `host_path` (opened now, read-only, O_CLOEXEC) at
  * `guest_path` in the in-memory root, read-only, with its host mode; makes the directories above.

@@ -214,6 +214,10 @@ struct super {
 	/* What the VMM spends on names and inodes in memory: see fs_names.c. 0: none may be. */
 	uint64_t max_bytes, max_inodes;
 	_Atomic uint64_t bytes, inodes;
+	/* What files in memory may hold, in bytes (0: what there is), and the pages that they do.
+	 */
+	uint64_t max_data;
+	_Atomic uint64_t data_pages;
 	SLIST_ENTRY(super) all;
 };
 
@@ -371,6 +375,11 @@ struct mount *mount_add(struct vfs *v, struct super *sb, struct dentry *root,
 /* [V] Follows mounts on p: p moves down. */
 void mount_follow(struct vfs *v, struct path *p);
 
+/* ---- vfs_layout.c ---- */
+
+/* [V] The tree at the start, from k->cfg. */
+int vfs_layout(struct vfs *v);
+
 /* ---- vfs_perm.c ---- */
 
 #define MAY_EXEC  1
@@ -449,12 +458,13 @@ enum hostfs_kind {
 	HOSTFS_OVERLAY, /* changes stay in memory */
 	HOSTFS_WRITE,   /* changes go to the host */
 };
-/* The host's directory fd (O_PATH, taken over, also on failure) as a file system. -ENOTDIR, -EACCES
- * (a kernel file system), -ENFILE, -ENOMEM. */
+/* The host's directory (or, for a bind, regular file) fd (O_PATH, taken over, also on failure) as a
+ * file system. -ENOTDIR, -EACCES (a kernel file system), -ENFILE, -ENOMEM. */
 int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **out,
 		  struct dentry **root);
-/* [V] A directory in memory that the host does not have, for a mount. Reference in *out. */
-int hostfs_mountpoint(struct dentry *dir, const char *name, struct dentry **out);
+/* [V] A directory or (type S_IFREG) file in memory that the host does not have, for a mount.
+ * Reference in *out. */
+int hostfs_mountpoint(struct dentry *dir, const char *name, uint32_t type, struct dentry **out);
 bool super_is_host(const struct super *sb);
 int procfs_create(struct vfs *v, struct super **out, struct dentry **root);
 int sysfs_create(struct vfs *v, struct super **out, struct dentry **root);

@@ -1,9 +1,5 @@
 /*
- * Supers, mounts, the layout of the guest's tree, and CLONE_FS state.
- *
- * With a root directory: an overlay of the host's tree at /, and over it in memory: /dev, /proc,
- * /sys, /tmp, /var/tmp, /run and /dev/shm. A mount point that the host's tree lacks is made up (but
- * /run and /var/tmp are left out then). Without one: an empty in-memory root with the same.
+ * Supers, mounts, the VFS's own making and end, and CLONE_FS state.
  */
 #include "vfs_inode.h"
 
@@ -75,135 +71,6 @@ void mount_follow(struct vfs *v, struct path *p)
 	}
 }
 
-/* [V] The directory `name` of dir, made if it is missing and `make`. */
-static int mountpoint(struct vfs *v, const struct path *dir, const char *name, bool make,
-		      struct path *out)
-{
-	size_t len = strlen(name);
-	struct inode *i = dir->d->inode;
-	struct dentry *d = dentry_find(dir->d, name, len), *cached = d;
-	int err = 0;
-
-	if (!d || !(d->flags & D_PINNED)) {
-		d = NULL;
-		err = i->ops->lookup ? i->ops->lookup(dir->d, cached, name, len, NULL, &d)
-				     : -ENOENT;
-		dentry_put_locked(cached);
-	}
-	if (!err && !S_ISDIR(d->inode->mode)) {
-		/* A link, say, or a file: the mount hides it. */
-		dentry_put_locked(d);
-		dentry_unlink(d, false);
-		err = -ENOENT;
-		make = make && super_is_host(dir->d->sb);
-	}
-	if (err && make)
-		err = super_is_host(dir->d->sb)
-			      ? hostfs_mountpoint(dir->d, name, &d)
-			      : ramfs_make(dir->d, name, S_IFDIR | 0755, NULL, &d);
-	if (err)
-		return err;
-	*out = (struct path){dir->mnt, d};
-	return 0;
-}
-
-/* Mounts a super at /a or /a/b, whose last directory is made if `make`. Not there and !make: 0, and
- * the super stays unused. */
-static int mount_at(struct vfs *v, const char *a, const char *b, bool make, struct super *sb,
-		    struct dentry *root)
-{
-	struct path at = {v->root, dentry_get(v->root->root)}, next;
-	const char *names[2] = {a, b};
-	int err = 0;
-
-	for (int i = 0; i < 2 && names[i] && !err; i++) {
-		err = mountpoint(v, &at, names[i], make, &next);
-		if (err)
-			break;
-		mount_follow(v, &next);
-		path_put_locked(&at);
-		at = next;
-	}
-	if (!err)
-		err = mount_add(v, sb, root, &at) ? 0 : -ENOMEM;
-	else
-		dentry_put_locked(root);
-	path_put_locked(&at);
-	return err && !make && err != -ENOMEM ? 0 : err;
-}
-
-static int mount_ramfs(struct vfs *v, const char *type, const char *a, const char *b, uint32_t mode,
-		       bool make)
-{
-	struct dentry *root;
-	struct super *sb;
-	int err = ramfs_create(v, type, mode, &sb, &root);
-
-	return err ? err : mount_at(v, a, b, make, sb, root);
-}
-
-static int mount_layout(struct vfs *v)
-{
-	struct dentry *root;
-	struct super *sb;
-	int err;
-
-	err = devfs_create(v, &sb, &root);
-	if (err)
-		return err;
-	v->dev = sb;
-	v->dev_root = dentry_get(root);
-	err = mount_at(v, "dev", NULL, true, sb, root);
-	if (!err)
-		err = mount_ramfs(v, "tmpfs", "dev", "shm", 01777, true);
-	if (!err)
-		err = procfs_create(v, &sb, &root);
-	if (!err)
-		err = mount_at(v, "proc", NULL, true, sb, root);
-	if (!err)
-		err = mount_ramfs(v, "tmpfs", "tmp", NULL, 01777, true);
-	if (!err)
-		err = sysfs_create(v, &sb, &root);
-	if (!err)
-		err = mount_at(v, "sys", NULL, true, sb, root);
-	if (!err && super_is_host(v->root->sb))
-		err = mount_ramfs(v, "tmpfs", "run", NULL, 01777, false);
-	if (!err && super_is_host(v->root->sb))
-		err = mount_ramfs(v, "tmpfs", "var", "tmp", 01777, false);
-	return err;
-}
-
-static const struct super_ops anon_super_ops = {.type = "anon_inodefs", .magic = 0x09041934};
-
-static int mount_root(struct vfs *v)
-{
-	const char *dir = v->k->cfg.root;
-	struct dentry *root;
-	struct super *sb;
-	int err, fd;
-
-	if (dir) {
-		fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		err = hostfs_create(v, fd, HOSTFS_OVERLAY, &sb, &root);
-	} else {
-		err = ramfs_create(v, "rootfs", 0755, &sb, &root);
-	}
-	if (err)
-		return err;
-	v->root = mount_add(v, sb, root, NULL);
-	if (!v->root)
-		return -ENOMEM;
-	v->anon = calloc(1, sizeof(*v->anon));
-	v->anon_mnt = calloc(1, sizeof(*v->anon_mnt));
-	if (!v->anon || !v->anon_mnt)
-		return -ENOMEM;
-	super_init(v->anon, v, &anon_super_ops, 0, "none");
-	v->anon_mnt->sb = v->anon;
-	return 0;
-}
-
 /* Every host directory and file in the caches costs a descriptor. */
 static unsigned raise_nofile(void)
 {
@@ -269,9 +136,7 @@ int vfs_create(struct kernel *k)
 	err = -ENOMEM;
 	if (v->hash) {
 		vfs_lock(v);
-		err = mount_root(v);
-		if (!err)
-			err = mount_layout(v);
+		err = vfs_layout(v);
 		vfs_unlock(v);
 	}
 	if (err)
@@ -342,80 +207,6 @@ void vfs_destroy(struct kernel *k)
 	waitq_destroy(&v->locks_wq);
 	free(v);
 	k->vfs = NULL;
-}
-
-/* [V] The directories above the last name of an absolute path, made in the in-memory root. */
-static int make_parents(struct vfs *v, const char *path, struct path *at, const char **last)
-{
-	*at = (struct path){v->root, dentry_get(v->root->root)};
-	for (;;) {
-		struct path next;
-		size_t len;
-		char name[VFS_NAME_MAX + 1];
-		int err;
-
-		while (*path == '/')
-			path++;
-		len = strcspn(path, "/");
-		*last = path;
-		if (!path[len])
-			return len ? 0 : -EISDIR;
-		if (len > VFS_NAME_MAX)
-			return -ENAMETOOLONG;
-		memcpy(name, path, len);
-		name[len] = 0;
-		if (!strcmp(name, ".") || !strcmp(name, ".."))
-			return -EINVAL;
-		err = mountpoint(v, at, name, true, &next);
-		if (err)
-			return err;
-		mount_follow(v, &next);
-		path_put_locked(at);
-		*at = next;
-		path += len;
-	}
-}
-
-int vfs_place_file(struct kernel *k, const char *host_path, const char *guest_path)
-{
-	struct vfs *v = k->vfs;
-	struct path at;
-	struct stat st;
-	struct super *sb;
-	struct inode *i;
-	const char *last;
-	int err, fd;
-
-	if (*guest_path != '/')
-		return -EINVAL;
-	/* O_NONBLOCK: a FIFO must not hold us up before its type is known. */
-	fd = open(host_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		err = S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
-		close(fd);
-		return err;
-	}
-	vfs_lock(v);
-	err = make_parents(v, guest_path, &at, &last);
-	sb = at.d->sb;
-	vfs_unlock(v);
-	if (!err && strlen(last) > VFS_NAME_MAX)
-		err = -ENAMETOOLONG;
-	if (err) {
-		close(fd);
-		path_put(&at);
-		return err;
-	}
-	err = hostfile_create(sb, fd, &i);
-	if (!err) {
-		vfs_lock(v);
-		err = ramfs_place(at.d, last, i, NULL);
-		vfs_unlock(v);
-	}
-	path_put(&at);
-	return err;
 }
 
 /* ---- CLONE_FS ---- */

@@ -269,6 +269,29 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
 	return walk_to_last(w);
 }
 
+int walk_begin_root(struct walker *w, struct vfs *v, const char *path)
+{
+	memset(w, 0, offsetof(struct walker, stack));
+	w->slash = w->is_last = w->missing = false;
+	w->last_len = 0;
+	w->v = v;
+	w->nested = true;
+	w->stack[0] = (struct walk_frame){NULL, path};
+	w->root = w->at = (struct path){v->root, v->root->root};
+	path_get(&w->root);
+	path_get(&w->at);
+	skip_slashes(&w->stack[0].rest);
+	return walk_to_last(w);
+}
+
+void walk_end_root(struct walker *w)
+{
+	path_put_locked(&w->at);
+	path_put_locked(&w->root);
+	for (unsigned i = 0; i <= w->depth; i++)
+		free(w->stack[i].body);
+}
+
 int walk_last(struct walker *w, bool follow, struct path *out)
 {
 	for (;;) {

@@ -55,6 +55,9 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
  * else as walk_begin.
  */
 int walk_last(struct walker *w, bool follow, struct path *out);
+/* The same for the VMM, as root and with no process: path is absolute. [V] */
+int walk_begin_root(struct walker *w, struct vfs *v, const char *path);
+void walk_end_root(struct walker *w); /* the lock stays */
 /* Unlocks and releases everything. */
 void walk_end(struct walker *w);
 /* Ends a nested walk and the one that it is nested in. */

@@ -1,0 +1,56 @@
+# --bind: the host's directory, read-only or written through; --tmpfs. Nothing leads out of it.
+. "$BIN/cases/lib.sh"
+
+busybox=$(command -v busybox) || skip "no busybox"
+mkdir -p "$WORK/src/d" "$WORK/out"
+echo host > "$WORK/src/f"
+echo secret > "$WORK/secret"
+ln -s ../secret "$WORK/src/rel"
+ln -s "$WORK/secret" "$WORK/src/abs"
+ln -s /proc/self/root "$WORK/src/magic"
+mkfifo "$WORK/src/fifo"
+
+# read-only unless told otherwise
+vm --bind "$WORK/src:/src" "$busybox" sh -c 'cat /src/f; echo x > /src/f || echo refused; mkdir /src/n || echo refused' < /dev/null 2> /dev/null
+want_out "host
+refused
+refused" "read-only bind"
+# written through
+vm --bind "$WORK/src:/a/b/src:rw" "$busybox" sh -c 'cd /a/b/src && echo guest > f && mkdir n && echo new > n/x && mv n/x d/y && rmdir n && ln d/y d/z && ln -s y d/l && chmod 640 d/z && cat d/l' < /dev/null
+want_out "new" "bind rw"
+[ "$(cat "$WORK/src/f")" = guest ] || fail "a write did not arrive"
+[ "$(cat "$WORK/src/d/z")" = new ] || fail "a link did not arrive"
+[ "$(stat -c %a:%h "$WORK/src/d/y")" = 640:2 ] || fail "a mode or a link did not arrive"
+[ ! -e "$WORK/src/n" ] || fail "a directory was not removed"
+# set-id bits do not
+vm --bind "$WORK/src:/src:rw" "$busybox" chmod 6755 /src/f < /dev/null
+[ "$(stat -c %a "$WORK/src/f")" = 755 ] || fail "set-id bits arrived on the host"
+# no way out
+for way in rel abs ../secret ../../secret d/../../secret magic/../secret magic/proc/1/root/secret; do
+	vm --bind "$WORK/src:/src:rw" "$busybox" cat "/src/$way" < /dev/null
+	[ "$status" != 0 ] || fail "/src/$way leads out"
+	vm --bind "$WORK/src:/src:rw" "$busybox" sh -c "echo x > /src/$way" < /dev/null
+	grep -q '^secret$' "$WORK/secret" || fail "/src/$way was written"
+done
+# a FIFO of the host is never opened: this would wait for ever
+vm --bind "$WORK/src:/src:rw" "$busybox" sh -c 'ls -l /src/fifo | cut -c1' < /dev/null
+want_out p "FIFO"
+# one file
+vm --bind "$WORK/src/f:/etc/one:rw" "$busybox" sh -c 'cat /etc/one; echo again > /etc/one; rm /etc/one || echo busy' < /dev/null 2> /dev/null
+want_out "guest
+busy" "bound file"
+[ "$(cat "$WORK/src/f")" = again ] || fail "a write to a bound file did not arrive"
+# in memory, with a size
+vm --tmpfs /t:64K "$busybox" sh -c 'dd if=/dev/zero of=/t/x bs=1k count=100 2>/dev/null || echo full; wc -c < /t/x; rm /t/x; echo y > /t/y && cat /t/y' < /dev/null
+want_out "full
+65536
+y" "tmpfs"
+# errors
+vm --bind "$WORK/none:/x" "$busybox" true < /dev/null
+want_status 125 "no source"
+vm --bind /proc:/x "$busybox" true < /dev/null
+want_status 125 "a kernel file system"
+vm --bind "$WORK/src" "$busybox" true < /dev/null
+want_status 125 "no target"
+vm --bind "$WORK/src:relative" "$busybox" true < /dev/null
+want_status 125 "relative target"

@@ -1,0 +1,341 @@
+/*
+ * The data of a written-through tree's files.
+ *
+ * read(2) and write(2) go to the host's file. Mappings have pages of their own, which a write also
+ * changes where they are there; the pages that shared mappings change (memobj_track) are written to
+ * the host by msync, fsync and when a description of the file is closed, and from the first such
+ * mapping on reads look at the pages first. So all of the guest sees one content at all times.
+ */
+#include "fs_bind.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define BIND_CHUNK 32768
+
+/* ---- descriptors ---- */
+
+/* A writable descriptor of h, readable too if the host permits it (*readable). Reserved. */
+static int open_writable(struct host_inode *h, bool *readable)
+{
+	int path = host_open_path(h, false), fd;
+
+	if (path < 0)
+		return path;
+	fd = host_fs_forbidden(path) ? -EACCES : host_reopen(path, O_RDWR);
+	*readable = fd >= 0;
+	if (fd == -EACCES)
+		fd = host_reopen(path, O_WRONLY);
+	close(path);
+	if (fd < 0)
+		hostfd_release(h->i.sb->v);
+	return fd;
+}
+
+/* [no lock] h->hf->wfd is there. -ESTALE, -EACCES, -EROFS, -ETXTBSY, -ENFILE, ... */
+static int need_writable(struct host_inode *h)
+{
+	struct vfs *v = h->i.sb->v;
+	struct hostfd *hf = NULL;
+	bool have, readable, used = false;
+	int fd;
+
+	pthread_mutex_lock(&h->i.lock);
+	have = h->hf && atomic_load(&h->hf->wfd) >= 0;
+	pthread_mutex_unlock(&h->i.lock);
+	if (have)
+		return 0;
+	fd = open_writable(h, &readable);
+	if (fd < 0)
+		return fd;
+	pthread_mutex_lock(&h->i.lock);
+	if (h->hf && atomic_load(&h->hf->wfd) < 0) {
+		atomic_store(&h->hf->wfd, fd);
+		used = true;
+	} else if (!h->hf) {
+		hf = hostfd_create(v, readable ? fd : -1, fd);
+		h->hf = hf;
+		used = true; /* also by its failure */
+	}
+	have = h->hf;
+	pthread_mutex_unlock(&h->i.lock);
+	if (!used) {
+		close(fd);
+		hostfd_release(v);
+	}
+	return have ? 0 : -ENOMEM;
+}
+
+/* ---- reading ---- */
+
+/* i->lock held: our pages' idea of the size is the host's. */
+static int refresh_size(struct host_inode *h)
+{
+	struct stat st;
+
+	if (fstat(h->hf->fd >= 0 ? h->hf->fd : atomic_load(&h->hf->wfd), &st))
+		return -errno;
+	if ((uint64_t)st.st_size == memobj_size(h->i.mf.obj))
+		return 0;
+	return memobj_set_size(h->i.mf.obj, (uint64_t)st.st_size);
+}
+
+static ssize_t bind_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			 struct call *c)
+{
+	struct host_inode *h = hi(file_inode(f));
+	bool mapped;
+	int err = 0;
+
+	pthread_mutex_lock(&h->i.lock);
+	mapped = h->mapped_rw;
+	if (mapped)
+		err = refresh_size(h);
+	pthread_mutex_unlock(&h->i.lock);
+	if (err)
+		return err;
+	return mapped ? memfile_read(f, x, pos, task, c) : hostfile_read(f, x, pos, task, c);
+}
+
+static struct memobj *bind_mmap(struct file *f, int *err)
+{
+	struct host_inode *h = hi(file_inode(f));
+	struct memobj *o = hostfile_mmap(f, err);
+
+	if (!o || (f->flags & O_ACCMODE) != O_RDWR)
+		return o;
+	memobj_track(o);
+	pthread_mutex_lock(&h->i.lock);
+	h->i.mf.lower = h->hf;
+	h->mapped_rw = true;
+	pthread_mutex_unlock(&h->i.lock);
+	return o;
+}
+
+/* ---- writing ---- */
+
+/* What was written to the host also goes to the pages that are there. i->lock held. */
+static void update_pages(struct inode *i, uint64_t pos, const uint8_t *buf, size_t len)
+{
+	struct gmem *gm = i->sb->v->k->gm;
+	struct memobj *o = i->mf.obj;
+	pfn_t pfn;
+
+	if (!o)
+		return;
+	if (pos + len > memobj_size(o) && memobj_set_size(o, pos + len))
+		return;
+	while (len) {
+		size_t off = pos & (PAGE_SIZE - 1), n = PAGE_SIZE - off;
+
+		n = n < len ? n : len;
+		if (!memobj_peek_page(o, pos >> PAGE_SHIFT, &pfn)) {
+			gmem_copy((uint8_t *)frame_hva(gm, pfn) + off, buf, n);
+			frame_put(gm, pfn);
+		}
+		pos += n;
+		buf += n;
+		len -= n;
+	}
+}
+
+static ssize_t write_host(int fd, const void *buf, size_t len, int64_t pos, bool append)
+{
+	struct iovec iov = {(void *)(uintptr_t)buf, len};
+	ssize_t n;
+
+	do
+		n = append ? pwritev2(fd, &iov, 1, 0, RWF_APPEND) : pwrite(fd, buf, len, pos);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Up to MEMFILE_HOLD bytes. i->lock held. What ended it: 0: the lock's time. */
+static ssize_t write_part(struct host_inode *h, struct xfer *x, int64_t *pos, bool append,
+			  ssize_t *total)
+{
+	int fd = atomic_load(&h->hf->wfd);
+	uint8_t buf[BIND_CHUNK];
+	size_t done = 0;
+	struct stat st;
+
+	while (x->left && done < MEMFILE_HOLD) {
+		ssize_t got = x->copy(x, buf, x->left < sizeof(buf) ? x->left : sizeof(buf)), put;
+
+		if (got <= 0)
+			return got < 0 ? got : -EFAULT;
+		put = write_host(fd, buf, (size_t)got, *pos, append);
+		if (put < got)
+			xfer_back(x, (size_t)(put < 0 ? got : got - put));
+		if (put < 0)
+			return put;
+		if (append && !fstat(fd, &st))
+			*pos = st.st_size - put;
+		update_pages(&h->i, (uint64_t)*pos, buf, (size_t)put);
+		*pos += put;
+		*total += put;
+		done += (size_t)put;
+		if (put < got)
+			return -ENOSPC;
+	}
+	return 0;
+}
+
+/* Another's write takes set-id bits away; the host does not do it for root. i->lock held. */
+static void drop_setid(struct host_inode *h)
+{
+	uint32_t mode = h->i.mode;
+
+	if (!(mode & S_ISUID) && (mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP))
+		return;
+	mode &= ~(uint32_t)(S_ISUID | S_ISGID);
+	if (!fchmod(atomic_load(&h->hf->wfd), mode & 07777))
+		h->i.mode = h->st.st_mode = mode;
+}
+
+static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			  struct call *c)
+{
+	struct host_inode *h = hi(file_inode(f));
+	ssize_t total = 0, err = 0;
+
+	while (!err && x->left) {
+		pthread_mutex_lock(&h->i.lock);
+		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
+		drop_setid(h);
+		pthread_mutex_unlock(&h->i.lock);
+	}
+	if (total && (f->flags & O_DSYNC))
+		fdatasync(atomic_load(&h->hf->wfd));
+	return total ? total : err;
+}
+
+static int put_page(void *owner, uint64_t pos, const void *page, size_t len)
+{
+	struct hostfd *hf = owner;
+	const char *p = page;
+
+	while (len) {
+		ssize_t n = write_host(atomic_load(&hf->wfd), p, len, (int64_t)pos, false);
+
+		if (n < 0)
+			return (int)n;
+		p += n;
+		pos += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_back(struct host_inode *h)
+{
+	struct memobj *o = NULL;
+	int err;
+
+	pthread_mutex_lock(&h->i.lock);
+	if (h->mapped_rw)
+		o = memobj_get(h->i.mf.obj);
+	pthread_mutex_unlock(&h->i.lock);
+	if (!o)
+		return 0;
+	err = memobj_write_back(o, put_page);
+	memobj_put(o);
+	return err;
+}
+
+static int bind_fsync(struct file *f)
+{
+	struct host_inode *h = hi(file_inode(f));
+	int err = write_back(h), fd;
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&h->i.lock);
+	fd = atomic_load(&h->hf->wfd);
+	fd = fd < 0 ? h->hf->fd : fd;
+	pthread_mutex_unlock(&h->i.lock);
+	return fsync(fd) ? -errno : 0;
+}
+
+static void bind_release(struct file *f)
+{
+	/* Mappings refer to the file, too: the last of them is gone. */
+	if ((f->flags & O_ACCMODE) == O_RDWR)
+		write_back(hi(file_inode(f)));
+	vfs_file_free(f);
+}
+
+static const struct vfs_file_ops bind_file_ops = {
+	.core = {.release = bind_release},
+	.read = bind_read,
+	.write = bind_write,
+	.lseek = hostfile_lseek,
+	.mmap = bind_mmap,
+	.fsync = bind_fsync,
+};
+
+int bind_open(struct inode *i, struct vfs_file *f)
+{
+	bool write = (f->f.flags & O_ACCMODE) != O_RDONLY;
+	int err = write ? need_writable(hi(i)) : hostfile_need(hi(i));
+
+	/* Only a file that is open needs its release. */
+	if (!err)
+		f->f.ops = &bind_file_ops.core;
+	return err;
+}
+
+/* ---- size and space ---- */
+
+int bind_truncate(struct host_inode *h, int64_t size)
+{
+	int err = need_writable(h);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&h->i.lock);
+	if (ftruncate(atomic_load(&h->hf->wfd), size))
+		err = -errno;
+	else if (h->i.mf.obj)
+		err = memobj_set_size(h->i.mf.obj, (uint64_t)size);
+	pthread_mutex_unlock(&h->i.lock);
+	return err;
+}
+
+/* i->lock held: zeros in the pages that are there. */
+static void zero_pages(struct inode *i, uint64_t pos, uint64_t len)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	uint64_t size = memobj_size(i->mf.obj), ix = pos >> PAGE_SHIFT,
+		 end = len > size || pos > size - len ? size : pos + len;
+
+	for (; !memobj_next_resident(i->mf.obj, &ix) && ix << PAGE_SHIFT < end; ix++) {
+		uint64_t a = ix << PAGE_SHIFT, b = a + PAGE_SIZE;
+
+		a = a > pos ? a : pos;
+		b = b < end ? b : end;
+		if (a < b)
+			update_pages(i, a, zeros, b - a);
+	}
+}
+
+int bind_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
+{
+	struct host_inode *h = hi(i);
+	int err = need_writable(h);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&i->lock);
+	if (fallocate(atomic_load(&h->hf->wfd), mode, off, len))
+		err = -errno;
+	if (!err && i->mf.obj && (mode & FALLOC_FL_PUNCH_HOLE))
+		zero_pages(i, (uint64_t)off, (uint64_t)len);
+	else if (!err && i->mf.obj)
+		err = refresh_size(h);
+	pthread_mutex_unlock(&i->lock);
+	return err;
+}
