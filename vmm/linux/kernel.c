@@ -4,6 +4,7 @@
 #include "posix_timer.h"
 #include "process.h"
 #include "robust_unlock.h"
+#include "socket.h"
 #include "stats.h"
 #include "sys.h"
 #include "syscalls.h"
@@ -65,6 +66,9 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 		goto fail;
 	k->pool = workpool_create(WORKPOOL_THREADS);
 	if (!k->pool)
+		goto fail;
+	k->unix_names = unix_names_create();
+	if (!k->unix_names)
 		goto fail;
 	if (cfg->stats && !(k->stats = stats_create()))
 		goto fail;
@@ -138,6 +142,7 @@ void kernel_destroy(struct kernel *k)
 		mm_activate(k->gm, cpu, NULL);
 	if (k->vfs)
 		vfs_destroy(k);
+	unix_names_destroy(k->unix_names);
 	if (k->vdso_obj)
 		memobj_put(k->vdso_obj);
 	if (k->clock_obj)

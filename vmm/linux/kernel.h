@@ -25,6 +25,7 @@ struct file;
 struct workpool;
 struct trace;
 struct stats;
+struct unix_names;
 
 struct machine_ops {
 	/*
@@ -91,6 +92,7 @@ struct kernel {
 	struct futex_table *futex;
 	struct workpool *pool; /* host calls that may sleep */
 	struct vfs *vfs;
+	struct unix_names *unix_names;
 	struct trace *trace; /* NULL: no --strace */
 	struct stats *stats;
 	struct kernel_config cfg;

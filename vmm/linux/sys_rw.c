@@ -106,7 +106,7 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	}
 	if (r == -EBLOCKED)
 		return r;
-	if (r == -EPIPE && rw->write)
+	if (r == -EPIPE && rw->write && !vfs_file(f)->quiet)
 		send_signal(t, SIGPIPE);
 	done = rw->total - x->left;
 	if (done)

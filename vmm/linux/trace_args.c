@@ -2,9 +2,9 @@
  * --strace: values.
  *
  * Words (syscalls.def): fd int uint long size hex ptr mode, str buf strv envp iovec pollfds sigact
- * sigset timespec timeval rlim of what goes in; obuf ostr stat ofds osigact osigset otimespec
- * otimeval owstatus outsname orlim of what comes out; the rest names numbers (trace_names.c). What
- * cannot be read from the guest prints as its address.
+ * sigset timespec timeval rlim sockaddr msghdr of what goes in; obuf ostr stat ofds osigact osigset
+ * otimespec otimeval owstatus outsname orlim omsghdr of what comes out; the rest names numbers
+ * (trace_names.c). What cannot be read from the guest prints as its address.
  */
 #include "futex_user.h"
 #include "sys.h"
@@ -16,8 +16,10 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 
 #define LIST_MAX 32    /* elements shown */
 #define ENVP_MAX 10000 /* variables counted */
@@ -322,6 +324,42 @@ void trace_clone_args(struct text *x, const struct call *c)
 		text_add(x, ", child_tidptr=%#" PRIx64, c->args[3]);
 }
 
+static void add_sockaddr(struct text *x, struct task *t, uint64_t addr, uint64_t len)
+{
+	struct sockaddr_un a;
+	size_t n = len < sizeof(a) ? len : sizeof(a), path = offsetof(struct sockaddr_un, sun_path);
+
+	if (n <= sizeof(a.sun_family)) {
+		add_ptr(x, addr);
+		return;
+	}
+	if (!fetch(x, t, addr, &a, n))
+		return;
+	if (a.sun_family != AF_UNIX) {
+		text_add(x, "{sa_family=%#x}", a.sun_family);
+		return;
+	}
+	text_add(x, a.sun_path[0] ? "{sa_family=AF_UNIX, sun_path="
+				  : "{sa_family=AF_UNIX, sun_path=@");
+	if (a.sun_path[0])
+		text_bytes(x, a.sun_path, strnlen(a.sun_path, n - path), false);
+	else
+		text_bytes(x, a.sun_path + 1, n - path - 1, false);
+	text_add(x, "}");
+}
+
+static void add_msghdr(struct text *x, struct task *t, uint64_t addr)
+{
+	struct msghdr m;
+
+	if (!fetch(x, t, addr, &m, sizeof(m)))
+		return;
+	text_add(x, "{msg_namelen=%u, msg_iov=", m.msg_namelen);
+	add_iovec(x, t, (uint64_t)(uintptr_t)m.msg_iov, m.msg_iovlen);
+	text_add(x, ", msg_iovlen=%zu, msg_controllen=%zu, msg_flags=%#x}", m.msg_iovlen,
+		 m.msg_controllen, (unsigned)m.msg_flags);
+}
+
 /* ---- words ---- */
 
 enum word {
@@ -348,6 +386,8 @@ enum word {
 	W_RLIM,
 	W_OFLAGS,
 	W_ATFD,
+	W_SOCKADDR,
+	W_MSGHDR,
 	/* out: */
 	W_OBUF,
 	W_OSTR,
@@ -360,6 +400,7 @@ enum word {
 	W_OWSTATUS,
 	W_OUTSNAME,
 	W_ORLIM,
+	W_OMSGHDR,
 	W_OTHER
 };
 
@@ -387,6 +428,8 @@ static const char *const words[] = {
 	[W_RLIM] = "rlim",
 	[W_OFLAGS] = "oflags",
 	[W_ATFD] = "atfd",
+	[W_SOCKADDR] = "sockaddr",
+	[W_MSGHDR] = "msghdr",
 	[W_OBUF] = "obuf",
 	[W_OSTR] = "ostr",
 	[W_STAT] = "stat",
@@ -398,6 +441,7 @@ static const char *const words[] = {
 	[W_OWSTATUS] = "owstatus",
 	[W_OUTSNAME] = "outsname",
 	[W_ORLIM] = "orlim",
+	[W_OMSGHDR] = "omsghdr",
 };
 
 static enum word find_word(const char *word, size_t len)
@@ -473,6 +517,9 @@ static void add_out(struct text *x, struct task *t, const struct call *c, unsign
 		break;
 	case W_ORLIM:
 		add_rlimit(x, t, v);
+		break;
+	case W_OMSGHDR:
+		add_msghdr(x, t, v);
 		break;
 	default:
 		add_ptr(x, v);
@@ -551,6 +598,12 @@ static void add_in(struct text *x, struct task *t, const struct call *c, unsigne
 		break;
 	case W_RLIM:
 		add_rlimit(x, t, v);
+		break;
+	case W_SOCKADDR:
+		add_sockaddr(x, t, v, next);
+		break;
+	case W_MSGHDR:
+		add_msghdr(x, t, v);
 		break;
 	case W_OFLAGS:
 		/* pipe2 and dup3 have no access mode. */

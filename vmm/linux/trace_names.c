@@ -391,6 +391,31 @@ static const struct trace_name futexops[] = {
 static const struct trace_name epctls[] = {
 	{1, "EPOLL_CTL_ADD"}, {2, "EPOLL_CTL_DEL"}, {3, "EPOLL_CTL_MOD"}};
 /* The descriptors that calls make: their flags are the same on both architectures. */
+static const struct trace_name sockfams[] = {{1, "AF_UNIX"},    {2, "AF_INET"},
+					     {10, "AF_INET6"},  {16, "AF_NETLINK"},
+					     {17, "AF_PACKET"}, {38, "AF_ALG"}};
+static const struct trace_name socktypes[] = {{02000000, "SOCK_CLOEXEC"}, {04000, "SOCK_NONBLOCK"},
+					      {5, "SOCK_SEQPACKET"},      {3, "SOCK_RAW"},
+					      {2, "SOCK_DGRAM"},          {1, "SOCK_STREAM"}};
+static const struct trace_name msgflags[] = {{1, "MSG_OOB"},
+					     {2, "MSG_PEEK"},
+					     {8, "MSG_CTRUNC"},
+					     {0x20, "MSG_TRUNC"},
+					     {0x40, "MSG_DONTWAIT"},
+					     {0x80, "MSG_EOR"},
+					     {0x100, "MSG_WAITALL"},
+					     {0x4000, "MSG_NOSIGNAL"},
+					     {0x8000, "MSG_MORE"},
+					     {0x10000, "MSG_WAITFORONE"},
+					     {0x40000000, "MSG_CMSG_CLOEXEC"}};
+static const struct trace_name shuthows[] = {{0, "SHUT_RD"}, {1, "SHUT_WR"}, {2, "SHUT_RDWR"}};
+static const struct trace_name sollevels[] = {
+	{1, "SOL_SOCKET"}, {0, "SOL_IP"}, {6, "SOL_TCP"}, {41, "SOL_IPV6"}};
+static const struct trace_name sockopts[] = {
+	{2, "SO_REUSEADDR"},  {3, "SO_TYPE"},        {4, "SO_ERROR"},     {6, "SO_BROADCAST"},
+	{7, "SO_SNDBUF"},     {8, "SO_RCVBUF"},      {9, "SO_KEEPALIVE"}, {13, "SO_LINGER"},
+	{15, "SO_REUSEPORT"}, {16, "SO_PASSCRED"},   {17, "SO_PEERCRED"}, {20, "SO_RCVTIMEO"},
+	{21, "SO_SNDTIMEO"},  {30, "SO_ACCEPTCONN"}, {38, "SO_PROTOCOL"}, {39, "SO_DOMAIN"}};
 static const struct trace_name evflags[] = {{02000000, "O_CLOEXEC"}, {04000, "O_NONBLOCK"}};
 static const struct trace_name efdflags[] = {
 	{1, "EFD_SEMAPHORE"}, {02000000, "EFD_CLOEXEC"}, {04000, "EFD_NONBLOCK"}};
@@ -418,6 +443,12 @@ static const struct word {
 	{"futexop", futexops, ARRAY_SIZE(futexops), NULL},
 	{"epctl", epctls, ARRAY_SIZE(epctls), NULL},
 	{"evflags", evflags, ARRAY_SIZE(evflags), "0"},
+	{"sockfam", sockfams, ARRAY_SIZE(sockfams), NULL},
+	{"socktype", socktypes, ARRAY_SIZE(socktypes), "0"},
+	{"msgflags", msgflags, ARRAY_SIZE(msgflags), "0"},
+	{"shuthow", shuthows, ARRAY_SIZE(shuthows), NULL},
+	{"sollevel", sollevels, ARRAY_SIZE(sollevels), NULL},
+	{"sockopt", sockopts, ARRAY_SIZE(sockopts), NULL},
 	{"efdflags", efdflags, ARRAY_SIZE(efdflags), "0"},
 	{"atflags", atflags, ARRAY_SIZE(atflags), "0"},
 };

@@ -241,6 +241,7 @@ struct vfs_file {
 	struct kernel *k;
 	struct path path; /* references */
 	bool stream;      /* no position: pipes, terminals */
+	bool quiet;       /* EPIPE without SIGPIPE: sockets of messages */
 	bool opath;
 	bool is_dir;
 	/* the file system's: */

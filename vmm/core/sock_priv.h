@@ -1,0 +1,104 @@
+/*
+ * Local sockets' inside: see sock.h.
+ *
+ * sock_links protects peers, listening and closing, files in flight and `inflight`.
+ */
+#ifndef VMBOX_CORE_SOCK_PRIV_H
+#define VMBOX_CORE_SOCK_PRIV_H
+
+#include "file.h"
+#include "sched.h"
+#include "sock.h"
+
+#define SOCK_OVERHEAD 512   /* what a message costs besides its bytes, as Linux's truesize */
+#define SOCK_CHUNK    32768 /* the most that one message of a stream holds */
+#define SOCK_LEAN     4096  /* over the budget: the same */
+
+#define SHUT_READ  1u
+#define SHUT_WRITE 2u
+#define SHUT_BOTH  3u
+
+struct sock_msg {
+	TAILQ_ENTRY(sock_msg) link;
+	struct sock *from; /* a reference; charged with `charge` */
+	size_t charge;
+	size_t len, off; /* off: read already */
+	struct sock_cred cred;
+	bool have_cred;
+	struct sock_rights *rights; /* or NULL */
+	uint8_t data[];
+};
+
+TAILQ_HEAD(sock_msgs, sock_msg);
+TAILQ_HEAD(sock_list, sock);
+
+enum sock_state { SOCK_CLOSED, SOCK_LISTENS, SOCK_CONNECTED };
+
+struct sock {
+	/* immutable: */
+	enum sock_kind kind;
+	_Atomic unsigned refs;
+	_Atomic bool passcred;
+
+	pthread_mutex_t lock;
+	/* protected by lock: */
+	enum sock_state
+		state; /* changed with sock_links held, too: either lock protects a reader */
+	unsigned shut;
+	int err;
+	bool dead;
+	struct sock_msgs queue;
+	unsigned nmsgs;
+	size_t bytes; /* unread */
+	size_t sent;  /* charge of its messages that are not received */
+	size_t sndbuf;
+	unsigned backlog;
+	unsigned npending; /* of `pending` */
+	uint8_t name[SOCK_NAME_MAX];
+	unsigned name_len;
+	struct sock_cred own, other; /* who made or listens; who is at the other end */
+	bool have_other;
+	struct sock
+		*peer; /* a reference; changed with sock_links held, too. A connection's stays */
+
+	/* protected by sock_links: */
+	struct file *file;        /* borrowed; NULL: not accepted */
+	struct sock_list pending; /* a listener's: references */
+	TAILQ_ENTRY(sock) in_pending;
+	struct sock_list senders; /* datagram socks whose peer this is: no references */
+	TAILQ_ENTRY(sock) in_senders;
+	bool is_sender;
+	unsigned inflight; /* of file's references: in messages that are queued */
+	TAILQ_ENTRY(sock) in_flight;
+	unsigned inner; /* the collector's */
+	bool suspect;
+
+	/* have their own locks: */
+	struct waitq readable, writable;
+	struct waitq room; /* who waits to send to it, or to connect */
+};
+
+extern pthread_mutex_t sock_links;
+
+/* ---- sock_msg.c ---- */
+
+/* Takes a queue's messages, which are then in flight no more. links and s->lock held. */
+void sock_drop_queue_locked(struct sock *s, struct sock_msgs *out);
+/* Frees them, and whatever closing their files brings along, without recursion. No lock held. */
+void sock_msgs_free(struct sock_msgs *list);
+/* s can hold no more messages of strangers. */
+bool sock_full_locked(const struct sock *s);
+bool sock_writable_locked(const struct sock *s);
+/* Counts bytes against the budget (negative: gives back). */
+void sock_budget_add(long bytes);
+bool sock_budget_over(void);
+
+/* ---- sock_gc.c ---- */
+
+/* The message's files are in flight from now on / no more. links held. 0 or -ETOOMANYREFS. */
+int sock_rights_fly_locked(struct sock_rights *r);
+void sock_rights_land_locked(struct sock_rights *r);
+/* Messages of unreachable sockets that carry files: *out. True: some. */
+bool sock_collect(struct sock_msgs *out);
+
+#endif

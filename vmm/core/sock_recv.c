@@ -1,0 +1,243 @@
+/* Local sockets: receiving. See sock.h. */
+#include "sock_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_sender(const struct sock_recv *r, const struct sock_msg *m)
+{
+	return r->have_cred == m->have_cred &&
+	       (!m->have_cred || !memcmp(&r->cred, &m->cred, sizeof(r->cred)));
+}
+
+static void see_message(struct sock_recv *r, struct sock_msg *m)
+{
+	r->got = true;
+	r->have_cred = m->have_cred;
+	r->cred = m->cred;
+}
+
+/* The sender's name, for which its lock is needed: no other is held. */
+static void name_of(struct sock_recv *r, struct sock *from)
+{
+	if (from) {
+		r->name_len = (unsigned)sock_name(from, false, r->name);
+		sock_put(from);
+	}
+}
+
+static struct sock_rights *rights_dup(const struct sock_rights *rights)
+{
+	size_t size = sizeof(*rights) + rights->n * sizeof(rights->r[0]);
+	struct sock_rights *d = malloc(size);
+
+	if (!d)
+		return NULL;
+	memcpy(d, rights, size);
+	for (unsigned i = 0; i < d->n; i++)
+		file_dup(d->r[i].file);
+	return d;
+}
+
+/* links held if m has files. */
+static void take_rights_locked(struct sock_recv *r, struct sock_msg *m)
+{
+	if (!m->rights || r->rights)
+		return;
+	if (r->peek) {
+		r->rights = rights_dup(m->rights);
+		return;
+	}
+	sock_rights_land_locked(m->rights);
+	r->rights = m->rights;
+	m->rights = NULL;
+}
+
+static void remove_locked(struct sock *s, struct sock_msg *m, struct sock_msgs *out)
+{
+	TAILQ_REMOVE(&s->queue, m, link);
+	s->nmsgs--;
+	TAILQ_INSERT_TAIL(out, m, link);
+}
+
+/* Nothing is queued: why, or -EBLOCKED. 0: the end. */
+static ssize_t wait_locked(struct sock *s, struct sched_task *task)
+{
+	int err;
+
+	if (s->err) {
+		err = -s->err;
+		s->err = 0;
+		return err;
+	}
+	if (s->shut & SHUT_READ && (task || s->kind != SOCK_KIND_DGRAM))
+		return 0;
+	err = task ? waitq_add(&s->readable, task, true) : -EAGAIN;
+	return err ? err : -EBLOCKED;
+}
+
+/* The next message, with links taken if it has files (*links). */
+static struct sock_msg *next_locked(struct sock *s, struct sock_msg *after, bool *links)
+{
+	for (;;) {
+		struct sock_msg *m = after ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&s->queue);
+
+		if (!m || !m->rights || *links)
+			return m;
+		/* A reader beside us may take what `after` was: then start again, as it would. */
+		pthread_mutex_unlock(&s->lock);
+		pthread_mutex_lock(&sock_links);
+		pthread_mutex_lock(&s->lock);
+		*links = true;
+		if (after)
+			return NULL;
+	}
+}
+
+/* Moves bytes of m. False: stop here. */
+static bool stream_take_locked(struct sock *s, struct sock_recv *r, struct sock_msg *m,
+			       struct sock_msgs *gone, ssize_t *result)
+{
+	size_t want = m->len - m->off < r->x->left ? m->len - m->off : r->x->left;
+	ssize_t n = r->x->copy(r->x, m->data + m->off, want);
+	bool files = m->rights;
+
+	if (n <= 0) {
+		*result = -EFAULT;
+		return false;
+	}
+	r->done += (size_t)n;
+	take_rights_locked(r, m);
+	if (r->peek)
+		return !files && (size_t)n == want && r->x->left;
+	m->off += (size_t)n;
+	s->bytes -= (size_t)n;
+	if (m->off < m->len)
+		return false;
+	remove_locked(s, m, gone);
+	return !files && r->x->left;
+}
+
+static ssize_t recv_stream(struct sock *s, struct sock_recv *r, struct sched_task *task)
+{
+	size_t target = r->all && !r->peek ? r->done + r->x->left : 1;
+	struct sock_msgs gone = TAILQ_HEAD_INITIALIZER(gone);
+	struct sock_msg *m, *seen = NULL;
+	struct sock *from = NULL;
+	bool links = false, left;
+	ssize_t result = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->state != SOCK_CONNECTED) {
+		pthread_mutex_unlock(&s->lock);
+		return -EINVAL;
+	}
+	while (r->x->left) {
+		m = next_locked(s, seen, &links);
+		if (!m) {
+			if (r->done < target && !seen)
+				result = wait_locked(s, task);
+			break;
+		}
+		if (r->got && r->split && !same_sender(r, m))
+			break;
+		if (!r->got) {
+			see_message(r, m);
+			from = sock_get(m->from);
+		}
+		if (!stream_take_locked(s, r, m, &gone, &result))
+			break;
+		seen = r->peek ? m : NULL;
+	}
+	left = s->nmsgs;
+	pthread_mutex_unlock(&s->lock);
+	if (links)
+		pthread_mutex_unlock(&sock_links);
+	if (left)
+		waitq_hand_on(&s->readable);
+	name_of(r, from);
+	sock_msgs_free(&gone);
+	if (result == -EBLOCKED)
+		return result;
+	return r->done ? (ssize_t)r->done : result;
+}
+
+/* Room has come: for who waits to send, and for who polls to send to its peer. s->lock not held. */
+static void tell_senders(struct sock *s)
+{
+	struct sock *sender;
+
+	waitq_hand(&s->room);
+	pthread_mutex_lock(&sock_links);
+	TAILQ_FOREACH (sender, &s->senders, in_senders)
+		waitq_hand(&sender->writable);
+	pthread_mutex_unlock(&sock_links);
+}
+
+static void copy_out(struct sock_recv *r, struct sock_msg *m, ssize_t *result)
+{
+	size_t want = m->len < r->x->left ? m->len : r->x->left;
+	ssize_t n = want ? r->x->copy(r->x, m->data, want) : 0;
+
+	if (n < (ssize_t)want)
+		*result = -EFAULT;
+	else
+		r->done = want;
+}
+
+static ssize_t recv_message(struct sock *s, struct sock_recv *r, struct sched_task *task)
+{
+	struct sock_msgs gone = TAILQ_HEAD_INITIALIZER(gone);
+	struct sock *from = NULL;
+	struct sock_msg *m;
+	bool links = false, left, was_full = false;
+	ssize_t result = 0;
+
+	pthread_mutex_lock(&s->lock);
+	m = next_locked(s, NULL, &links);
+	if (s->kind == SOCK_KIND_PACKET && s->state != SOCK_CONNECTED)
+		result = -ENOTCONN;
+	else if (!m)
+		result = wait_locked(s, task);
+	if (m && !result) {
+		see_message(r, m);
+		from = sock_get(m->from);
+		r->full = m->len;
+		was_full = sock_full_locked(s);
+		take_rights_locked(r, m);
+		if (r->peek) {
+			copy_out(r, m, &result);
+		} else {
+			s->bytes -= m->len;
+			remove_locked(s, m, &gone);
+		}
+	}
+	left = s->nmsgs;
+	was_full = was_full && !sock_full_locked(s);
+	pthread_mutex_unlock(&s->lock);
+	if (links)
+		pthread_mutex_unlock(&sock_links);
+	if (left)
+		waitq_hand_on(&s->readable);
+	/* As on Linux, it is taken even if it cannot be stored. */
+	if (!TAILQ_EMPTY(&gone))
+		copy_out(r, m, &result);
+	if (was_full)
+		tell_senders(s);
+	else if (!TAILQ_EMPTY(&gone) && s->kind == SOCK_KIND_DGRAM)
+		waitq_hand_on(&s->room);
+	name_of(r, from);
+	sock_msgs_free(&gone);
+	return result ? result : (ssize_t)r->done;
+}
+
+void sock_recv_fini(struct sock_recv *r)
+{
+	sock_rights_free(r->rights);
+	r->rights = NULL;
+}
+
+ssize_t sock_recv(struct sock *s, struct sock_recv *r, struct sched_task *task)
+{
+	return s->kind == SOCK_KIND_STREAM ? recv_stream(s, r, task) : recv_message(s, r, task);
+}
