@@ -123,6 +123,7 @@ void sock_release(struct sock *s)
 	struct sock_list done = TAILQ_HEAD_INITIALIZER(done);
 	struct sock *e, *put, *peer;
 
+	sock_collect_soon();
 	pthread_mutex_lock(&sock_links);
 	end_locked(s, &msgs, &put);
 	while ((e = TAILQ_FIRST(&s->pending))) {

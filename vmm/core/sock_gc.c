@@ -13,7 +13,10 @@
 
 /* Protected by sock_links. */
 static struct sock_list flying = TAILQ_HEAD_INITIALIZER(flying);
-static _Atomic size_t nfiles;
+static _Atomic size_t nfiles, nflying;
+/* To look costs time for each socket in flight: it must have been earned by that many events. */
+static _Atomic size_t credit;
+#define CREDIT 64
 
 size_t sock_inflight(void)
 {
@@ -28,8 +31,10 @@ int sock_rights_fly_locked(struct sock_rights *r)
 	for (unsigned i = 0; i < r->n; i++) {
 		struct sock *s = r->r[i].sock;
 
-		if (s && !s->inflight++)
+		if (s && !s->inflight++) {
 			TAILQ_INSERT_TAIL(&flying, s, in_flight);
+			nflying++;
+		}
 	}
 	return 0;
 }
@@ -40,9 +45,16 @@ void sock_rights_land_locked(struct sock_rights *r)
 	for (unsigned i = 0; i < r->n; i++) {
 		struct sock *s = r->r[i].sock;
 
-		if (s && !--s->inflight)
+		if (s && !--s->inflight) {
 			TAILQ_REMOVE(&flying, s, in_flight);
+			nflying--;
+		}
 	}
+}
+
+void sock_collect_soon(void)
+{
+	credit += CREDIT;
 }
 
 /* Calls f for each suspect in the queue of one sock. */
@@ -106,8 +118,9 @@ bool sock_collect(struct sock_msgs *out)
 	struct sock *s, *next;
 	bool any = false;
 
-	if (!nfiles)
+	if (!nflying || credit < nflying)
 		return false;
+	credit = 0;
 	pthread_mutex_lock(&sock_links);
 	TAILQ_FOREACH (s, &flying, in_flight) {
 		s->inner = 0;
@@ -144,6 +157,8 @@ bool sock_collect(struct sock_msgs *out)
 		s->suspect = false;
 		if (--s->inflight)
 			TAILQ_INSERT_TAIL(&flying, s, in_flight);
+		else
+			nflying--;
 	}
 	pthread_mutex_unlock(&sock_links);
 	return any;

@@ -359,8 +359,10 @@ ssize_t sock_send(struct sock *s, struct sock_send *m, struct sched_task *task)
 	ssize_t r;
 
 	/* Garbage counts, too, until somebody looks for it. */
-	if (m->rights && sock_inflight() > SOCK_INFLIGHT_MAX / 2)
+	if (m->rights && sock_inflight() > SOCK_INFLIGHT_MAX / 2) {
+		sock_collect_soon();
 		sock_msgs_free(&none);
+	}
 	pthread_mutex_lock(&s->lock);
 	if (!to)
 		to = s->peer;

@@ -98,7 +98,9 @@ bool sock_budget_over(void);
 /* The message's files are in flight from now on / no more. links held. 0 or -ETOOMANYREFS. */
 int sock_rights_fly_locked(struct sock_rights *r);
 void sock_rights_land_locked(struct sock_rights *r);
-/* Messages of unreachable sockets that carry files: *out. True: some. */
+/* Something has happened that can make garbage. */
+void sock_collect_soon(void);
+/* Messages of unreachable sockets: *out. True: some. Looks only if there were enough reasons to. */
 bool sock_collect(struct sock_msgs *out);
 
 #endif

@@ -178,18 +178,14 @@ static void socket_inode_free(struct inode *i)
 	free(i);
 }
 
-static int socket_setattr(struct inode *i, const struct vfs_setattr *s)
+static int socket_setattr(struct dentry *d, const struct vfs_setattr *s)
 {
+	struct inode *i = d->inode;
+
 	if (s->valid & ATTR_SIZE)
 		return -EINVAL;
 	pthread_mutex_lock(&i->lock);
-	if (s->valid & ATTR_MODE)
-		i->mode = (i->mode & S_IFMT) | (s->mode & 07777);
-	if (s->valid & ATTR_UID)
-		i->uid = s->uid;
-	if (s->valid & ATTR_GID)
-		i->gid = s->gid;
-	inode_now(&i->ctime);
+	inode_set_attr_locked(i, s);
 	pthread_mutex_unlock(&i->lock);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "process.h"
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,21 +45,22 @@ static int add_rights(struct task *t, const int *fds, unsigned n, struct sock_ri
 	return 0;
 }
 
-/* scm_check_creds: only root may be somebody else. */
+/* scm_check_creds: only who has the capability may be somebody else. */
 static int check_cred(struct task *t, const struct sock_cred *want)
 {
 	struct process *p;
 	struct cred cred;
-	bool root = task_capable(t);
 
 	task_cred(t, &cred);
 	if (want->uid == UINT32_MAX || want->gid == UINT32_MAX)
 		return -EINVAL;
-	if (want->pid != t->p->pid && !root)
+	if (want->pid != t->p->pid && !task_capable(t, CAP_SYS_ADMIN))
 		return -EPERM;
-	if (want->uid != cred.uid && want->uid != cred.euid && want->uid != cred.suid && !root)
+	if (want->uid != cred.uid && want->uid != cred.euid && want->uid != cred.suid &&
+	    !task_capable(t, CAP_SETUID))
 		return -EPERM;
-	if (want->gid != cred.gid && want->gid != cred.egid && want->gid != cred.sgid && !root)
+	if (want->gid != cred.gid && want->gid != cred.egid && want->gid != cred.sgid &&
+	    !task_capable(t, CAP_SETGID))
 		return -EPERM;
 	if (want->pid == t->p->pid)
 		return 0;
@@ -95,7 +97,7 @@ static int one_message(struct task *t, const struct cmsg *h, const uint8_t *data
 static int check_inflight(struct task *t, const struct scm *s)
 {
 	if (s->rights && sock_inflight() + s->rights->n > task_rlimit(t, RLIMIT_NOFILE) &&
-	    !task_capable(t))
+	    !task_capable(t, CAP_SYS_RESOURCE))
 		return -ETOOMANYREFS;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "socket.h"
 #include "pidfd.h"
 
+#include <linux/capability.h>
 #include <string.h>
 
 #define BUF_MIN    4608   /* SOCK_MIN_SNDBUF */
@@ -93,7 +94,7 @@ static int set_int(struct task *t, struct socket *so, int opt, int v)
 		so->rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
 		return 0;
 	case SO_PRIORITY:
-		if ((v < 0 || v > 6) && !task_capable(t))
+		if ((v < 0 || v > 6) && !task_capable(t, CAP_NET_ADMIN))
 			return -EPERM;
 		so->priority = v;
 		return 0;
@@ -103,7 +104,7 @@ static int set_int(struct task *t, struct socket *so, int opt, int v)
 	case SO_ERROR:
 		return -ENOPROTOOPT;
 	case SO_DEBUG:
-		if (v && !task_capable(t))
+		if (v && !task_capable(t, CAP_NET_ADMIN))
 			return -EACCES;
 		break;
 	default:
@@ -208,7 +209,7 @@ static int peer_pidfd(struct task *t, struct socket *so, int *fd)
 	p = process_find(t->k, cred.pid);
 	if (!p)
 		return -ESRCH;
-	err = pidfd_file(p, 0, &f);
+	err = pidfd_file(p, NULL, 0, &f);
 	process_put(p);
 	if (err)
 		return err;
