@@ -73,6 +73,11 @@ int gmem_zero(void *dst, size_t len)
 	return gmem_raw_zero(dst, len) ? -EFAULT : 0;
 }
 
+int gmem_sync_code(const void *p, size_t len)
+{
+	return gmem_raw_sync_code(p, len);
+}
+
 int gmem_load32(const void *p, uint32_t *out)
 {
 	return gmem_raw_load32(p, out);

@@ -26,6 +26,7 @@ int gmem_raw_load32(const void *p, uint32_t *out);
 int gmem_raw_store32(void *p, uint32_t v);
 int gmem_raw_cmpxchg32(void *p, uint32_t expected, uint32_t desired, uint32_t *out);
 int gmem_raw_xchg32(void *p, uint32_t v, uint32_t *out);
+int gmem_raw_sync_code(const void *p, size_t len);
 
 /* Installs the handler unless it is. 0 or negative errno, and errno. */
 int gmem_access_init(void);

@@ -127,6 +127,11 @@ unsigned gmem_ranges(struct gmem *gm, struct abi_range out[ABI_MEMORY_MAX])
 	return 2;
 }
 
+uint64_t gmem_code_gen(struct gmem *gm)
+{
+	return atomic_load_explicit(&gm->code_gen, memory_order_acquire);
+}
+
 /* ---- lists ---- */
 
 void frame_list_push(struct gmem *gm, struct frame_list *list, pfn_t pfn)

@@ -68,6 +68,8 @@ struct gmem_stats {
 struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void *machine);
 void gmem_destroy(struct gmem *gm);
 void gmem_get_stats(struct gmem *gm, struct gmem_stats *out);
+/* Changes whenever a page has become executable. */
+uint64_t gmem_code_gen(struct gmem *gm);
 
 /* The guest-physical ranges that hold memory, or may once more of it is used; returns how many. */
 unsigned gmem_ranges(struct gmem *gm, struct abi_range out[ABI_MEMORY_MAX]);
@@ -98,6 +100,9 @@ static inline gpa_t pfn_gpa(pfn_t pfn)
 size_t gmem_copy(void *dst, const void *src, size_t len);
 /* 0 or -EFAULT. */
 int gmem_zero(void *dst, size_t len);
+/* Whole pages: what was stored as data will be fetched as instructions, on every processor. 0 or
+ * -EFAULT. */
+int gmem_sync_code(const void *p, size_t len);
 /* 32-bit atomics on an aligned guest word. 0 or -EFAULT; *out is the value that was there. */
 int gmem_load32(const void *p, uint32_t *out);
 int gmem_store32(void *p, uint32_t v);

@@ -66,6 +66,7 @@ struct gmem {
 	uint64_t used, tables, recycles;
 
 	_Atomic uint64_t invalidations;
+	_Atomic uint64_t code_gen; /* counts pages that became executable */
 	_Atomic uint64_t dirty_hint,
 		quarantine_hint; /* the lists' lengths, read without the lock */
 

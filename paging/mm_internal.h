@@ -42,6 +42,7 @@ struct mm {
 	_Atomic unsigned holds;  /* activators, and one for all users; at 0 the structure goes */
 	_Atomic uint64_t active; /* bit per activator */
 	_Atomic uint64_t tlb_gen;
+	_Atomic uint64_t asid; /* asid.c's, under the space's lock; 0: none yet */
 
 	struct mm *hash_next; /* protected by gm->mms_lock */
 

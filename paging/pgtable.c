@@ -102,10 +102,24 @@ pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
 	return NULL;
 }
 
+/*
+ * Code was written as data. If the page cannot be touched (its file is shorter now), whoever
+ * executes it finds out.
+ */
+static void sync_code(struct gmem *gm, uint64_t e)
+{
+	gmem_sync_code(frame_hva(gm, pte_pfn(e)), PAGE_SIZE);
+	atomic_fetch_add_explicit(&gm->code_gen, 1, memory_order_release);
+}
+
 void pgtable_set(struct mm *mm, pte_t *p, uint64_t e)
 {
-	if (!pte_load(p))
+	uint64_t old = pte_load(p);
+
+	if (!old)
 		mm->resident++;
+	if (pte_flags(e) & PTE_EXEC && !(pte_flags(old) & PTE_EXEC))
+		sync_code(mm->gm, e);
 	atomic_store_explicit(p, e, memory_order_release);
 }
 

@@ -71,7 +71,8 @@ pte_t *pgtable_make(struct mm *mm, uint64_t va);
  * adjacent. NULL: there is none.
  */
 pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end);
-/* Permissive change; takes over the caller's frame reference if the entry was 0. */
+/* Permissive change; takes over the caller's frame reference if the entry was 0. What becomes
+ * executable is made visible as code first. */
 void pgtable_set(struct mm *mm, pte_t *p, uint64_t e);
 /*
  * Frees all tables and drops all frame references: for an mm whose root is never

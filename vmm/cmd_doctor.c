@@ -65,7 +65,6 @@ static int compare_ns(const void *a, const void *b)
 /* Median and minimum ns of a system call's way out of the guest and back. */
 static int measure_exit(struct vm *vm, int64_t *median, int64_t *min)
 {
-	static const uint8_t code[] = {0x0f, 0x05, 0xeb, 0xfc}; /* 1: syscall; jmp 1b */
 	struct mm_map map = {.addr = SCRATCH_CODE,
 			     .len = PAGE_SIZE,
 			     .fixed = true,
@@ -74,6 +73,8 @@ static int measure_exit(struct vm *vm, int64_t *median, int64_t *min)
 	int64_t ns[ROUNDS], start;
 	struct mm *mm = NULL;
 	struct trap t = {0};
+	const void *code;
+	size_t code_size;
 	uint64_t at;
 	int r;
 
@@ -81,12 +82,12 @@ static int measure_exit(struct vm *vm, int64_t *median, int64_t *min)
 	if (!c.fpu)
 		return -ENOMEM;
 	memcpy(c.fpu, vm->fpu_init, vm->fpu_size);
-	vcpu_scratch_regs(&c, SCRATCH_CODE);
+	vcpu_scratch(&c, SCRATCH_CODE, &code, &code_size);
 	r = mm_create(vm->gm, &mm);
 	if (r == 0)
 		r = mm_mmap(mm, &map, &at);
 	if (r == 0)
-		r = copy_to_guest(mm, gva(SCRATCH_CODE), code, sizeof(code));
+		r = copy_to_guest(mm, gva(SCRATCH_CODE), code, code_size);
 	for (unsigned i = 0; r == 0 && i < ROUNDS; i++) {
 		start = core_now();
 		vcpu_run(vm->vcpus[0], &c, mm, &t);
@@ -113,9 +114,7 @@ static void print_traits(struct vm *vm)
 	char text[128];
 	int64_t median, min;
 
-	row("trap path", vm->traits.syscall_raises_cpl
-				 ? "hardware semantics (SYSCALL raises privilege)"
-				 : "ring-3 doorbell (SYSCALL keeps its privilege: KVM-PVM)");
+	row("trap path", vm_arch_trap_path(vm));
 	row("paging", vm->traits.shadow_paging ? "shadow page tables" : "nested paging");
 	snprintf(text, sizeof(text), "%u kHz, %s", vm->counter_khz,
 		 vm->counter_trusted && counter_trusted()

@@ -37,21 +37,27 @@ static void print_text_group(const char *name, const char *const names[], const 
 
 void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k)
 {
-	uint64_t exits[VM_EXIT_COUNT], ioctls[VCPU_IOCTL_COUNT], mm_switches;
+	struct vm_stats vs;
 	FILE *f;
 
-	vm_get_exits(vm, exits, ioctls, &mm_switches);
-	atomic_store(&k->stats->mm_switches, mm_switches);
+	vm_get_stats(vm, &vs);
+	atomic_store(&k->stats->mm_switches, vs.mm_switches);
 	if (!o->stats_file) {
-		print_text_group("exits", vm_exit_names, exits, VM_EXIT_COUNT);
-		print_text_group("vcpu ioctls", vcpu_ioctl_names, ioctls, VCPU_IOCTL_COUNT);
+		print_text_group("exits", vm_exit_names, vs.exits, VM_EXIT_COUNT);
+		print_text_group("vcpu ioctls", vcpu_ioctl_names, vs.ioctls, VCPU_IOCTL_COUNT);
+		fprintf(stderr,
+			"address spaces: %" PRIu64 " switches, %" PRIu64
+			" writes of the root register, %" PRIu64 " ASID roll-overs\n",
+			vs.mm_switches, vs.root_writes, vs.asid_rollovers);
 		stats_print_text(k, stderr);
 		return;
 	}
 	f = o->stats_out;
 	fputc('{', f);
-	print_group(f, "exits", vm_exit_names, exits, VM_EXIT_COUNT);
-	print_group(f, "vcpu_ioctls", vcpu_ioctl_names, ioctls, VCPU_IOCTL_COUNT);
+	print_group(f, "exits", vm_exit_names, vs.exits, VM_EXIT_COUNT);
+	print_group(f, "vcpu_ioctls", vcpu_ioctl_names, vs.ioctls, VCPU_IOCTL_COUNT);
+	fprintf(f, "\"root_writes\":%" PRIu64 ",\"asid_rollovers\":%" PRIu64 ",", vs.root_writes,
+		vs.asid_rollovers);
 	stats_print_json(k, f);
 	fputs("}\n", f);
 	if (fflush(f) != 0)

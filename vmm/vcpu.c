@@ -271,10 +271,11 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 
 	r = enter(v);
 	/*
-	 * A kick may come between an exception and its delivery, and whatever KVM has queued it
-	 * would deliver to the next task. So it is delivered now: to our stub, which exits at once.
+	 * A kick finds the vCPU anywhere: with an exception that KVM has not delivered yet and would
+	 * deliver to the next task, or in the program, with registers that only the stub can
+	 * fetch. Then it goes on now, to our stub, which exits at once.
 	 */
-	while (r == -EINTR && vcpu_arch_event_pending(v)) {
+	while (r < 0 && vcpu_arch_again(v, -r)) {
 		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		r = enter(v);
 	}

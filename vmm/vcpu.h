@@ -17,7 +17,6 @@ struct vcpu {
 	unsigned index;
 	int fd;
 	struct kvm_run *run;
-	uint8_t *trap_stack; /* the VMM's address of the top of the trap stack's page */
 	pthread_t thread;    /* valid when started */
 	void *thread_arg;    /* its creator's */
 
@@ -28,7 +27,7 @@ struct vcpu {
 	uint64_t tlb_gen;
 	uint64_t exits[VM_EXIT_COUNT];
 	_Atomic uint64_t ioctls[VCPU_IOCTL_COUNT];
-	uint64_t mm_switches;
+	uint64_t mm_switches, root_writes; /* vm_stats */
 
 	/* the vCPU thread writes, others read: */
 	_Atomic(struct mm *) running_mm; /* while in KVM_RUN */
@@ -75,12 +74,15 @@ int vcpu_arch_init(struct vcpu *v);
  * False: the registers cannot be entered; *t says what the task would have met.
  */
 bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct trap *t);
-/* KVM has an exception of the program to deliver at the next entry. */
-bool vcpu_arch_event_pending(struct vcpu *v);
+/*
+ * KVM_RUN failed with errno err. True: the vCPU must be entered once more, up to the stub's doorbell,
+ * before anybody looks at its registers.
+ */
+bool vcpu_arch_again(struct vcpu *v, int err);
 /* Reads registers and reason after KVM_RUN; err: its errno, 0 if it succeeded. */
 enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t);
-/* Registers of a bare program at pc: for the doctor. */
-void vcpu_scratch_regs(struct cpu *c, uint64_t pc);
+/* A bare program, to be copied to pc, that makes system calls for ever: for the doctor. */
+void vcpu_scratch(struct cpu *c, uint64_t pc, const void **code, size_t *size);
 int vcpu_arch_get_fpu(struct vcpu *v, void *image);
 int vcpu_arch_set_fpu(struct vcpu *v, const void *image);
 

@@ -159,8 +159,7 @@ static int open_kvm(struct vm *vm, char *err, size_t size)
 		snprintf(err, size, "/dev/kvm: API version %d, not %d", version, KVM_API_VERSION);
 		return -ENODEV;
 	}
-	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) <= 0 ||
-	    ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
+	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
 		snprintf(err, size, "/dev/kvm: too old: Linux 4.18 or newer is needed");
 		return -ENODEV;
 	}
@@ -197,7 +196,7 @@ int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size
 	r = open_kvm(vm, err, size);
 	if (r < 0)
 		goto fail;
-	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, vm_arch_type(vm->kvm_fd));
 	if (vm->fd < 0) {
 		r = -errno;
 		snprintf(err, size, "/dev/kvm: cannot create a VM: %s", strerror(-r));
@@ -230,6 +229,7 @@ int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size
 	}
 	r = vm_arch_probe(vm, err, size);
 	for (unsigned i = 0; r == 0 && i < ncpus; i++) {
+		vm->vcpus[i]->root_writes = 0;
 		r = vm_arch_settle(vm, vm->vcpus[i]);
 		if (r < 0)
 			snprintf(err, size, "vCPU %u: %s", i, strerror(-r));
@@ -255,7 +255,7 @@ void vm_destroy(struct vm *vm)
 		gmem_destroy(vm->gm);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);
-	free(vm->cpuid);
+	vm_arch_destroy(vm);
 	free(vm->fpu_init);
 	pthread_rwlock_destroy(&vm->run_lock);
 	pthread_mutex_destroy(&vm->slot_lock);
@@ -264,19 +264,17 @@ void vm_destroy(struct vm *vm)
 	vm->kvm_fd = vm->fd = -1;
 }
 
-void vm_get_exits(struct vm *vm, uint64_t exits[VM_EXIT_COUNT], uint64_t ioctls[VCPU_IOCTL_COUNT],
-		  uint64_t *mm_switches)
+void vm_get_stats(struct vm *vm, struct vm_stats *out)
 {
-	memset(exits, 0, VM_EXIT_COUNT * sizeof(*exits));
-	memset(ioctls, 0, VCPU_IOCTL_COUNT * sizeof(*ioctls));
-	*mm_switches = 0;
+	*out = (struct vm_stats){.asid_rollovers = vm_asid_rollovers(vm)};
 	for (unsigned i = 0; i < vm->nvcpus; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
 		for (unsigned e = 0; e < VM_EXIT_COUNT; e++)
-			exits[e] += v->exits[e];
+			out->exits[e] += v->exits[e];
 		for (unsigned e = 0; e < VCPU_IOCTL_COUNT; e++)
-			ioctls[e] += atomic_load(&v->ioctls[e]);
-		*mm_switches += v->mm_switches;
+			out->ioctls[e] += atomic_load(&v->ioctls[e]);
+		out->mm_switches += v->mm_switches;
+		out->root_writes += v->root_writes;
 	}
 }

@@ -11,6 +11,7 @@
 
 #include "../paging/mm.h"
 #include "linux/cpu.h"
+#include "vm_arch.h"
 
 #include <linux/kvm.h>
 #include <pthread.h>
@@ -65,7 +66,6 @@ struct vm {
 	struct vm_traits traits; /* known after vm_probe */
 	unsigned nvcpus;
 	struct vcpu *vcpus[VM_MAX_CPUS];
-	struct kvm_cpuid2 *cpuid;
 	uint64_t xcr0, hwcap;
 	uint32_t counter_khz;    /* the guest counter's rate, 0: unknown */
 	uint64_t counter_offset; /* guest counter = host counter + this */
@@ -81,8 +81,7 @@ struct vm {
 	struct vm_slot slots[VM_MAX_SLOTS];
 	unsigned nslots;
 
-	/* kernel half, x86_64: physical pages that each vCPU shares */
-	pfn_t vectors_pfn, syscall_pfn, idt_pfn, probe_pfn;
+	struct vm_arch arch;
 };
 
 /*
@@ -98,19 +97,34 @@ void vm_destroy(struct vm *vm);
 void vm_barrier(struct vm *vm, struct mm *mm);
 
 /* Sums over all vCPUs. */
-void vm_get_exits(struct vm *vm, uint64_t exits[VM_EXIT_COUNT], uint64_t ioctls[VCPU_IOCTL_COUNT],
-		  uint64_t *mm_switches);
+struct vm_stats {
+	uint64_t exits[VM_EXIT_COUNT], ioctls[VCPU_IOCTL_COUNT];
+	uint64_t mm_switches; /* a vCPU changed its address space */
+	uint64_t root_writes; /* and, seen from below: the root register got another root */
+	uint64_t asid_rollovers;
+};
+void vm_get_stats(struct vm *vm, struct vm_stats *out);
 extern const char *const vm_exit_names[VM_EXIT_COUNT];
 extern const char *const vcpu_ioctl_names[VCPU_IOCTL_COUNT];
 
 /* ---- architecture: vmm/ARCH/ ---- */
 
+/* KVM_CREATE_VM's argument. */
+unsigned long vm_arch_type(int kvm_fd);
 /* Before the first mm: builds the kernel half and reads what the host's KVM offers. */
 int vm_arch_init(struct vm *vm, char *err, size_t size);
+/* Accepts a half-made vm. */
+void vm_arch_destroy(struct vm *vm);
 /* After vCPU 0 exists: fills vm->traits by behaviour and settles the trap path for all vCPUs. */
 int vm_arch_probe(struct vm *vm, char *err, size_t size);
 /* After the probe, for each vCPU. */
 int vm_arch_settle(struct vm *vm, struct vcpu *v);
+/* How a system call leaves the guest, in words: for the doctor. */
+const char *vm_arch_trap_path(const struct vm *vm);
+/* Uses 2^bits address-space identifiers at most: for tests. No vCPU runs. -EINVAL: the processor
+ * has fewer (x86_64: none are used), or they are too few for the vCPUs. */
+int vm_limit_asids(struct vm *vm, unsigned bits);
+uint64_t vm_asid_rollovers(struct vm *vm);
 /* AT_HWCAP, AT_HWCAP2 and AT_PLATFORM. */
 uint64_t vm_arch_hwcap(struct vm *vm, uint64_t *hwcap2, const char **platform);
 

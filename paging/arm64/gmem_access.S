@@ -131,6 +131,40 @@ function gmem_raw_xchg32
 	ret
 	fixup .Lword_start, .Lword_end, .Lfault
 
+/*
+ * int gmem_raw_sync_code(const void *p, size_t len): to the point of unification, by CTR_EL0's
+ * line sizes; IDC (bit 28) and DIC (bit 29) say what need not be done.
+ */
+function gmem_raw_sync_code
+	mrs	x2, ctr_el0
+	add	x1, x1, x0
+	mov	x5, #4
+	tbnz	x2, #28, 2f
+	ubfx	x3, x2, #16, #4
+	lsl	x3, x5, x3
+	mov	x4, x0
+.Lsync_start:
+1:	dc	cvau, x4
+	add	x4, x4, x3
+	cmp	x4, x1
+	b.lo	1b
+2:	dsb	ish
+	tbnz	x2, #29, 4f
+	and	x3, x2, #15
+	lsl	x3, x5, x3
+	mov	x4, x0
+3:	ic	ivau, x4
+	add	x4, x4, x3
+	cmp	x4, x1
+	b.lo	3b
+.Lsync_end:
+	dsb	ish
+4:	isb
+	mov	w0, #0
+	ret
+	.size gmem_raw_sync_code, . - gmem_raw_sync_code
+	fixup .Lsync_start, .Lsync_end, .Lfault
+
 	.section .rodata.gmem_fixups, "a", %progbits
 	.globl gmem_fixups_end
 	.hidden gmem_fixups_end

@@ -90,6 +90,12 @@ function gmem_raw_xchg32
 	ret
 	fixup .Lword_start, .Lword_end, .Lfault
 
+/* int gmem_raw_sync_code(const void *p, size_t len): caches and fetches agree by themselves */
+function gmem_raw_sync_code
+	xor	%eax, %eax
+	ret
+	.size gmem_raw_sync_code, . - gmem_raw_sync_code
+
 	.section .rodata.gmem_fixups, "a", @progbits
 	.globl gmem_fixups_end
 	.hidden gmem_fixups_end

@@ -40,7 +40,7 @@ static int map_page(struct vm *vm, uint64_t va, unsigned prot, bool user, pfn_t 
 
 static void write_idt(struct vm *vm)
 {
-	uint64_t *idt = frame_hva(vm->gm, vm->idt_pfn);
+	uint64_t *idt = frame_hva(vm->gm, vm->arch.idt_pfn);
 
 	for (unsigned vec = 0; vec < X86_VECTORS; vec++) {
 		uint64_t h = ABI_VECTORS_GVA + vec * ABI_VECTOR_STRIDE;
@@ -64,14 +64,20 @@ static const struct kvm_cpuid_entry2 *cpuid_find(const struct kvm_cpuid2 *c, uin
 
 static int read_cpuid(struct vm *vm)
 {
-	size_t size = sizeof(*vm->cpuid) + CPUID_ENTRIES_MAX * sizeof(struct kvm_cpuid_entry2);
+	size_t size = sizeof(*vm->arch.cpuid) + CPUID_ENTRIES_MAX * sizeof(struct kvm_cpuid_entry2);
 
-	vm->cpuid = calloc(1, size);
-	if (!vm->cpuid)
+	vm->arch.cpuid = calloc(1, size);
+	if (!vm->arch.cpuid)
 		return -ENOMEM;
-	vm->cpuid->nent = CPUID_ENTRIES_MAX;
-	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, vm->cpuid) < 0)
+	vm->arch.cpuid->nent = CPUID_ENTRIES_MAX;
+	if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, vm->arch.cpuid) < 0)
 		return -errno;
+	return 0;
+}
+
+unsigned long vm_arch_type(int kvm_fd)
+{
+	(void)kvm_fd;
 	return 0;
 }
 
@@ -81,6 +87,10 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	pfn_t user_alias;
 	int r;
 
+	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) <= 0) {
+		snprintf(err, size, "/dev/kvm: too old: Linux 4.18 or newer is needed");
+		return -ENODEV;
+	}
 	r = read_cpuid(vm);
 	if (r < 0) {
 		snprintf(err, size, "/dev/kvm: KVM_GET_SUPPORTED_CPUID: %s", strerror(-r));
@@ -93,37 +103,57 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	 * XCR0: what the guest may enable. Where CPUID has no XSAVE (KVM-PVM) ring 3 still runs
 	 * with the host's, which CPUID leaf 0xD shows.
 	 */
-	e = cpuid_find(vm->cpuid, 0xd, 0);
+	e = cpuid_find(vm->arch.cpuid, 0xd, 0);
 	vm->xcr0 = e ? e->eax | (uint64_t)e->edx << 32 : 3;
-	e = cpuid_find(vm->cpuid, 1, 0);
+	e = cpuid_find(vm->arch.cpuid, 1, 0);
 	if (e && (e->ecx & bit_XSAVE))
 		vm->traits.has_xsave = true;
 	if (e)
 		vm->hwcap = e->edx;
-	e = cpuid_find(vm->cpuid, 7, 0);
+	e = cpuid_find(vm->arch.cpuid, 7, 0);
 	vm->traits.has_fsgsbase = e && (e->ebx & bit_FSGSBASE);
-	e = cpuid_find(vm->cpuid, 0xd, 0);
+	e = cpuid_find(vm->arch.cpuid, 0xd, 0);
 	vm->sigframe_fpu_size = e && e->ebx >= 576 ? e->ebx : 0;
 
-	r = map_page(vm, ABI_VECTORS_GVA, VMA_READ | VMA_EXEC, false, &vm->vectors_pfn);
+	r = map_page(vm, ABI_VECTORS_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.vectors_pfn);
 	if (r == 0)
-		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false, &vm->syscall_pfn);
+		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.syscall_pfn);
 	if (r == 0)
 		r = map_page(vm, ABI_SYSCALL_USER_GVA, VMA_READ | VMA_EXEC, true, &user_alias);
 	if (r == 0)
-		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->idt_pfn);
+		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->arch.idt_pfn);
 	if (r < 0) {
 		snprintf(err, size, "guest memory: %s", strerror(-r));
 		return r;
 	}
-	memset(frame_hva(vm->gm, vm->vectors_pfn), 0xf4, PAGE_SIZE); /* hlt: a stray jump traps */
-	memcpy(frame_hva(vm->gm, vm->vectors_pfn), stub_vectors,
+	memset(frame_hva(vm->gm, vm->arch.vectors_pfn), 0xf4, PAGE_SIZE); /* hlt: a stray jump traps */
+	memcpy(frame_hva(vm->gm, vm->arch.vectors_pfn), stub_vectors,
 	       (size_t)(stub_vectors_end - stub_vectors));
-	memset(frame_hva(vm->gm, vm->syscall_pfn), 0xf4, PAGE_SIZE);
-	memcpy(frame_hva(vm->gm, vm->syscall_pfn), stub_syscall,
+	memset(frame_hva(vm->gm, vm->arch.syscall_pfn), 0xf4, PAGE_SIZE);
+	memcpy(frame_hva(vm->gm, vm->arch.syscall_pfn), stub_syscall,
 	       (size_t)(stub_syscall_end - stub_syscall));
-	memcpy(frame_hva(vm->gm, user_alias), frame_hva(vm->gm, vm->syscall_pfn), PAGE_SIZE);
+	memcpy(frame_hva(vm->gm, user_alias), frame_hva(vm->gm, vm->arch.syscall_pfn), PAGE_SIZE);
 	write_idt(vm);
+	return 0;
+}
+
+void vm_arch_destroy(struct vm *vm)
+{
+	free(vm->arch.cpuid);
+	vm->arch.cpuid = NULL;
+}
+
+/* PCIDs are not used: a switch flushes. */
+int vm_limit_asids(struct vm *vm, unsigned bits)
+{
+	(void)vm;
+	(void)bits;
+	return -EINVAL;
+}
+
+uint64_t vm_asid_rollovers(struct vm *vm)
+{
+	(void)vm;
 	return 0;
 }
 
@@ -185,7 +215,7 @@ static int map_cpu_block(struct vcpu *v)
 		r = map_page(vm, base + ABI_CPU_STACK_TOP - PAGE_SIZE, VMA_READ | VMA_WRITE, false,
 			     &pfn);
 	if (r == 0)
-		v->trap_stack = (uint8_t *)frame_hva(vm->gm, pfn) + PAGE_SIZE;
+		v->arch.trap_stack = (uint8_t *)frame_hva(vm->gm, pfn) + PAGE_SIZE;
 	if (r == 0)
 		r = map_page(vm, base + ABI_CPU_IST_TOP - PAGE_SIZE, VMA_READ | VMA_WRITE, false,
 			     &pfn);
@@ -255,15 +285,15 @@ static void make_sregs(struct vcpu *v, struct kvm_sregs *s)
 
 static int set_cpuid(struct vcpu *v)
 {
-	for (unsigned i = 0; i < v->vm->cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &v->vm->cpuid->entries[i];
+	for (unsigned i = 0; i < v->vm->arch.cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &v->vm->arch.cpuid->entries[i];
 
 		if (e->function == 1)
 			e->ebx = (e->ebx & 0x00ffffff) | (uint32_t)v->index << 24;
 		if (e->function == 0xb || e->function == 0x1f)
 			e->edx = v->index;
 	}
-	return vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_CPUID2, v->vm->cpuid);
+	return vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_CPUID2, v->vm->arch.cpuid);
 }
 
 int vcpu_arch_reset(struct vcpu *v)

@@ -110,7 +110,7 @@ static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t 
 		vm->traits.shadow_paging = value != MARK_B;
 	}
 	/* Its translation may be cached: let nobody else have the frame before all is forgotten. */
-	vm->probe_pfn = other;
+	vm->arch.probe_pfn = other;
 	return r;
 }
 
@@ -134,8 +134,19 @@ int vm_arch_probe(struct vm *vm, char *err, size_t size)
 	return r;
 }
 
-void vcpu_scratch_regs(struct cpu *c, uint64_t pc)
+const char *vm_arch_trap_path(const struct vm *vm)
 {
+	return vm->traits.syscall_raises_cpl
+		       ? "hardware semantics (SYSCALL raises privilege)"
+		       : "ring-3 doorbell (SYSCALL keeps its privilege: KVM-PVM)";
+}
+
+void vcpu_scratch(struct cpu *c, uint64_t pc, const void **code, size_t *size)
+{
+	static const uint8_t loop[] = {0x0f, 0x05, 0xeb, 0xfc}; /* 1: syscall; jmp 1b */
+
+	*code = loop;
+	*size = sizeof(loop);
 	c->regs = (struct uregs){.rip = pc, .rflags = X86_RFLAGS_FIXED};
 	c->regs_modified = true;
 }

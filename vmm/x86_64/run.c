@@ -41,11 +41,12 @@ int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
 	return vcpu_ioctl(v, VCPU_IOCTL_SET_XSAVE, KVM_SET_XSAVE, (void *)(uintptr_t)image);
 }
 
-bool vcpu_arch_event_pending(struct vcpu *v)
+/* KVM has an exception of the program to deliver. */
+bool vcpu_arch_again(struct vcpu *v, int err)
 {
 	struct kvm_vcpu_events ev;
 
-	if (vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
+	if (err != EINTR || vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
 		return false;
 	return ev.exception.injected || ev.exception.pending;
 }
@@ -145,6 +146,8 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	 */
 	if (flush)
 		a->cr3_toggle = !a->cr3_toggle;
+	if (page_down(a->sregs.cr3) != mm_root(v->mm).v)
+		v->root_writes++;
 	a->sregs.cr3 = mm_root(v->mm).v | (a->cr3_toggle ? X86_CR3_PWT : 0);
 	a->sregs.fs.base = u->fs_base;
 	a->sregs.gs.base = u->gs_base;
@@ -186,7 +189,7 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 	uint64_t frame[5];
 	struct uregs *u = &c->regs;
 
-	memcpy(frame, v->trap_stack + FRAME_RIP * 8, sizeof(frame));
+	memcpy(frame, v->arch.trap_stack + FRAME_RIP * 8, sizeof(frame));
 	v->arch.at = X86_AT_KERNEL;
 	if ((frame[1] & 3) != 3) /* CS: an exception of the stub itself */
 		return as_crash(v, t);
@@ -252,7 +255,7 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		return as_crash(v, t);
 	vec = (rip - ABI_VECTORS_GVA) / ABI_VECTOR_STRIDE;
 	if (vector_has_error(vec))
-		memcpy(&error, v->trap_stack + FRAME_ERROR * 8, sizeof(error));
+		memcpy(&error, v->arch.trap_stack + FRAME_ERROR * 8, sizeof(error));
 	return as_exception(v, c, vec, error, t);
 }
 
@@ -277,7 +280,7 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 	if (out && run->io.port == ABI_PORT_EXCEPTION && at_ring0(v)) {
 		if (c->regs.rsp != top + FRAME_VECTOR * 8)
 			return as_crash(v, t);
-		memcpy(frame, v->trap_stack + FRAME_VECTOR * 8, sizeof(frame));
+		memcpy(frame, v->arch.trap_stack + FRAME_VECTOR * 8, sizeof(frame));
 		return as_exception(v, c, frame[0], frame[1], t);
 	}
 	if (out && run->io.port == ABI_PORT_SYSCALL &&

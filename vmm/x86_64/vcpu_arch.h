@@ -12,6 +12,7 @@ struct vcpu_arch {
 	struct kvm_sregs sregs; /* ring 3, as loaded last */
 	uint64_t lstar;
 	uint8_t *tss_iomap;
+	uint8_t *trap_stack; /* the VMM's address of the top of the trap stack's page */
 	/* Where the last exit left it. */
 	enum { X86_AT_USER, X86_AT_STUB, X86_AT_KERNEL } at;
 	bool cr3_toggle; /* the bit that makes KVM see another CR3 for the same root */

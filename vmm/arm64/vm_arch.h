@@ -1,0 +1,16 @@
+/*
+ * arm64: what a VM keeps beyond struct vm. Immutable after vm_create, but for vm_limit_asids().
+ */
+#ifndef VMBOX_ARM64_VM_ARCH_H
+#define VMBOX_ARM64_VM_ARCH_H
+
+#include "../../paging/asid.h"
+
+struct vm_arch {
+	struct asid_space *asids;
+	unsigned asid_bits;  /* that the processor has */
+	bool icache_aliases; /* the same code at two addresses may be cached twice (VIPT) */
+	pfn_t stub_pfn, empty_pfn;
+};
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * x86_64: what a VM keeps beyond struct vm. Immutable after vm_create.
+ */
+#ifndef VMBOX_X86_64_VM_ARCH_H
+#define VMBOX_X86_64_VM_ARCH_H
+
+#include "../../paging/gmem.h"
+
+#include <linux/kvm.h>
+
+struct vm_arch {
+	struct kvm_cpuid2 *cpuid;
+	/* The kernel half: physical pages that the vCPUs share; and one that the probe has used. */
+	pfn_t vectors_pfn, syscall_pfn, idt_pfn, probe_pfn;
+};
+
+#endif
