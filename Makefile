@@ -20,7 +20,7 @@ ifneq ($(ARCH),$(HOST_ARCH))
 CROSS_arm64 := aarch64-linux-gnu-
 CROSS_x86_64 := x86_64-linux-gnu-
 ifneq ($(findstring clang,$(CC)),)
-CC += --target=$(subst arm64,aarch64,$(ARCH))-linux-gnu
+override CC += --target=$(subst arm64,aarch64,$(ARCH))-linux-gnu
 else
 CC := $(CROSS_$(ARCH))gcc
 endif

@@ -29,6 +29,8 @@
  */
 #define ABI_NOTE_NAME   "vmbox"
 #define ABI_NOTE_ROBUST 1
+/* A note of the same layout: at `start` signal handlers without a restorer return. */
+#define ABI_NOTE_SIGRETURN 2
 /* abi_robust_note.kind: how the registers tell whether the lock was released. */
 #define ABI_ROBUST_KIND   0xff
 #define ABI_ROBUST_X86    1     /* ZF: the compare-exchange succeeded; the slot is rdx */

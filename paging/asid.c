@@ -25,7 +25,7 @@ struct asid_space {
 		/* Without the lock: translations from before this generation of the mm are
 		 * forgotten. */
 		_Atomic uint64_t forgotten;
-	} *numbers;
+	} * numbers;
 };
 
 struct asid_space *asid_space_create(unsigned bits, unsigned cpus)

@@ -271,8 +271,8 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 
 	r = enter(v);
 	/*
-	 * A kick finds the vCPU anywhere: with an exception that KVM has not delivered yet and would
-	 * deliver to the next task, or in the program, with registers that only the stub can
+	 * A kick finds the vCPU anywhere: with an exception that KVM has not delivered yet and
+	 * would deliver to the next task, or in the program, with registers that only the stub can
 	 * fetch. Then it goes on now, to our stub, which exits at once.
 	 */
 	while (r < 0 && vcpu_arch_again(v, -r)) {

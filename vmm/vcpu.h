@@ -17,8 +17,8 @@ struct vcpu {
 	unsigned index;
 	int fd;
 	struct kvm_run *run;
-	pthread_t thread;    /* valid when started */
-	void *thread_arg;    /* its creator's */
+	pthread_t thread; /* valid when started */
+	void *thread_arg; /* its creator's */
 
 	/* vCPU thread only: */
 	struct cpu *loaded; /* whose registers the vCPU holds; NULL: nobody's */
@@ -75,8 +75,8 @@ int vcpu_arch_init(struct vcpu *v);
  */
 bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct trap *t);
 /*
- * KVM_RUN failed with errno err. True: the vCPU must be entered once more, up to the stub's doorbell,
- * before anybody looks at its registers.
+ * KVM_RUN failed with errno err. True: the vCPU must be entered once more, up to the stub's
+ * doorbell, before anybody looks at its registers.
  */
 bool vcpu_arch_again(struct vcpu *v, int err);
 /* Reads registers and reason after KVM_RUN; err: its errno, 0 if it succeeded. */

@@ -35,7 +35,7 @@ extern const uint8_t stub_start[], stub_end[], stub_resume[];
 #define ID_MMFR0     ARM64_SYS_REG(3, 0, 0, 7, 0)
 #define ID_MMFR1     ARM64_SYS_REG(3, 0, 0, 7, 1)
 #define ID_MMFR2     ARM64_SYS_REG(3, 0, 0, 7, 2)
-#define FIELD(v, at) ((unsigned)((v) >> (at) & 0xf))
+#define FIELD(v, at) ((unsigned)((v) >> (at)&0xf))
 
 /*
  * SCTLR_EL1: M C I; stack alignment checks SA SA0; for EL0: cache maintenance UCI, CTR_EL0 UCT,
@@ -55,16 +55,16 @@ extern const uint8_t stub_start[], stub_end[], stub_resume[];
 #define TCR                                                                                        \
 	(16ULL | 1ULL << 8 | 1ULL << 10 | 3ULL << 12 | 16ULL << 16 | 1ULL << 24 | 1ULL << 26 |     \
 	 3ULL << 28 | 2ULL << 30 | 1ULL << 37)
-#define TCR_IPS    32
-#define TCR_AS     (1ULL << 36) /* 16-bit ASIDs */
-#define IPS_48BIT  5
-#define MAIR       0xffULL          /* index 0: write-back */
-#define CPACR      (3ULL << 20)     /* FP and SIMD; no SVE, no SME */
-#define MDSCR      (1ULL << 12)     /* EL0 has no debug communication channel */
-#define CTL_EL0VCT (1ULL << 1)      /* CNTKCTL_EL1: EL0 reads CNTVCT, and no timer */
-#define CTL_EVENTS (1ULL << 2)      /* an event stream, for WFE */
+#define TCR_IPS       32
+#define TCR_AS        (1ULL << 36) /* 16-bit ASIDs */
+#define IPS_48BIT     5
+#define MAIR          0xffULL      /* index 0: write-back */
+#define CPACR         (3ULL << 20) /* FP and SIMD; no SVE, no SME */
+#define MDSCR         (1ULL << 12) /* EL0 has no debug communication channel */
+#define CTL_EL0VCT    (1ULL << 1)  /* CNTKCTL_EL1: EL0 reads CNTVCT, and no timer */
+#define CTL_EVENTS    (1ULL << 2)  /* an event stream, for WFE */
 #define CTL_EVENT_BIT 4
-#define EVENTS_HZ  10000
+#define EVENTS_HZ     10000
 
 #define IPA_BITS_DEFAULT 40
 #define FPU_SIZE         ABI_FRAME_FPU_SIZE
@@ -322,36 +322,21 @@ static const struct {
 	unsigned at, min;
 	uint64_t hwcap, hwcap2;
 } features[] = {
-	{ID_ISAR0, 4, 1, HWCAP_AES, 0},
-	{ID_ISAR0, 4, 2, HWCAP_PMULL, 0},
-	{ID_ISAR0, 8, 1, HWCAP_SHA1, 0},
-	{ID_ISAR0, 12, 1, HWCAP_SHA2, 0},
-	{ID_ISAR0, 12, 2, HWCAP_SHA512, 0},
-	{ID_ISAR0, 16, 1, HWCAP_CRC32, 0},
-	{ID_ISAR0, 20, 2, HWCAP_ATOMICS, 0},
-	{ID_ISAR0, 28, 1, HWCAP_ASIMDRDM, 0},
-	{ID_ISAR0, 32, 1, HWCAP_SHA3, 0},
-	{ID_ISAR0, 36, 1, HWCAP_SM3, 0},
-	{ID_ISAR0, 40, 1, HWCAP_SM4, 0},
-	{ID_ISAR0, 44, 1, HWCAP_ASIMDDP, 0},
-	{ID_ISAR0, 48, 1, HWCAP_ASIMDFHM, 0},
-	{ID_ISAR0, 52, 1, HWCAP_FLAGM, 0},
-	{ID_ISAR0, 52, 2, 0, HWCAP2_FLAGM2},
-	{ID_ISAR0, 60, 1, 0, HWCAP2_RNG},
-	{ID_ISAR1, 0, 1, HWCAP_DCPOP, 0},
-	{ID_ISAR1, 0, 2, 0, HWCAP2_DCPODP},
-	{ID_ISAR1, 12, 1, HWCAP_JSCVT, 0},
-	{ID_ISAR1, 16, 1, HWCAP_FCMA, 0},
-	{ID_ISAR1, 20, 1, HWCAP_LRCPC, 0},
-	{ID_ISAR1, 20, 2, HWCAP_ILRCPC, 0},
-	{ID_ISAR1, 32, 1, 0, HWCAP2_FRINT},
-	{ID_ISAR1, 36, 1, HWCAP_SB, 0},
-	{ID_ISAR1, 44, 1, 0, HWCAP2_BF16},
-	{ID_ISAR1, 48, 1, 0, HWCAP2_DGH},
-	{ID_ISAR1, 52, 1, 0, HWCAP2_I8MM},
-	{ID_PFR0, 48, 1, HWCAP_DIT, 0},
-	{ID_PFR1, 4, 2, HWCAP_SSBS, 0},
-	{ID_MMFR2, 32, 1, HWCAP_USCAT, 0},
+	{ID_ISAR0, 4, 1, HWCAP_AES, 0},       {ID_ISAR0, 4, 2, HWCAP_PMULL, 0},
+	{ID_ISAR0, 8, 1, HWCAP_SHA1, 0},      {ID_ISAR0, 12, 1, HWCAP_SHA2, 0},
+	{ID_ISAR0, 12, 2, HWCAP_SHA512, 0},   {ID_ISAR0, 16, 1, HWCAP_CRC32, 0},
+	{ID_ISAR0, 20, 2, HWCAP_ATOMICS, 0},  {ID_ISAR0, 28, 1, HWCAP_ASIMDRDM, 0},
+	{ID_ISAR0, 32, 1, HWCAP_SHA3, 0},     {ID_ISAR0, 36, 1, HWCAP_SM3, 0},
+	{ID_ISAR0, 40, 1, HWCAP_SM4, 0},      {ID_ISAR0, 44, 1, HWCAP_ASIMDDP, 0},
+	{ID_ISAR0, 48, 1, HWCAP_ASIMDFHM, 0}, {ID_ISAR0, 52, 1, HWCAP_FLAGM, 0},
+	{ID_ISAR0, 52, 2, 0, HWCAP2_FLAGM2},  {ID_ISAR0, 60, 1, 0, HWCAP2_RNG},
+	{ID_ISAR1, 0, 1, HWCAP_DCPOP, 0},     {ID_ISAR1, 0, 2, 0, HWCAP2_DCPODP},
+	{ID_ISAR1, 12, 1, HWCAP_JSCVT, 0},    {ID_ISAR1, 16, 1, HWCAP_FCMA, 0},
+	{ID_ISAR1, 20, 1, HWCAP_LRCPC, 0},    {ID_ISAR1, 20, 2, HWCAP_ILRCPC, 0},
+	{ID_ISAR1, 32, 1, 0, HWCAP2_FRINT},   {ID_ISAR1, 36, 1, HWCAP_SB, 0},
+	{ID_ISAR1, 44, 1, 0, HWCAP2_BF16},    {ID_ISAR1, 48, 1, 0, HWCAP2_DGH},
+	{ID_ISAR1, 52, 1, 0, HWCAP2_I8MM},    {ID_PFR0, 48, 1, HWCAP_DIT, 0},
+	{ID_PFR1, 4, 2, HWCAP_SSBS, 0},       {ID_MMFR2, 32, 1, HWCAP_USCAT, 0},
 };
 
 /* 0xf in these two fields says that there is none. */

@@ -2,8 +2,8 @@
  * arm64: loading a task's registers and reading why it left.
  *
  * All that a program owns travels in the frame page: the stub stores it there before it rings, and
- * loads it from there when it goes on (guest/arm64/stub.S). So the VMM needs no ioctl but KVM_RUN, and
- * the vCPU always stands behind the doorbell's store when we look.
+ * loads it from there when it goes on (guest/arm64/stub.S). So the VMM needs no ioctl but KVM_RUN,
+ * and the vCPU always stands behind the doorbell's store when we look.
  *
  * A kick must bring it there from wherever it is:
  *
@@ -28,7 +28,7 @@
 #define ISS_CM  (1U << 8) /* a cache maintenance instruction: counts as a read */
 
 /* Fault status codes, ISS[5:0]. */
-#define FSC(esr)          ((unsigned)(esr) & 0x3f)
+#define FSC(esr)          ((unsigned)(esr)&0x3f)
 #define FSC_IS(esr, kind) ((FSC(esr) & 0x3c) == (kind))
 #define FSC_SIZE          0x00
 #define FSC_TRANSLATION   0x04
@@ -163,7 +163,8 @@ static enum vm_exit as_abort(struct vcpu *v, uint64_t esr, uint64_t far, struct 
 	t->kind = TRAP_PAGE_FAULT;
 	t->present = FSC_IS(esr, FSC_PERMISSION);
 	t->access = exec ? FAULT_EXEC : esr & ISS_WNR && !(esr & ISS_CM) ? FAULT_WRITE : 0;
-	/* A translation that permits too little may be cached, though the table permits more now. */
+	/* A translation that permits too little may be cached, though the table permits more now.
+	 */
 	if (t->present) {
 		v->arch.frame->flush_page = t->addr >> PAGE_SHIFT & TLBI_PAGE_MASK;
 		v->arch.command |= BIT(ABI_DO_FLUSH_PAGE);

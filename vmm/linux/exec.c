@@ -239,6 +239,7 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	 * to the old one. */
 	pthread_mutex_lock(&p->lock);
 	p->mm = e->mm;
+	p->sigtramp = e->vdso && e->k->vdso_sigreturn ? e->vdso + e->k->vdso_sigreturn : 0;
 	e->mm = NULL;
 	pthread_mutex_unlock(&p->lock);
 

@@ -101,7 +101,9 @@ struct kernel {
 	struct memobj *vdso_obj, *clock_obj;
 	struct robust_range robust[4]; /* the vDSO's */
 	unsigned nrobust;
-	int64_t boot_time; /* core_now() at creation */
+	uint64_t vdso_sigreturn; /* offset of __kernel_rt_sigreturn; 0: restorers are the programs'
+				  */
+	int64_t boot_time;       /* core_now() at creation */
 
 	/*
 	 * Protects the process tree (parents, children, groups, sessions), every process's life

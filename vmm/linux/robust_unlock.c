@@ -29,9 +29,14 @@ static int choose(struct kernel *k, uint64_t at)
 }
 
 /* The note's descriptor lies at offset `at` of the image. */
+static uint64_t note_start(uint64_t at, const struct abi_robust_note *n)
+{
+	return at + offsetof(struct abi_robust_note, start) + (uint64_t)(int64_t)n->start;
+}
+
 static int add_note(struct kernel *k, uint64_t at, const struct abi_robust_note *n)
 {
-	uint64_t start = at + offsetof(struct abi_robust_note, start) + (uint64_t)(int64_t)n->start;
+	uint64_t start = note_start(at, n);
 	uint64_t end = at + offsetof(struct abi_robust_note, end) + (uint64_t)(int64_t)n->end;
 
 	if ((n->kind & ABI_ROBUST_KIND) == ABI_ROBUST_CHOICE)
@@ -54,12 +59,15 @@ static int scan_notes(struct kernel *k, uint64_t at, uint64_t end)
 		at = desc + ((nh.n_descsz + 3UL) & ~3UL);
 		if (at > end)
 			return -EINVAL;
-		if (nh.n_type != ABI_NOTE_ROBUST || nh.n_namesz != sizeof(ABI_NOTE_NAME) ||
-		    nh.n_descsz != sizeof(note) ||
+		if ((nh.n_type != ABI_NOTE_ROBUST && nh.n_type != ABI_NOTE_SIGRETURN) ||
+		    nh.n_namesz != sizeof(ABI_NOTE_NAME) || nh.n_descsz != sizeof(note) ||
 		    memcmp(image + name, ABI_NOTE_NAME, sizeof(ABI_NOTE_NAME)) != 0)
 			continue;
 		memcpy(&note, image + desc, sizeof(note));
-		r = add_note(k, desc, &note);
+		if (nh.n_type == ABI_NOTE_SIGRETURN)
+			k->vdso_sigreturn = note_start(desc, &note);
+		else
+			r = add_note(k, desc, &note);
 	}
 	return r;
 }

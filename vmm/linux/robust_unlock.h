@@ -23,8 +23,9 @@
 #include "task.h"
 
 /*
- * Finds the sections in the vDSO's image (cfg.vdso), and chooses, in vdso_obj, the instructions
- * that this machine has. 0; -EINVAL: the image is bad; -ENOMEM.
+ * Finds the sections in the vDSO's image (cfg.vdso), and where signal handlers return to, and
+ * chooses, in vdso_obj, the instructions that this machine has. 0; -EINVAL: the image is bad;
+ * -ENOMEM.
  */
 int robust_unlock_init(struct kernel *k);
 

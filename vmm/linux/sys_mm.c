@@ -306,7 +306,12 @@ long sys_mremap(struct task *t, struct call *c)
 		return -ENOMEM;
 	r = mm_mremap(mm, addr, old_len, new_len, (flags & MREMAP_MAYMOVE) != 0,
 		      (flags & MREMAP_FIXED) != 0, (flags & MREMAP_DONTUNMAP) != 0, new_addr, &at);
-	return r < 0 ? r : (long)at;
+	if (r < 0)
+		return r;
+	/* The vDSO has moved, and with it what signal handlers return to. */
+	if (t->p->sigtramp - addr < old_len)
+		t->p->sigtramp += at - addr;
+	return (long)at;
 }
 
 long sys_brk(struct task *t, struct call *c)

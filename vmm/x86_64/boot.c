@@ -117,7 +117,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 
 	r = map_page(vm, ABI_VECTORS_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.vectors_pfn);
 	if (r == 0)
-		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.syscall_pfn);
+		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false,
+			     &vm->arch.syscall_pfn);
 	if (r == 0)
 		r = map_page(vm, ABI_SYSCALL_USER_GVA, VMA_READ | VMA_EXEC, true, &user_alias);
 	if (r == 0)
@@ -126,7 +127,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 		snprintf(err, size, "guest memory: %s", strerror(-r));
 		return r;
 	}
-	memset(frame_hva(vm->gm, vm->arch.vectors_pfn), 0xf4, PAGE_SIZE); /* hlt: a stray jump traps */
+	memset(frame_hva(vm->gm, vm->arch.vectors_pfn), 0xf4,
+	       PAGE_SIZE); /* hlt: a stray jump traps */
 	memcpy(frame_hva(vm->gm, vm->arch.vectors_pfn), stub_vectors,
 	       (size_t)(stub_vectors_end - stub_vectors));
 	memset(frame_hva(vm->gm, vm->arch.syscall_pfn), 0xf4, PAGE_SIZE);

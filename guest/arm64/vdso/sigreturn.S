@@ -3,6 +3,8 @@
  * know the frame by these two instructions; the nop is what the call before the return address
  * would be.
  */
+#include "../../vdso/robust.h"
+
 #include <asm/unistd.h>
 
 	.text
@@ -13,6 +15,7 @@
 __kernel_rt_sigreturn:
 	mov	x8, #__NR_rt_sigreturn
 	svc	#0
+	vdso_note ABI_NOTE_SIGRETURN, __kernel_rt_sigreturn, __kernel_rt_sigreturn, 0
 	.size __kernel_rt_sigreturn, . - __kernel_rt_sigreturn
 
 	.section .note.GNU-stack, "", %progbits
