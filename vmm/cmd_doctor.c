@@ -73,8 +73,8 @@ static int measure_exit(struct vm *vm, int64_t *median, int64_t *min)
 	int64_t ns[ROUNDS], start;
 	struct mm *mm = NULL;
 	struct trap t = {0};
-	const void *code;
 	size_t code_size;
+	const void *code = vcpu_scratch_code(&code_size);
 	uint64_t at;
 	int r;
 
@@ -82,7 +82,7 @@ static int measure_exit(struct vm *vm, int64_t *median, int64_t *min)
 	if (!c.fpu)
 		return -ENOMEM;
 	memcpy(c.fpu, vm->fpu_init, vm->fpu_size);
-	vcpu_scratch(&c, SCRATCH_CODE, &code, &code_size);
+	vcpu_scratch_regs(&c, SCRATCH_CODE);
 	r = mm_create(vm->gm, &mm);
 	if (r == 0)
 		r = mm_mmap(mm, &map, &at);

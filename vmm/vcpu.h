@@ -81,8 +81,10 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 bool vcpu_arch_again(struct vcpu *v, int err);
 /* Reads registers and reason after KVM_RUN; err: its errno, 0 if it succeeded. */
 enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t);
-/* A bare program, to be copied to pc, that makes system calls for ever: for the doctor. */
-void vcpu_scratch(struct cpu *c, uint64_t pc, const void **code, size_t *size);
+/* Registers of a bare program at pc; and the code of one that makes system calls for ever, for the
+ * doctor. */
+void vcpu_scratch_regs(struct cpu *c, uint64_t pc);
+const void *vcpu_scratch_code(size_t *size);
 int vcpu_arch_get_fpu(struct vcpu *v, void *image);
 int vcpu_arch_set_fpu(struct vcpu *v, const void *image);
 

@@ -28,7 +28,7 @@ static int flood(void)
 	pid_t pid;
 
 	CHECK_EQ(pthread_attr_init(&attr), 0);
-	CHECK_EQ(pthread_attr_setstacksize(&attr, 16384), 0);
+	CHECK_EQ(pthread_attr_setstacksize(&attr, (size_t)sysconf(_SC_THREAD_STACK_MIN)), 0);
 	for (n = 0; n < MAX && !err; n++)
 		err = pthread_create(&thread[n], &attr, wait_to_leave, NULL);
 	CHECK_EQ(err, EAGAIN);

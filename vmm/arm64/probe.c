@@ -12,9 +12,6 @@
 /* ldr x8, [x1]; mrs x9, cntvct_el0; svc #0. The load shows which frame the guest sees. */
 static const uint32_t probe_code[] = {0xf9400028, 0xd53be049, 0xd4000001};
 
-/* 1: svc #0; b 1b */
-static const uint32_t scratch_code[] = {0xd4000001, 0x17ffffff};
-
 #define PROBE_CODE 0x100000
 #define PROBE_DATA 0x200000
 #define MARK_A     0xa11ce
@@ -132,10 +129,16 @@ const char *vm_arch_trap_path(const struct vm *vm)
 	return "SVC to EL1, a store to the doorbell";
 }
 
-void vcpu_scratch(struct cpu *c, uint64_t pc, const void **code, size_t *size)
+const void *vcpu_scratch_code(size_t *size)
+{
+	static const uint32_t loop[] = {0xd4000001, 0x17ffffff}; /* 1: svc #0; b 1b */
+
+	*size = sizeof(loop);
+	return loop;
+}
+
+void vcpu_scratch_regs(struct cpu *c, uint64_t pc)
 {
 	c->regs = (struct uregs){.pc = pc};
 	c->regs_modified = true;
-	*code = scratch_code;
-	*size = sizeof(scratch_code);
 }

@@ -141,12 +141,16 @@ const char *vm_arch_trap_path(const struct vm *vm)
 		       : "ring-3 doorbell (SYSCALL keeps its privilege: KVM-PVM)";
 }
 
-void vcpu_scratch(struct cpu *c, uint64_t pc, const void **code, size_t *size)
+const void *vcpu_scratch_code(size_t *size)
 {
 	static const uint8_t loop[] = {0x0f, 0x05, 0xeb, 0xfc}; /* 1: syscall; jmp 1b */
 
-	*code = loop;
 	*size = sizeof(loop);
+	return loop;
+}
+
+void vcpu_scratch_regs(struct cpu *c, uint64_t pc)
+{
 	c->regs = (struct uregs){.rip = pc, .rflags = X86_RFLAGS_FIXED};
 	c->regs_modified = true;
 }
