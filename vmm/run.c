@@ -1,6 +1,7 @@
 /* vmbox run: from options to an exit status. */
 #include "run.h"
 #include "early.h"
+#include "host_clock.h"
 #include "host_tty.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
@@ -35,6 +36,7 @@ struct run {
 	struct kernel *k;
 	struct clock *clock;
 	struct timer clock_timer;
+	struct host_clock host_clock;
 	struct memobj *clock_obj; /* one page, which stays */
 	char host_cwd[PATH_MAX];
 	pfn_t clock_pfn; /* its frame; a reference */
@@ -213,6 +215,14 @@ static void on_clock_timer(struct timer *t)
 	timer_arm(t, core_now() + clock_update(r->clock));
 }
 
+static void on_clock_set(void *arg)
+{
+	struct run *r = arg;
+
+	clock_update(r->clock);
+	kernel_clock_was_set(r->k);
+}
+
 static int start_clock(struct run *r)
 {
 	struct vm *vm = &r->vm;
@@ -313,6 +323,8 @@ static int make_kernel(struct run *r)
 	e = mount_all(r);
 	if (e < 0)
 		return e;
+	/* Without it a step of the clock is seen within a second. */
+	host_clock_watch(&r->host_clock, r->reactor, on_clock_set, r);
 	return chardev_register_all(add_chardev, r->k);
 }
 
@@ -458,6 +470,7 @@ static int run_threads(struct run *r)
 
 static void run_destroy(struct run *r)
 {
+	host_clock_unwatch(&r->host_clock);
 	if (r->signal_watch)
 		watch_destroy(r->signal_watch);
 	if (r->signal_fd >= 0)

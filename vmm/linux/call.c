@@ -27,6 +27,30 @@ struct sched_task *call_waiter(struct task *t, struct call *c, bool nonblock)
 	return c->interrupted || nonblock ? NULL : &t->st;
 }
 
+static void wall_moved(struct wall_watch *w)
+{
+	sched_wake(&container_of(w, struct task, call.wall)->st);
+}
+
+static void wall_convert(struct task *t, struct call *c)
+{
+	c->wall_moves = atomic_load(&t->k->wall_moves);
+	c->deadline = wall_deadline(t->k, c->wall_ns);
+	sched_deadline(&t->st, c->deadline);
+}
+
+/* c->deadline or c->wall_ns is set. */
+static void deadline_begin(struct task *t, struct call *c)
+{
+	if (!c->has_wall) {
+		sched_deadline(&t->st, c->deadline);
+		return;
+	}
+	/* On the list first: then no step is missed. */
+	wall_watch_add(t->k, &c->wall, wall_moved);
+	wall_convert(t, c);
+}
+
 void call_set_deadline(struct task *t, struct call *c, int64_t deadline)
 {
 	if (c->rerun)
@@ -34,7 +58,24 @@ void call_set_deadline(struct task *t, struct call *c, int64_t deadline)
 	/* A restarted call keeps the deadline of its first life. */
 	if (!c->restarted)
 		c->deadline = deadline;
-	sched_deadline(&t->st, c->deadline);
+	deadline_begin(t, c);
+}
+
+void call_set_wall_deadline(struct task *t, struct call *c, int64_t ns)
+{
+	if (c->rerun)
+		return;
+	if (!c->restarted) {
+		c->has_wall = true;
+		c->wall_ns = ns;
+	}
+	deadline_begin(t, c);
+}
+
+void call_refresh_deadline(struct task *t, struct call *c)
+{
+	if (c->has_wall && c->wall.on && c->wall_moves != atomic_load(&t->k->wall_moves))
+		wall_convert(t, c);
 }
 
 bool call_timed_out(struct task *t, struct call *c)
@@ -52,6 +93,8 @@ long call_restart_block(struct task *t, struct call *c)
 	r->nr = c->nr;
 	r->row = c->row;
 	r->deadline = c->deadline;
+	r->has_wall = c->has_wall;
+	r->wall_ns = c->wall_ns;
 	memcpy(r->args, c->args, sizeof(r->args));
 	if (c->restarted)
 		r->row = c->restart_row;
@@ -62,6 +105,7 @@ long call_restart_block(struct task *t, struct call *c)
 
 void call_finish(struct task *t, struct call *c)
 {
+	wall_watch_remove(t->k, &c->wall);
 	if (c->deadline != TIME_NEVER && c->deadline != 0)
 		sched_deadline(&t->st, TIME_NEVER);
 	/* An exclusive waiter left behind would swallow somebody's wake. */

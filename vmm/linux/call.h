@@ -16,7 +16,7 @@
 #ifndef VMBOX_LINUX_CALL_H
 #define VMBOX_LINUX_CALL_H
 
-#include "../core/core.h"
+#include "wall.h"
 
 struct task;
 struct file;
@@ -46,8 +46,13 @@ struct call {
 	bool have_word;
 	int64_t started;          /* for strace -T and stats, core_now() */
 	struct trace_line *trace; /* --strace: what is known of the line; freed by call_finish */
-	bool restarted;           /* restart_syscall runs this call again: the deadline stays */
-	int restart_row;          /* of which row, if restarted */
+	/* The deadline is a time of CLOCK_REALTIME: which, and wall_moves when it was converted. */
+	bool has_wall;
+	int64_t wall_ns;
+	unsigned wall_moves;
+	struct wall_watch wall;
+	bool restarted;  /* restart_syscall runs this call again: the deadline stays */
+	int restart_row; /* of which row, if restarted */
 };
 
 typedef long syscall_fn(struct task *t, struct call *c);
@@ -70,6 +75,10 @@ struct sched_task *call_waiter(struct task *t, struct call *c, bool nonblock);
 
 /* Sets the deadline on the first run (abs core_now() ns); later runs keep it. */
 void call_set_deadline(struct task *t, struct call *c, int64_t deadline);
+/* The same, absolute CLOCK_REALTIME ns: it follows the clock if that is set. */
+void call_set_wall_deadline(struct task *t, struct call *c, int64_t ns);
+/* Before a later run: converts such a deadline again if the clock has been set since. */
+void call_refresh_deadline(struct task *t, struct call *c);
 /* The deadline has passed. */
 bool call_timed_out(struct task *t, struct call *c);
 

@@ -79,6 +79,8 @@ long sys_restart_syscall(struct task *t, struct call *c)
 		t->restart_call = NULL;
 		memcpy(c->args, r->args, sizeof(c->args));
 		c->deadline = r->deadline;
+		c->has_wall = r->has_wall;
+		c->wall_ns = r->wall_ns;
 		c->restart_row = r->row;
 		c->restarted = true;
 		free(r);
@@ -98,6 +100,8 @@ long syscall_dispatch(struct task *t, struct call *c)
 		if (k->trace)
 			trace_call_begin(t, c);
 	}
+	if (c->rerun)
+		call_refresh_deadline(t, c);
 	if (k->stats) {
 		before = core_now();
 		if (!c->rerun)

@@ -2,11 +2,12 @@
  * timerfd_create(2) and its kin: a timer as a file.
  *
  * As in Linux an expired periodic timer sleeps until somebody looks at it: then the expirations
- * since are counted and the next one is armed. The host's clocks run on when somebody sets them, so
- * TFD_TIMER_CANCEL_ON_SET is accepted and never cancels, and an absolute time of CLOCK_REALTIME is
- * converted when the timer is set.
+ * since are counted and the next one is armed. An absolute time of CLOCK_REALTIME is converted when
+ * the timer is set, and again when that clock is; with TFD_TIMER_CANCEL_ON_SET readers are told,
+ * too.
  */
 #include "sys_fs.h"
+#include "wall.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -21,11 +22,17 @@ struct timerfd {
 	struct timer timer;
 	pthread_mutex_t lock; /* above timers->lock */
 	/* protected by lock: */
-	int64_t deadline; /* core_now() ns of the next or, if expired, the last expiration;
-			     TIME_NEVER: disarmed */
-	int64_t interval; /* ns; 0: once */
-	bool expired;     /* deadline is over and the next one not armed */
-	uint64_t ticks;   /* not read yet */
+	int64_t deadline;    /* core_now() ns of the next or, if expired, the last expiration;
+				TIME_NEVER: disarmed */
+	int64_t interval;    /* ns; 0: once */
+	bool expired;        /* deadline is over and the next one not armed */
+	uint64_t ticks;      /* not read yet */
+	bool wall;           /* deadline is a time of CLOCK_REALTIME, */
+	int64_t wall_offset; /* ... of which this was taken */
+	bool cancel_on_set;
+	bool cancelled; /* and nobody knows yet */
+	/* its owner: creation and release */
+	struct wall_watch watch;
 	/* has its own lock: */
 	struct waitq wq;
 };
@@ -50,6 +57,40 @@ static void tfd_fire(struct timer *timer)
 	pthread_mutex_unlock(&t->lock);
 	if (wake)
 		waitq_wake_all(&t->wq);
+}
+
+static void tfd_wall_moved(struct wall_watch *w)
+{
+	struct timerfd *t = container_of(w, struct timerfd, watch);
+	bool wake;
+	int64_t by;
+
+	pthread_mutex_lock(&t->lock);
+	by = t->wall_offset - wall_offset(t->k);
+	if (t->wall && t->deadline != TIME_NEVER) {
+		t->wall_offset -= by;
+		t->deadline += by;
+		if (!t->expired)
+			timer_arm(&t->timer, t->deadline);
+	}
+	wake = t->cancel_on_set;
+	if (wake) {
+		t->cancelled = true;
+		t->ticks++;
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (wake)
+		waitq_wake_all(&t->wq);
+}
+
+/* The clock was set since somebody was told last: tells. */
+static bool tfd_take_cancelled_locked(struct timerfd *t)
+{
+	bool yes = t->cancelled && t->cancel_on_set;
+
+	if (yes)
+		t->cancelled = false;
+	return yes;
 }
 
 /* Counts a periodic timer's expirations since and arms the next. */
@@ -84,6 +125,11 @@ static ssize_t tfd_read(struct file *f, struct xfer *x, int64_t *pos, struct sch
 		pthread_mutex_unlock(&t->lock);
 		return err ? err : -EBLOCKED;
 	}
+	if (tfd_take_cancelled_locked(t)) {
+		t->ticks = 0;
+		pthread_mutex_unlock(&t->lock);
+		return -ECANCELED;
+	}
 	tfd_catch_up_locked(t);
 	ticks = t->ticks;
 	t->ticks = 0;
@@ -114,6 +160,7 @@ static unsigned tfd_poll_queues(struct file *f, unsigned events, struct waitq *w
 
 static void tfd_free(struct timerfd *t)
 {
+	wall_watch_remove(t->k, &t->watch);
 	timer_cancel(&t->timer);
 	waitq_destroy(&t->wq);
 	pthread_mutex_destroy(&t->lock);
@@ -178,6 +225,8 @@ long sys_timerfd_create(struct task *t, struct call *c)
 		tfd_free(tf);
 		return err;
 	}
+	if (clock == CLOCK_REALTIME)
+		wall_watch_add(t->k, &tf->watch, tfd_wall_moved);
 	return install_file(t, f, flags & TFD_CLOEXEC);
 }
 
@@ -217,10 +266,16 @@ static int64_t tfd_deadline(struct timerfd *t, int64_t value, bool absolute)
 {
 	int64_t now = core_now(), deadline;
 
+	t->wall = false;
 	if (!value || value == TIME_NEVER)
 		return TIME_NEVER;
-	if (absolute)
-		value -= kernel_clock(t->k, t->clock);
+	if (absolute) {
+		int64_t clock = kernel_clock(t->k, t->clock);
+
+		t->wall = t->clock == CLOCK_REALTIME;
+		t->wall_offset = clock - now;
+		value -= clock;
+	}
 	if (value < 0)
 		value = 0;
 	return __builtin_add_overflow(now, value, &deadline) ? TIME_NEVER : deadline;
@@ -232,6 +287,7 @@ long sys_timerfd_settime(struct task *t, struct call *c)
 	struct itimerspec_k new, old;
 	int64_t value, interval;
 	struct timerfd *tf;
+	bool cancelled;
 	struct file *f;
 	long err;
 
@@ -251,7 +307,13 @@ long sys_timerfd_settime(struct task *t, struct call *c)
 	tf->expired = false;
 	tf->ticks = 0;
 	timer_arm(&tf->timer, tf->deadline);
+	tf->cancel_on_set = tf->clock == CLOCK_REALTIME && flags & TFD_TIMER_ABSTIME &&
+			    flags & TFD_TIMER_CANCEL_ON_SET_K;
+	cancelled = value && tfd_take_cancelled_locked(tf);
 	pthread_mutex_unlock(&tf->lock);
+	/* It is set nevertheless. */
+	if (cancelled)
+		return -ECANCELED;
 	if (c->args[3] && copy_to_guest(task_mm(t), gva(c->args[3]), &old, sizeof(old)))
 		return -EFAULT;
 	return 0;

@@ -98,12 +98,22 @@ int futex_user_key(struct mm *mm, uint64_t addr, unsigned flags, bool write, str
 
 /* ---- waiting ---- */
 
-int64_t futex_deadline(struct kernel *k, int clock, int64_t ns)
+void futex_timeout_begin(struct task *t, struct call *c, const struct futex_timeout *to)
 {
-	int64_t now = kernel_clock(k, clock), host = core_now();
-	int64_t wait = ns > now ? ns - now : 0;
+	int64_t now, host, wait;
 
-	return host > TIME_NEVER - wait ? TIME_NEVER : host + wait;
+	if (to->realtime) {
+		call_set_wall_deadline(t, c, to->ns);
+		return;
+	}
+	if (!to->absolute) {
+		call_set_deadline(t, c, to->ns);
+		return;
+	}
+	now = kernel_clock(t->k, CLOCK_MONOTONIC);
+	host = core_now();
+	wait = to->ns > now ? to->ns - now : 0;
+	call_set_deadline(t, c, host > TIME_NEVER - wait ? TIME_NEVER : host + wait);
 }
 
 static void futex_call_free(void *state)

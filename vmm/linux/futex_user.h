@@ -66,8 +66,15 @@ int futex_user_key(struct mm *mm, uint64_t addr, unsigned flags, bool write, str
  * its memory. */
 struct futex_word futex_user_word(struct mm *mm, uint64_t addr);
 
-/* The absolute core_now() time at which CLOCK_REALTIME or CLOCK_MONOTONIC will show ns. */
-int64_t futex_deadline(struct kernel *k, int clock, int64_t ns);
+/* How long a call waits. */
+struct futex_timeout {
+	int64_t ns;    /* core_now()'s (TIME_NEVER: for ever), or: */
+	bool absolute; /* CLOCK_MONOTONIC's */
+	bool realtime; /* CLOCK_REALTIME's */
+};
+#define FUTEX_TIMEOUT_NONE ((struct futex_timeout){.ns = TIME_NEVER})
+/* Sets the call's deadline. */
+void futex_timeout_begin(struct task *t, struct call *c, const struct futex_timeout *to);
 
 /* A call's waiters. */
 struct futex_call {

@@ -55,6 +55,8 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 	k->machine = machine;
 	k->boot_time = core_now();
 	TAILQ_INIT(&k->processes);
+	pthread_mutex_init(&k->wall_lock, NULL);
+	LIST_INIT(&k->walls);
 	pthread_mutex_init(&k->tree_lock, NULL);
 	syscall_table_init();
 	vma_file_init();
@@ -154,5 +156,6 @@ void kernel_destroy(struct kernel *k)
 	registry_destroy(k->registry);
 	futex_table_destroy(k->futex);
 	pthread_mutex_destroy(&k->tree_lock);
+	pthread_mutex_destroy(&k->wall_lock);
 	free(k);
 }

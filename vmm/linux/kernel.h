@@ -26,6 +26,7 @@ struct workpool;
 struct trace;
 struct stats;
 struct unix_names;
+struct wall_watch;
 
 struct machine_ops {
 	/*
@@ -114,8 +115,11 @@ struct kernel {
 	struct process *init;            /* PID 1; protected by tree_lock */
 	char hostname[65],
 		domainname[65];    /* protected by tree_lock; "": kernel_config's, and "(none)" */
-	_Atomic unsigned ntasks;   /* tasks and zombies: RLIMIT_NPROC */
-	_Atomic unsigned nsignals; /* queued signals: RLIMIT_SIGPENDING */
+	pthread_mutex_t wall_lock; /* wall.h */
+	LIST_HEAD(, wall_watch) walls; /* protected by wall_lock */
+	_Atomic unsigned wall_moves;   /* how often CLOCK_REALTIME has been set */
+	_Atomic unsigned ntasks;       /* tasks and zombies: RLIMIT_NPROC */
+	_Atomic unsigned nsignals;     /* queued signals: RLIMIT_SIGPENDING */
 
 	/* PID 1 has ended: its wait status. Set once, then on_halt(halt_arg) is called (any thread,
 	 * no lock). */
@@ -145,6 +149,10 @@ int kernel_start_init(struct kernel *k, const char *path, char *const argv[], ch
 /* As many tasks as the guest's memory is thought to bear: Linux's threads-max. Only with a
  * mem_limit. */
 unsigned kernel_threads_max(const struct kernel *k);
+
+/* Somebody has set CLOCK_REALTIME, and machine_ops.clock_ns shows it: what waits for a time of it
+ * waits anew. Any thread, no lock held. */
+void kernel_clock_was_set(struct kernel *k);
 
 /* A host signal for PID 1, as if sent by a foreign process with permission. */
 void kernel_signal_init(struct kernel *k, int sig);

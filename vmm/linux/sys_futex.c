@@ -15,7 +15,7 @@ struct futex_args {
 	unsigned cmd, flags, key_flags;
 	uint32_t val, val2, val3;
 	bool has_timeout;
-	int64_t deadline;
+	struct futex_timeout timeout;
 };
 
 /* WAIT's is relative; LOCK_PI's always CLOCK_REALTIME's. */
@@ -27,10 +27,13 @@ static int read_timeout(struct task *t, const struct call *c, struct futex_args 
 
 	if (r < 0)
 		return r;
+	a->timeout = (struct futex_timeout){.ns = ns};
 	if (a->cmd == FUTEX_WAIT)
-		a->deadline = now > TIME_NEVER - ns ? TIME_NEVER : now + ns;
+		a->timeout.ns = now > TIME_NEVER - ns ? TIME_NEVER : now + ns;
+	else if (realtime)
+		a->timeout.realtime = true;
 	else
-		a->deadline = futex_deadline(t->k, realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, ns);
+		a->timeout.absolute = true;
 	return 0;
 }
 
@@ -46,7 +49,7 @@ static int decode(struct task *t, const struct call *c, struct futex_args *a)
 		.val = (uint32_t)c->args[2],
 		.val2 = (uint32_t)c->args[3],
 		.val3 = (uint32_t)c->args[5],
-		.deadline = TIME_NEVER,
+		.timeout = FUTEX_TIMEOUT_NONE,
 	};
 	a->key_flags = a->flags & FUTEX_PRIVATE_FLAG ? 0 : FUTEX_USER_SHARED;
 	a->has_timeout = c->args[3] && futex_has_timeout(a->cmd);
@@ -82,7 +85,7 @@ static struct futex_waiter *make_waiter(struct task *t, struct call *c, const st
 	f->w[0].word = futex_user_word(task_mm(t), a->uaddr);
 	f->w[0].value = a->val;
 	f->w[0].bitset = a->val3;
-	call_set_deadline(t, c, a->deadline);
+	futex_timeout_begin(t, c, &a->timeout);
 	return &f->w[0];
 }
 

@@ -23,21 +23,22 @@ static int decode_flags(uint32_t flags, unsigned *key_flags)
 	return 0;
 }
 
-/* An absolute timeout, if there is one: *deadline, else TIME_NEVER. 0; -EINVAL: clock or time;
- * -EFAULT. */
-static int decode_timeout(struct task *t, uint64_t addr, int clock, int64_t *deadline)
+/* An absolute timeout, if there is one. 0; -EINVAL: clock or time; -EFAULT. */
+static int decode_timeout(struct task *t, uint64_t addr, int clock, struct futex_timeout *to)
 {
 	int64_t ns;
 	int r;
 
-	*deadline = TIME_NEVER;
+	*to = FUTEX_TIMEOUT_NONE;
 	if (!addr)
 		return 0;
 	if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)
 		return -EINVAL;
 	r = timespec_from_guest(task_mm(t), gva(addr), &ns);
 	if (r == 0)
-		*deadline = futex_deadline(t->k, clock, ns);
+		*to = (struct futex_timeout){.ns = ns,
+					     .absolute = clock == CLOCK_MONOTONIC,
+					     .realtime = clock == CLOCK_REALTIME};
 	return r;
 }
 
@@ -65,12 +66,12 @@ static long begin_waitv(struct task *t, struct call *c)
 	unsigned n = (uint32_t)c->args[1], key_flags[FUTEX_WAITV_MAX];
 	struct futex_waitv_k e[FUTEX_WAITV_MAX];
 	struct futex_call *f;
-	int64_t deadline;
+	struct futex_timeout timeout;
 	int r;
 
 	if ((uint32_t)c->args[2] || !n || n > FUTEX_WAITV_MAX || !c->args[0])
 		return -EINVAL;
-	r = decode_timeout(t, c->args[3], (int)c->args[4], &deadline);
+	r = decode_timeout(t, c->args[3], (int)c->args[4], &timeout);
 	for (unsigned i = 0; r == 0 && i < n; i++)
 		r = decode_entry(t, c->args[0] + i * sizeof(e[0]), &e[i], &key_flags[i]);
 	if (r < 0)
@@ -83,7 +84,7 @@ static long begin_waitv(struct task *t, struct call *c)
 			       FUTEX_BITSET_ANY);
 	if (r < 0)
 		return r;
-	call_set_deadline(t, c, deadline);
+	futex_timeout_begin(t, c, &timeout);
 	return futex_wait(t->k->futex, f->w, n);
 }
 
@@ -102,14 +103,14 @@ static long begin_wait(struct task *t, struct call *c)
 {
 	struct futex_call *f;
 	unsigned key_flags;
-	int64_t deadline;
+	struct futex_timeout timeout;
 	int r = decode_flags((uint32_t)c->args[3], &key_flags);
 
 	if (r < 0)
 		return r;
 	if (c->args[1] > UINT32_MAX || c->args[2] > UINT32_MAX)
 		return -EINVAL;
-	r = decode_timeout(t, c->args[4], (int)c->args[5], &deadline);
+	r = decode_timeout(t, c->args[4], (int)c->args[5], &timeout);
 	if (r < 0)
 		return r;
 	if (!c->args[2])
@@ -120,7 +121,7 @@ static long begin_wait(struct task *t, struct call *c)
 	r = waiter_set(t, f->w, c->args[0], key_flags, (uint32_t)c->args[1], (uint32_t)c->args[2]);
 	if (r < 0)
 		return r;
-	call_set_deadline(t, c, deadline);
+	futex_timeout_begin(t, c, &timeout);
 	return futex_wait(t->k->futex, f->w, 1);
 }
 

@@ -261,8 +261,7 @@ long sys_nanosleep(struct task *t, struct call *c)
 	return sleep_run(t, c, false, c->args[1]);
 }
 
-/* The host's monotonic time at which a clock will show `ns`. Steps of the wall clock during the
- * sleep do not move it. */
+/* The host's monotonic time at which a clock will show `ns`. */
 static int64_t clock_to_deadline(struct task *t, int id, int64_t ns)
 {
 	int64_t now = 0;
@@ -297,8 +296,12 @@ long sys_clock_nanosleep(struct task *t, struct call *c)
 			r = timespec_from_guest(task_mm(t), gva(c->args[2]), &ns);
 		if (r < 0)
 			return r;
-		call_set_deadline(
-			t, c, absolute ? clock_to_deadline(t, id, ns) : add_time(core_now(), ns));
+		if (!absolute)
+			call_set_deadline(t, c, add_time(core_now(), ns));
+		else if (id == CLOCK_REALTIME || id == CLOCK_TAI)
+			call_set_wall_deadline(t, c, ns);
+		else
+			call_set_deadline(t, c, clock_to_deadline(t, id, ns));
 	}
 	return sleep_run(t, c, absolute, c->args[3]);
 }

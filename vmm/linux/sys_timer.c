@@ -2,11 +2,12 @@
  * timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
  *
  * Clocks are CLOCK_REALTIME, MONOTONIC, BOOTTIME and TAI; an absolute time is turned into the
- * host's monotonic one when it is set, so that steps of the wall clock do not move it. The clocks
- * of CPU time are EINVAL, those without timers EOPNOTSUPP. timer_create(2), timer_settime(2), and
- * kernel/time/posix-timers.c of Linux 6.12 for what these leave open.
+ * host's monotonic one when it is set, and one of CLOCK_REALTIME again when that clock is. The
+ * clocks of CPU time are EINVAL, those without timers EOPNOTSUPP. timer_create(2),
+ * timer_settime(2), and kernel/time/posix-timers.c of Linux 6.12 for what these leave open.
  */
 #include "posix_timer.h"
+#include "wall.h"
 #include "process.h"
 #include "sys.h"
 #include "syscalls.h"
@@ -49,6 +50,10 @@ struct posix_timer {
 	bool requeue;     /* goes on when its signal is taken */
 	int64_t overrun, overrun_last;
 	struct sigqueue_entry *entry;
+	bool wall;           /* deadline and next are times of CLOCK_REALTIME, */
+	int64_t wall_offset; /* ... of which this was taken */
+	/* its owner: creation and timer_free */
+	struct wall_watch watch;
 };
 
 /* struct sigevent and struct itimerspec of 64-bit machines. */
@@ -134,6 +139,24 @@ out:
 	pthread_mutex_unlock(&p->siglock);
 }
 
+static void wall_moved(struct wall_watch *w)
+{
+	struct posix_timer *pt = container_of(w, struct posix_timer, watch);
+	struct process *p = pt->p;
+	int64_t by;
+
+	pthread_mutex_lock(&p->siglock);
+	by = pt->wall_offset - wall_offset(p->k);
+	if (pt->wall && pt->deadline != TIME_NEVER && pt->deadline < TIME_NEVER - 1) {
+		pt->wall_offset -= by;
+		arm(pt, pt->deadline + by);
+	} else if (pt->wall && pt->requeue) {
+		pt->wall_offset -= by;
+		pt->next += by;
+	}
+	pthread_mutex_unlock(&p->siglock);
+}
+
 static int overrun_clip(int64_t n)
 {
 	return n > INT_MAX ? INT_MAX : (int)n;
@@ -204,6 +227,7 @@ static int check_event(struct task *t, const struct sigevent_abi *ev)
 /* In no list, and its callback does not run. */
 static void timer_free(struct posix_timer *pt)
 {
+	wall_watch_remove(pt->p->k, &pt->watch);
 	timer_cancel(&pt->timer);
 	free(pt);
 }
@@ -272,6 +296,8 @@ static int create(struct task *t, int clock, const struct sigevent_abi *ev)
 		pt->tid = (uint32_t)ev->tid;
 	if (ev)
 		pt->value = ev->value;
+	if (clock == CLOCK_REALTIME || clock == CLOCK_TAI)
+		wall_watch_add(t->k, &pt->watch, wall_moved);
 	return publish(t->p, pt, !ev);
 }
 
@@ -373,6 +399,7 @@ static void set_locked(struct posix_timer *pt, bool absolute, int64_t value, int
 	pt->overrun = -1;
 	pt->overrun_last = 0;
 	pt->deadline = TIME_NEVER;
+	pt->wall = false;
 	if (!value)
 		return;
 	pt->interval = interval;
@@ -380,6 +407,9 @@ static void set_locked(struct posix_timer *pt, bool absolute, int64_t value, int
 		int64_t clock =
 			kernel_clock(pt->p->k, pt->clock == CLOCK_TAI ? CLOCK_REALTIME : pt->clock);
 
+		/* Relative times of CLOCK_REALTIME are CLOCK_MONOTONIC's, as on Linux. */
+		pt->wall = pt->watch.on;
+		pt->wall_offset = clock - now;
 		/* Before the machine was switched on, but late by as much as it is. */
 		base = now - clock;
 		value = value > INT64_MAX - (base > 0 ? base : 0) ? TIME_NEVER - 1 : base + value;
