@@ -13,7 +13,7 @@
 
 #define CPU_TICK_NS 4000000
 
-static int64_t cpu_time_locked(struct process *p)
+int64_t cpu_time_locked(struct process *p)
 {
 	int64_t ns = p->times.utime;
 	struct task *t;
@@ -23,19 +23,41 @@ static int64_t cpu_time_locked(struct process *p)
 	return ns;
 }
 
-/* When to look next: its threads may run side by side. siglock and tree_lock held. */
-static void rearm_locked(struct process *p, int64_t cpu)
+bool cpu_time_of_locked(struct process *p, uint32_t tid, int64_t *ns)
+{
+	struct task *t;
+
+	TAILQ_FOREACH (t, &p->tasks, thread)
+		if (t->tid == tid)
+			break;
+	if (t)
+		*ns = sched_run_time(&t->st);
+	return t;
+}
+
+int64_t cpu_time_look_locked(struct process *p, int64_t left, bool thread)
 {
 	unsigned width = p->ntasks < p->k->cfg.cpus ? p->ntasks : p->k->cfg.cpus;
+	int64_t now = core_now();
+
+	/* Its threads may run side by side. */
+	if (!thread && width)
+		left /= width;
+	if (left < CPU_TICK_NS)
+		left = CPU_TICK_NS;
+	return left > TIME_NEVER - 1 - now ? TIME_NEVER - 1 : now + left;
+}
+
+/* When to look next. siglock held. */
+static void rearm_locked(struct process *p, int64_t cpu)
+{
 	int64_t left = TIME_NEVER;
 
 	for (int i = 0; i < CPU_ITIMERS; i++)
 		if (p->cpu_itimer[i].target != TIME_NEVER && p->cpu_itimer[i].target - cpu < left)
 			left = p->cpu_itimer[i].target - cpu;
-	if (left == TIME_NEVER)
-		return;
-	left /= width ? width : 1;
-	timer_arm(&p->cpu_timer, core_now() + (left > CPU_TICK_NS ? left : CPU_TICK_NS));
+	if (left != TIME_NEVER)
+		timer_arm(&p->cpu_timer, cpu_time_look_locked(p, left, false));
 }
 
 static void on_look(struct timer *timer)
@@ -44,9 +66,8 @@ static void on_look(struct timer *timer)
 	struct process *p = container_of(timer, struct process, cpu_timer);
 	int64_t cpu;
 
-	pthread_mutex_lock(&p->k->tree_lock);
-	cpu = cpu_time_locked(p);
 	pthread_mutex_lock(&p->siglock);
+	cpu = cpu_time_locked(p);
 	for (int i = 0; i < CPU_ITIMERS; i++) {
 		struct cpu_itimer *it = &p->cpu_itimer[i];
 		struct siginfo_k info = {.si_signo = sigs[i], .si_code = SI_KERNEL};
@@ -61,7 +82,6 @@ static void on_look(struct timer *timer)
 	}
 	rearm_locked(p, cpu);
 	pthread_mutex_unlock(&p->siglock);
-	pthread_mutex_unlock(&p->k->tree_lock);
 }
 
 void cpu_timers_init(struct process *p)
@@ -86,9 +106,8 @@ void cpu_itimer_exchange(struct process *p, int which, bool set, int64_t value, 
 	struct cpu_itimer *it = &p->cpu_itimer[which];
 	int64_t cpu;
 
-	pthread_mutex_lock(&p->k->tree_lock);
-	cpu = cpu_time_locked(p);
 	pthread_mutex_lock(&p->siglock);
+	cpu = cpu_time_locked(p);
 	*old_value = 0;
 	*old_interval = it->interval;
 	if (it->target != TIME_NEVER)
@@ -99,5 +118,4 @@ void cpu_itimer_exchange(struct process *p, int which, bool set, int64_t value, 
 		rearm_locked(p, cpu);
 	}
 	pthread_mutex_unlock(&p->siglock);
-	pthread_mutex_unlock(&p->k->tree_lock);
 }

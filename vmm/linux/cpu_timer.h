@@ -1,5 +1,5 @@
 /*
- * Interval timers of CPU time: setitimer(2)'s ITIMER_VIRTUAL and ITIMER_PROF.
+ * CPU time, and interval timers of it: setitimer(2)'s ITIMER_VIRTUAL and ITIMER_PROF.
  *
  * p->cpu_itimer[] is protected by p's siglock. Like the other timers of a process they outlive an
  * exec and are not inherited by a fork.
@@ -23,8 +23,18 @@ void cpu_timers_init(struct process *p);
 /* The process ends, or the kernel does: none fires any more. No lock held. */
 void cpu_timers_exit(struct process *p);
 /* which: 0 VIRTUAL, 1 PROF. The time left (0: off) and the period, ns; sets new ones if set. value
- * and interval are at most half the range. Takes tree_lock. */
+ * and interval are at most half the range. Takes siglock. */
 void cpu_itimer_exchange(struct process *p, int which, bool set, int64_t value, int64_t interval,
 			 int64_t *old_value, int64_t *old_interval);
+
+/* ---- for whoever waits for CPU time; siglock held ---- */
+
+/* What p has used, its ended threads included; tree_lock instead of siglock will do. */
+int64_t cpu_time_locked(struct process *p);
+/* What its thread tid has used. False: there is none. */
+bool cpu_time_of_locked(struct process *p, uint32_t tid, int64_t *ns);
+/* When to look again (core_now() ns) if `left` more is wanted of p, or of one thread of it. Never
+ * sooner than a tick of Linux's. */
+int64_t cpu_time_look_locked(struct process *p, int64_t left, bool thread);
 
 #endif

@@ -341,8 +341,8 @@ void task_die(struct task *t)
 		if (p->exec_task && p->ntasks == 1)
 			sched_wake(&p->exec_task->st);
 	}
-	pthread_mutex_unlock(&p->siglock);
 	p->times.utime += atomic_load(&t->st.run_total);
+	pthread_mutex_unlock(&p->siglock);
 	end = thread_end_take_locked(t);
 	pthread_mutex_unlock(&k->tree_lock);
 	thread_end_signal(end);

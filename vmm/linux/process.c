@@ -448,7 +448,7 @@ void process_times_locked(struct process *p, struct rusage_times *out)
 
 	*out = p->times;
 	TAILQ_FOREACH (t, &p->tasks, thread)
-		out->utime += atomic_load_explicit(&t->st.run_total, memory_order_relaxed);
+		out->utime += sched_run_time(&t->st);
 }
 
 void process_get_times(struct process *p, struct rusage_times *out)

@@ -26,10 +26,15 @@ int64_t kernel_clock(struct kernel *k, int clock);
 int timespec_from_guest(struct mm *mm, gva_t a, int64_t *ns);
 int timespec_to_guest(struct mm *mm, gva_t a, int64_t ns);
 
-/* CPU time of a task so far, ns; of a process with its ended threads. The caller may hold tree_lock
- * or not for the task; process_cpu_time takes it. */
-int64_t task_cpu_time(struct task *t, struct task *self);
-int64_t process_cpu_time(struct process *p, struct task *self);
+/* CPU time of a process so far, ns, with its ended threads. Takes siglock. */
+int64_t process_cpu_time(struct process *p);
+/* The CPU clock that a clock id names: of a process, or of a thread of the caller's own. */
+struct cpu_clock {
+	struct process *p; /* a reference */
+	uint32_t tid;      /* 0: the process's */
+};
+/* 0 and *cc, or -EINVAL: no CPU clock, or of nobody. clock_getcpuclockid(3). */
+int cpu_clock_find(struct task *t, int id, struct cpu_clock *cc);
 
 /*
  * The process that a pid argument names, with a reference; 0: the caller's. NULL: -ESRCH.

@@ -152,12 +152,11 @@ long sys_getrusage(struct task *t, struct call *c)
 		ru.minflt = (int64_t)times.cminflt;
 		ru.majflt = (int64_t)times.cmajflt;
 	} else {
-		int64_t cpu =
-			who == RUSAGE_THREAD ? task_cpu_time(t, t) : process_cpu_time(t->p, t);
-
-		if (who == RUSAGE_THREAD)
+		if (who == RUSAGE_THREAD) {
+			times.utime = sched_run_time(&t->st);
 			times.stime = 0;
-		ru.utime = to_timeval(cpu - times.stime);
+		}
+		ru.utime = to_timeval(times.utime);
 		ru.stime = to_timeval(times.stime);
 		ru.minflt = (int64_t)times.minflt;
 		ru.majflt = (int64_t)times.majflt;

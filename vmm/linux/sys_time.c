@@ -50,52 +50,67 @@ int timespec_to_guest(struct mm *mm, gva_t a, int64_t ns)
 
 /* ---- CPU time ---- */
 
-int64_t task_cpu_time(struct task *t, struct task *self)
+int64_t process_cpu_time(struct process *p)
 {
-	int64_t ns = atomic_load_explicit(&t->st.run_total, memory_order_relaxed);
+	int64_t ns;
 
-	/* Only its own thread may look at when the present slice began. */
-	if (t == self && t->st.run_started)
-		ns += core_now() - t->st.run_started;
+	pthread_mutex_lock(&p->siglock);
+	ns = cpu_time_locked(p);
+	pthread_mutex_unlock(&p->siglock);
 	return ns;
 }
 
-int64_t process_cpu_time(struct process *p, struct task *self)
+static bool read_cpu_clock(const struct cpu_clock *cc, int64_t *ns)
 {
-	struct rusage_times times;
+	bool found = true;
 
-	process_get_times(p, &times);
-	if (self && self->p == p && self->st.run_started)
-		times.utime += core_now() - self->st.run_started;
-	return times.utime + times.stime;
+	pthread_mutex_lock(&cc->p->siglock);
+	if (cc->tid)
+		found = cpu_time_of_locked(cc->p, cc->tid, ns);
+	else
+		*ns = cpu_time_locked(cc->p);
+	pthread_mutex_unlock(&cc->p->siglock);
+	return found;
 }
 
-/* A negative clock id names a process's or a thread's CPU clock: 3 bits of kind, the inverted pid
- * above (clock_getcpuclockid(3)). */
-static int dynamic_cpu_clock(struct task *t, int id, int64_t *ns)
+/* A negative id: 2 bits of kind, one for a thread, the inverted pid above. */
+int cpu_clock_find(struct task *t, int id, struct cpu_clock *cc)
 {
-	int pid = ~(id >> 3), kind = id & 3;
-	bool thread = (id & 4) != 0;
-	struct process *p;
+	int pid = ~(id >> 3);
+	bool thread = id < 0 ? (id & 4) != 0 : id == CLOCK_THREAD_CPUTIME_ID;
+	int64_t ns;
 
-	if (kind == 3) /* a descriptor's clock */
+	if (id >= 0 && id != CLOCK_PROCESS_CPUTIME_ID && id != CLOCK_THREAD_CPUTIME_ID)
 		return -EINVAL;
-	if (thread && (pid == 0 || pid == (int)t->tid)) {
-		*ns = task_cpu_time(t, t);
+	if (id >= 0)
+		pid = 0;
+	else if ((id & 3) == 3) /* a descriptor's clock, or none */
+		return -EINVAL;
+	*cc = (struct cpu_clock){.tid = thread ? (pid ? (uint32_t)pid : t->tid) : 0};
+	if (thread || !pid || pid == (int)t->tid)
+		cc->p = process_get(t->p);
+	else
+		cc->p = process_find(t->k, (uint32_t)pid);
+	if (!cc->p)
+		return -EINVAL;
+	/* Of threads only those of one's own process are seen. */
+	if (!thread || read_cpu_clock(cc, &ns))
 		return 0;
-	}
-	p = process_by_arg(t, pid);
-	if (!p)
-		return -EINVAL;
-	/* Of other threads only those of one's own process are visible; a process's first thread
-	 * bears its number. */
-	if (thread && p != t->p) {
-		process_put(p);
-		return -EINVAL;
-	}
-	*ns = process_cpu_time(p, t);
-	process_put(p);
-	return 0;
+	process_put(cc->p);
+	return -EINVAL;
+}
+
+static int read_cpu_clock_id(struct task *t, int id, int64_t *ns)
+{
+	struct cpu_clock cc;
+	int r = cpu_clock_find(t, id, &cc);
+
+	if (r < 0)
+		return r;
+	if (!read_cpu_clock(&cc, ns))
+		r = -EINVAL;
+	process_put(cc.p);
+	return r;
 }
 
 static int64_t to_tick(int64_t ns)
@@ -128,14 +143,8 @@ static int read_clock(struct task *t, int id, int64_t *ns)
 	case CLOCK_MONOTONIC_COARSE:
 		*ns = to_tick(kernel_clock(t->k, CLOCK_MONOTONIC));
 		return 0;
-	case CLOCK_PROCESS_CPUTIME_ID:
-		*ns = process_cpu_time(t->p, t);
-		return 0;
-	case CLOCK_THREAD_CPUTIME_ID:
-		*ns = task_cpu_time(t, t);
-		return 0;
 	}
-	return id < 0 ? dynamic_cpu_clock(t, id, ns) : -EINVAL;
+	return read_cpu_clock_id(t, id, ns);
 }
 
 long sys_clock_gettime(struct task *t, struct call *c)
@@ -210,8 +219,6 @@ long sys_times(struct task *t, struct call *c)
 	int64_t out[4];
 
 	process_get_times(t->p, &times);
-	if (t->st.run_started)
-		times.utime += core_now() - t->st.run_started;
 	out[0] = to_clock_t(times.utime);
 	out[1] = to_clock_t(times.stime);
 	out[2] = to_clock_t(times.cutime);
@@ -270,32 +277,108 @@ static int64_t clock_to_deadline(struct task *t, int id, int64_t ns)
 	return add_time(core_now(), ns > now ? ns - now : 0);
 }
 
+/* The state of a sleep until CPU time is used: by other threads, or another process. */
+struct cpu_sleep {
+	struct cpu_clock clock;
+	int64_t until; /* of that clock */
+};
+
+static void cpu_sleep_free(void *state)
+{
+	process_put(((struct cpu_sleep *)state)->clock.p);
+}
+
+static long cpu_sleep_begin(struct task *t, struct call *c, int id, bool absolute, int64_t ns)
+{
+	struct cpu_clock cc;
+	struct cpu_sleep *s;
+	int64_t now;
+
+	if (cpu_clock_find(t, id, &cc) < 0)
+		return -EINVAL;
+	/* One's own would never end. */
+	if (cc.tid == t->tid || !read_cpu_clock(&cc, &now)) {
+		process_put(cc.p);
+		return -EINVAL;
+	}
+	s = call_state(c, sizeof(*s));
+	if (!s) {
+		process_put(cc.p);
+		return -ENOMEM;
+	}
+	s->clock = cc;
+	s->until = c->restarted ? c->deadline : absolute ? ns : add_time(now, ns);
+	c->state_free = cpu_sleep_free;
+	return 0;
+}
+
+static long cpu_sleep_run(struct task *t, struct call *c, bool absolute, uint64_t rem)
+{
+	struct cpu_sleep *s = c->state;
+	int64_t now, left;
+
+	if (!read_cpu_clock(&s->clock, &now))
+		return 0;
+	left = s->until - now;
+	if (left <= 0)
+		return 0;
+	if (c->interrupted) {
+		if (absolute)
+			return -ERESTARTNOHAND;
+		if (rem && timespec_to_guest(task_mm(t), gva(rem), left) < 0)
+			return -EFAULT;
+		/* restart_syscall goes on to the same time of that clock. */
+		c->deadline = s->until;
+		return call_restart_block(t, c);
+	}
+	pthread_mutex_lock(&s->clock.p->siglock);
+	left = cpu_time_look_locked(s->clock.p, left, s->clock.tid);
+	pthread_mutex_unlock(&s->clock.p->siglock);
+	c->deadline = left;
+	sched_deadline(&t->st, left);
+	return -EBLOCKED;
+}
+
+/* 0; -EOPNOTSUPP: nobody can sleep by it; -EINVAL: no such clock. */
+static int check_sleep_clock(int id)
+{
+	switch (id) {
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_TAI:
+	case CLOCK_PROCESS_CPUTIME_ID:
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_MONOTONIC_COARSE:
+		return -EOPNOTSUPP;
+	}
+	if (id >= 0)
+		return -EINVAL;
+	/* A descriptor's clock. */
+	return (id & 7) == 3 ? -EOPNOTSUPP : 0;
+}
+
 long sys_clock_nanosleep(struct task *t, struct call *c)
 {
 	int id = (int)c->args[0];
 	bool absolute = (c->args[1] & TIMER_ABSTIME_K) != 0;
+	bool cpu = id < 0 || id == CLOCK_PROCESS_CPUTIME_ID;
 	int64_t ns = 0;
-	int r = 0;
+	int r;
 
 	if (!c->rerun) {
-		switch (id) {
-		case CLOCK_REALTIME:
-		case CLOCK_MONOTONIC:
-		case CLOCK_BOOTTIME:
-		case CLOCK_TAI:
-			break;
-		case CLOCK_MONOTONIC_RAW:
-		case CLOCK_REALTIME_COARSE:
-		case CLOCK_MONOTONIC_COARSE:
-		case CLOCK_PROCESS_CPUTIME_ID:
-			return -EOPNOTSUPP;
-		default:
-			return -EINVAL;
-		}
-		if (!c->restarted)
+		r = check_sleep_clock(id);
+		if (r == 0 && !c->restarted)
 			r = timespec_from_guest(task_mm(t), gva(c->args[2]), &ns);
+		if (r == 0 && cpu)
+			r = (int)cpu_sleep_begin(t, c, id, absolute, ns);
 		if (r < 0)
 			return r;
+		if (cpu)
+			return cpu_sleep_run(t, c, absolute, c->args[3]);
 		if (!absolute)
 			call_set_deadline(t, c, add_time(core_now(), ns));
 		else if (id == CLOCK_REALTIME || id == CLOCK_TAI)
@@ -303,5 +386,6 @@ long sys_clock_nanosleep(struct task *t, struct call *c)
 		else
 			call_set_deadline(t, c, clock_to_deadline(t, id, ns));
 	}
-	return sleep_run(t, c, absolute, c->args[3]);
+	return cpu ? cpu_sleep_run(t, c, absolute, c->args[3])
+		   : sleep_run(t, c, absolute, c->args[3]);
 }

@@ -2,12 +2,14 @@
  * timer_create, timer_settime, timer_gettime, timer_getoverrun, timer_delete.
  *
  * Clocks are CLOCK_REALTIME, MONOTONIC, BOOTTIME and TAI; an absolute time is turned into the
- * host's monotonic one when it is set, and one of CLOCK_REALTIME again when that clock is. The
- * clocks of CPU time are EINVAL, those without timers EOPNOTSUPP. timer_create(2),
+ * host's monotonic one when it is set, and one of CLOCK_REALTIME again when that clock is. And the
+ * clocks of CPU time of the process and its threads, where all times are CPU time and the host's
+ * timer only says when to look. Clocks without timers are EOPNOTSUPP. timer_create(2),
  * timer_settime(2), and kernel/time/posix-timers.c of Linux 6.12 for what these leave open.
  */
 #include "posix_timer.h"
 #include "wall.h"
+#include "cpu_timer.h"
 #include "process.h"
 #include "sys.h"
 #include "syscalls.h"
@@ -35,6 +37,8 @@ struct posix_timer {
 	struct process *p; /* borrowed: it outlives its timers */
 	int id;
 	int clock;
+	bool cpu; /* CPU time: of the process, or if cpu_tid of this thread of it */
+	uint32_t cpu_tid;
 	int notify;
 	int signo;
 	uint32_t tid; /* NOTIFY_THREAD_ID */
@@ -43,8 +47,8 @@ struct posix_timer {
 	/* protected by p->siglock: */
 	LIST_ENTRY(posix_timer) link;
 	struct timer timer;
-	int64_t deadline; /* core_now() ns; TIME_NEVER: off, or fired and waiting for its signal to
-			     be taken */
+	int64_t deadline; /* now_locked() ns; TIME_NEVER: off, or fired and waiting for its signal
+			     to be taken */
 	int64_t next;     /* of a periodic one whose signal is queued: the deadline that fired */
 	int64_t interval; /* ns; 0: once */
 	bool requeue;     /* goes on when its signal is taken */
@@ -80,11 +84,27 @@ static int64_t forward(int64_t from, int64_t interval, int64_t now, int64_t *cou
 	return from + n * interval;
 }
 
+/* The time that deadlines are compared with. siglock held. */
+static int64_t now_locked(const struct posix_timer *pt)
+{
+	int64_t ns;
+
+	if (!pt->cpu)
+		return core_now();
+	if (!pt->cpu_tid)
+		return cpu_time_locked(pt->p);
+	/* Of a thread that has ended: its time stands still. */
+	return cpu_time_of_locked(pt->p, pt->cpu_tid, &ns) ? ns : 0;
+}
+
 static void arm(struct posix_timer *pt, int64_t deadline)
 {
 	pt->deadline = deadline;
-	if (deadline != TIME_NEVER && pt->notify != NOTIFY_NONE)
-		timer_arm(&pt->timer, deadline);
+	if (deadline == TIME_NEVER || pt->notify == NOTIFY_NONE)
+		return;
+	if (pt->cpu)
+		deadline = cpu_time_look_locked(pt->p, deadline - now_locked(pt), pt->cpu_tid);
+	timer_arm(&pt->timer, deadline);
 }
 
 static struct task *target_locked(const struct posix_timer *pt)
@@ -117,13 +137,19 @@ static void on_deadline(struct timer *timer)
 {
 	struct posix_timer *pt = container_of(timer, struct posix_timer, timer);
 	struct process *p = pt->p;
-	int64_t now = core_now(), deadline;
+	int64_t now, deadline;
 
 	pthread_mutex_lock(&p->siglock);
+	now = now_locked(pt);
 	deadline = pt->deadline;
 	/* Set anew, or off, since it was due. */
 	if (deadline == TIME_NEVER || timer_is_armed(timer))
 		goto out;
+	if (now < deadline && pt->cpu) {
+		/* Somebody slept. */
+		arm(pt, deadline);
+		goto out;
+	}
 	if (now < deadline)
 		now = deadline;
 	pt->deadline = TIME_NEVER;
@@ -164,10 +190,11 @@ static int overrun_clip(int64_t n)
 
 void posix_timer_dequeued(struct posix_timer *pt, struct siginfo_k *info)
 {
-	int64_t now = core_now();
+	int64_t now;
 
 	if (!pt->requeue)
 		return;
+	now = now_locked(pt);
 	pt->requeue = false;
 	arm(pt, forward(pt->next, pt->interval, now > pt->next ? now : pt->next, &pt->overrun));
 	pt->overrun_last = pt->overrun;
@@ -178,9 +205,14 @@ void posix_timer_dequeued(struct posix_timer *pt, struct siginfo_k *info)
 
 /* ---- creation and deletion ---- */
 
-/* 0; -EINVAL: no such clock; -EOPNOTSUPP: one without timers. */
-static int check_clock(int clock)
+/* 0, and pt's clock is known; -EINVAL: no such clock; -EOPNOTSUPP: one without timers. */
+static int set_clock(struct task *t, struct posix_timer *pt, int clock)
 {
+	struct cpu_clock cc;
+	bool own;
+	int r;
+
+	pt->clock = clock;
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_MONOTONIC:
@@ -193,9 +225,21 @@ static int check_clock(int clock)
 	case CLOCK_REALTIME_ALARM:
 	case CLOCK_BOOTTIME_ALARM:
 		return -EOPNOTSUPP;
-	default:
-		return -EINVAL;
 	}
+	/* A descriptor's clock. */
+	if (clock < 0 && (clock & 7) == 3)
+		return -EOPNOTSUPP;
+	r = cpu_clock_find(t, clock, &cc);
+	if (r < 0)
+		return r;
+	own = cc.p == t->p;
+	process_put(cc.p);
+	/* Another process's is not there: two siglocks would have to be held. */
+	if (!own)
+		return -EINVAL;
+	pt->cpu = true;
+	pt->cpu_tid = cc.tid;
+	return 0;
 }
 
 /* good_sigevent(). tree_lock is not needed: the task list is siglock's, too. */
@@ -275,8 +319,12 @@ static int create(struct task *t, int clock, const struct sigevent_abi *ev)
 
 	if (!pt)
 		return -EAGAIN;
+	r = set_clock(t, pt, clock);
+	if (r < 0) {
+		free(pt);
+		return r;
+	}
 	pt->p = t->p;
-	pt->clock = clock;
 	pt->deadline = TIME_NEVER;
 	pt->overrun = -1;
 	timer_init(&pt->timer, t->k->timers, on_deadline);
@@ -328,9 +376,7 @@ long sys_timer_create(struct task *t, struct call *c)
 
 	if (c->args[1] && copy_from_guest(task_mm(t), &ev, gva(c->args[1]), sizeof(ev)) < 0)
 		return -EFAULT;
-	r = check_clock((int)c->args[0]);
-	if (r == 0)
-		r = create(t, (int)c->args[0], c->args[1] ? &ev : NULL);
+	r = create(t, (int)c->args[0], c->args[1] ? &ev : NULL);
 	if (r < 0)
 		return r;
 	id = r;
@@ -372,7 +418,7 @@ void posix_timers_exit(struct process *p)
 static void get_locked(struct posix_timer *pt, int64_t *value, int64_t *interval)
 {
 	bool silent = pt->notify == NOTIFY_NONE;
-	int64_t now = core_now(), deadline = pt->deadline;
+	int64_t now = now_locked(pt), deadline = pt->deadline;
 
 	*interval = pt->interval;
 	*value = 0;
@@ -392,7 +438,7 @@ static void get_locked(struct posix_timer *pt, int64_t *value, int64_t *interval
 
 static void set_locked(struct posix_timer *pt, bool absolute, int64_t value, int64_t interval)
 {
-	int64_t now = core_now(), base = now;
+	int64_t now = now_locked(pt), base = now;
 
 	pt->interval = 0;
 	pt->requeue = false;
@@ -403,7 +449,9 @@ static void set_locked(struct posix_timer *pt, bool absolute, int64_t value, int
 	if (!value)
 		return;
 	pt->interval = interval;
-	if (absolute) {
+	if (absolute && pt->cpu) {
+		value = value < TIME_NEVER ? value : TIME_NEVER - 1;
+	} else if (absolute) {
 		int64_t clock =
 			kernel_clock(pt->p->k, pt->clock == CLOCK_TAI ? CLOCK_REALTIME : pt->clock);
 

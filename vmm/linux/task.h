@@ -85,7 +85,8 @@ struct process {
 	bool child_subreaper; /* orphans below it become its children */
 	bool under_subreaper; /* an ancestor is one, or was: look for it */
 	struct rusage_times {
-		int64_t utime, stime, cutime, cstime; /* ns */
+		int64_t utime, stime, cutime, cstime; /* ns; utime: ended tasks', changed with
+							 siglock held, too */
 		uint64_t minflt, majflt, cminflt, cmajflt, maxrss_kb;
 	} times;
 	struct waitq child_wait; /* parents wait here for their children */

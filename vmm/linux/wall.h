@@ -2,11 +2,11 @@
  * What waits for a time of CLOCK_REALTIME, and how it learns that somebody has set that clock.
  *
  * Deadlines are core_now()'s; one that was given in CLOCK_REALTIME is converted when it is set, and
- * again when the clock has been set: the VMM sees that on the host and calls kernel_clock_was_set().
- * CLOCK_TAI has no offset here, so it is CLOCK_REALTIME.
+ * again when the clock has been set: the VMM sees that on the host and calls
+ * kernel_clock_was_set(). CLOCK_TAI has no offset here, so it is CLOCK_REALTIME.
  *
- * kernel->wall_lock protects the list of watches. It is held while `moved` is called, so it is above
- * what those take: a process's siglock, a timerfd's lock, timers->lock, sched->lock.
+ * kernel->wall_lock protects the list of watches. It is held while `moved` is called, so it is
+ * above what those take: a process's siglock, a timerfd's lock, timers->lock, sched->lock.
  */
 #ifndef VMBOX_LINUX_WALL_H
 #define VMBOX_LINUX_WALL_H
