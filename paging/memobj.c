@@ -27,6 +27,7 @@ struct memobj {
 	pthread_mutex_t map_lock; /* a leaf, under mm->lock */
 	/* protected by map_lock: */
 	LIST_HEAD(, vma_node) maps; /* every VMA that maps this object */
+	unsigned writable_maps;     /* those whose writes go to the object */
 };
 
 static _Atomic uint64_t next_id = 1;
@@ -340,10 +341,17 @@ int memobj_next_resident(struct memobj *o, uint64_t *pgoff)
 
 /* ---- mappings ---- */
 
+/* These two flags never change while it is mapped. */
+static bool map_writes(const struct vma_node *n)
+{
+	return (n->v.flags & (VMA_SHARED | VMA_NOWRITE)) == VMA_SHARED;
+}
+
 void memobj_map_add(struct memobj *o, struct vma_node *n)
 {
 	pthread_mutex_lock(&o->map_lock);
 	LIST_INSERT_HEAD(&o->maps, n, obj_link);
+	o->writable_maps += map_writes(n);
 	pthread_mutex_unlock(&o->map_lock);
 }
 
@@ -351,7 +359,18 @@ void memobj_map_del(struct memobj *o, struct vma_node *n)
 {
 	pthread_mutex_lock(&o->map_lock);
 	LIST_REMOVE(n, obj_link);
+	o->writable_maps -= map_writes(n);
 	pthread_mutex_unlock(&o->map_lock);
+}
+
+unsigned memobj_writable_maps(struct memobj *o)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&o->map_lock);
+	n = o->writable_maps;
+	pthread_mutex_unlock(&o->map_lock);
+	return n;
 }
 
 bool memobj_mapped_writable(struct memobj *o)

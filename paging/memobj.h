@@ -78,6 +78,8 @@ size_t memobj_reclaim(struct gmem *gm, size_t want);
  * returns how many. */
 size_t memobj_shrink(struct memobj *o);
 size_t memobj_resident(struct memobj *o);
+/* Shared mappings of it that are writable, or may become so by mm_mprotect. */
+unsigned memobj_writable_maps(struct memobj *o);
 /*
  * From here on remembers which pages shared mappings may have changed: such a page is mapped
  * writable only by a touch that writes. Called before anything maps the object writable.

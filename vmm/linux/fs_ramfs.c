@@ -1,7 +1,7 @@
 /*
  * The in-memory file system: pinned dentries (fs_names.c), data in memfiles.
  */
-#include "vfs_inode.h"
+#include "memfd.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static struct ramfs_inode *ri(struct inode *i)
 	return container_of(i, struct ramfs_inode, i);
 }
 
-static int new_inode(struct super *sb, const struct inode_new *n, struct inode **out)
+int ramfs_inode(struct super *sb, const struct inode_new *n, struct inode **out)
 {
 	struct ramfs_inode *r;
 	uint64_t bytes = sizeof(*r) + 64 + (n->target ? strlen(n->target) + 1 : 0);
@@ -76,7 +76,9 @@ static int ramfs_setattr(struct dentry *d, const struct vfs_setattr *s)
 	int err = 0;
 
 	pthread_mutex_lock(&i->lock);
-	if (s->valid & ATTR_SIZE) {
+	if ((i->seals & F_SEAL_EXEC_K) && (s->valid & ATTR_MODE) && (i->mode ^ s->mode) & 0111)
+		err = -EPERM;
+	if (!err && s->valid & ATTR_SIZE) {
 		err = memfile_resize(i, s->size);
 		if (!err)
 			inode_now(&i->mtime);
@@ -121,14 +123,14 @@ static int ramfs_create_entry(struct dentry *dir, const char *name, size_t len,
 			      const struct inode_new *n, struct dentry **out)
 {
 	struct inode *i;
-	int err = new_inode(dir->sb, n, &i);
+	int err = ramfs_inode(dir->sb, n, &i);
 
 	return err ? err : memname_add(dir, name, len, i, out);
 }
 
 static int ramfs_tmpfile(struct dentry *dir, const struct inode_new *n, struct inode **out)
 {
-	int err = new_inode(dir->sb, n, out);
+	int err = ramfs_inode(dir->sb, n, out);
 
 	if (!err)
 		(*out)->nlink = 0;
@@ -217,7 +219,7 @@ int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **
 		if (!strcmp(types[k]->type, type))
 			ops = types[k];
 	super_init(sb, v, ops, 0, ops->type);
-	err = new_inode(sb, &n, &i);
+	err = ramfs_inode(sb, &n, &i);
 	if (err)
 		return err; /* the super goes with the vfs */
 	*root = dentry_alloc(NULL, "", 0, i);

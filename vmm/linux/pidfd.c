@@ -256,7 +256,7 @@ static bool published(struct process *p)
 }
 
 /* PTRACE_MODE_ATTACH_REALCREDS. */
-static bool may_take(struct task *t, struct process *p)
+bool process_may_attach(struct task *t, struct process *p)
 {
 	struct cred mine, theirs;
 	bool dumpable;
@@ -288,7 +288,7 @@ long sys_pidfd_getfd(struct task *t, struct call *c)
 		return -EBADF;
 	if (!published(p))
 		return -ESRCH;
-	if (!may_take(t, p))
+	if (!process_may_attach(t, p))
 		return -EPERM;
 	pthread_mutex_lock(&p->lock);
 	if (p->files)

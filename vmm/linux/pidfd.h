@@ -11,6 +11,7 @@
 #include "kernel.h"
 
 struct thread_end;
+struct task;
 
 /*
  * A new pidfd of p, or of its thread `end` if that is not NULL; flags: O_NONBLOCK or 0. Takes
@@ -19,6 +20,8 @@ struct thread_end;
 int pidfd_file(struct process *p, struct thread_end *end, unsigned flags, struct file **out);
 /* The process of f, borrowed from f; NULL: f is NULL or no pidfd. */
 struct process *pidfd_process(const struct file *f);
+/* PTRACE_MODE_ATTACH_REALCREDS of ptrace(2). No lock held. */
+bool process_may_attach(struct task *t, struct process *p);
 /* A pidfd of a process, or of the first thread of one: it can be waited for. */
 bool pidfd_is_process(const struct file *f);
 

@@ -2,6 +2,7 @@
  * Descriptors: close, dup, fcntl, ioctl, pipe. close(2), dup(2), fcntl(2), ioctl(2), pipe(2),
  * close_range(2).
  */
+#include "memfd.h"
 #include "sys_fs.h"
 
 #include <string.h>
@@ -260,6 +261,10 @@ long sys_fcntl(struct task *t, struct call *c)
 		return pipe_file_size(f, 0);
 	case F_SETPIPE_SZ:
 		return arg ? pipe_file_size(f, (unsigned)arg) : -EINVAL;
+	case F_ADD_SEALS:
+		return fcntl_add_seals(f, (unsigned)arg);
+	case F_GET_SEALS:
+		return fcntl_get_seals(f);
 	case F_GETLEASE:
 		return F_UNLCK;
 	default:

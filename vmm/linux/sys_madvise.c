@@ -6,9 +6,10 @@
  */
 #include "sys.h"
 #include "syscalls.h"
-#include "vfs.h"
+#include "vfs_inode.h"
 
 #include <linux/capability.h>
+#include <linux/falloc.h>
 #include <sys/mman.h>
 
 #ifndef MADV_POPULATE_READ
@@ -19,6 +20,7 @@
 #define MADV_COLD    20
 #define MADV_PAGEOUT 21
 #endif
+#define MLOCK_ONFAULT_K 1
 
 /* 0 if every page of the range is mapped, else -ENOMEM. want: some of these VMA_* must be set in
  * all, or `missing`. */
@@ -47,6 +49,53 @@ static int check_private(struct mm *mm, uint64_t addr, uint64_t end)
 	return 0;
 }
 
+/* Zeros in the resident pages of [first, end) of an object; the pages stay. */
+static int zero_pages(struct memobj *o, uint64_t first, uint64_t end)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	ssize_t n = 0;
+
+	for (; n >= 0 && !memobj_next_resident(o, &first) && first < end; first++)
+		n = memobj_write(o, first << PAGE_SHIFT, zeros, PAGE_SIZE);
+	return n < 0 ? (int)n : 0;
+}
+
+/* MADV_REMOVE of [from, to), which is one mapping's. */
+static int remove_part(const struct vma *v, uint64_t from, uint64_t to)
+{
+	uint64_t first = v->pgoff + ((from - v->start) >> PAGE_SHIFT);
+	struct inode *i = v->file ? file_inode(v->file) : NULL;
+
+	if (!v->obj)
+		return -EINVAL;
+	if ((v->flags & (VMA_SHARED | VMA_NOWRITE)) != VMA_SHARED)
+		return -EACCES;
+	if (!i)
+		return zero_pages(v->obj, first, first + ((to - from) >> PAGE_SHIFT));
+	if (!i->ops->fallocate)
+		return -EOPNOTSUPP;
+	return i->ops->fallocate(i, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 (int64_t)(first << PAGE_SHIFT), (int64_t)(to - from));
+}
+
+static long remove_range(struct mm *mm, uint64_t addr, uint64_t end)
+{
+	struct vma v;
+	int r = 0;
+
+	while (addr < end && !r) {
+		uint64_t to;
+
+		if (!mm_get_vma(mm, addr, &v))
+			return -ENOMEM;
+		to = v.end < end ? v.end : end;
+		r = v.start > addr ? -ENOMEM : remove_part(&v, addr, to);
+		addr = to;
+		mm_put_vma(&v);
+	}
+	return r;
+}
+
 static long advise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 {
 	int r;
@@ -58,6 +107,8 @@ static long advise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 		/* "The kernel frees the pages when it likes": now. */
 		r = check_private(mm, addr, addr + len);
 		return r < 0 ? r : mm_dontneed(mm, addr, len);
+	case MADV_REMOVE:
+		return remove_range(mm, addr, addr + len);
 	case MADV_DONTFORK:
 		return mm_advise_fork(mm, addr, len, VMA_DONTFORK, 0);
 	case MADV_DOFORK:
@@ -87,8 +138,11 @@ static bool advice_known(int advice)
 	case MADV_WILLNEED:
 	case MADV_DONTNEED:
 	case MADV_FREE:
+	case MADV_REMOVE:
 	case MADV_DONTFORK:
 	case MADV_DOFORK:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
 	case MADV_DONTDUMP:
@@ -181,7 +235,7 @@ static uint64_t lock_limit(struct task *t)
 	return task_capable(t, CAP_IPC_LOCK) ? UINT64_MAX : t->p->rlim[RLIMIT_MEMLOCK].rlim_cur;
 }
 
-long sys_mlock(struct task *t, struct call *c)
+static long do_mlock(struct task *t, struct call *c, bool bring_in)
 {
 	uint64_t addr = c->args[0], len = c->args[1], start = page_down(addr),
 		 limit = lock_limit(t);
@@ -197,11 +251,23 @@ long sys_mlock(struct task *t, struct call *c)
 	if (len == 0)
 		return 0;
 	r = check_mapped(task_mm(t), start, start + len, 0, 0);
-	if (r < 0)
+	if (r < 0 || !bring_in)
 		return r;
 	/* Inaccessible pages cannot be brought in: Linux says ENOMEM. */
 	r = mm_populate(task_mm(t), start, len, false);
 	return r == -EFAULT ? -ENOMEM : r;
+}
+
+long sys_mlock(struct task *t, struct call *c)
+{
+	return do_mlock(t, c, true);
+}
+
+long sys_mlock2(struct task *t, struct call *c)
+{
+	if (c->args[2] & ~(uint64_t)MLOCK_ONFAULT_K)
+		return -EINVAL;
+	return do_mlock(t, c, !c->args[2]);
 }
 
 long sys_munlock(struct task *t, struct call *c)

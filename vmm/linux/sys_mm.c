@@ -2,6 +2,7 @@
  * mmap(2), munmap, mprotect, mremap, brk: Linux's checks in Linux's order (mm/mmap.c, mprotect.c,
  * mremap.c of 6.12); paging does the work.
  */
+#include "memfd.h"
 #include "sys.h"
 #include "syscalls.h"
 #include "vfs.h"
@@ -63,7 +64,7 @@ static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struc
 		    struct file **hold)
 {
 	struct file *f = fdtable_lookup(task_files(t), fd);
-	bool shared = (flags & MAP_TYPE_MASK) != MAP_PRIVATE;
+	bool shared = (flags & MAP_TYPE_MASK) != MAP_PRIVATE, sealed = false;
 	int r, err = -ENODEV;
 
 	if (!f)
@@ -89,6 +90,11 @@ static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struc
 		return -ENODEV;
 	if (flags & MAP_GROWSDOWN)
 		return -EINVAL;
+	if (shared) {
+		r = seals_allow_map(f, prot & PROT_WRITE, &sealed);
+		if (r < 0)
+			return r;
+	}
 	m->obj = vfs_ops(f)->mmap(f, &err);
 	if (!m->obj)
 		return err < 0 ? err : -ENODEV;
@@ -96,7 +102,7 @@ static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struc
 	if (shared)
 		m->flags |= VMA_SHARED;
 	/* Nor may mprotect make it writable later. */
-	if (check_file_access(f, PROT_WRITE, shared) < 0)
+	if (check_file_access(f, PROT_WRITE, shared) < 0 || sealed)
 		m->flags |= VMA_NOWRITE;
 	return 0;
 }
@@ -269,6 +275,25 @@ long sys_mprotect(struct task *t, struct call *c)
 			return -EINVAL;
 	}
 	return mm_mprotect(mm, addr, end - addr, prot_flags(prot));
+}
+
+/* Protection keys: no processor that the guest sees has them. pkeys(7). */
+long sys_pkey_mprotect(struct task *t, struct call *c)
+{
+	return (int)c->args[3] == -1 || (int)c->args[3] == 0 ? sys_mprotect(t, c) : -EINVAL;
+}
+
+long sys_pkey_alloc(struct task *t, struct call *c)
+{
+	(void)t;
+	return c->args[0] || c->args[1] & ~3ULL ? -EINVAL : -ENOSPC;
+}
+
+long sys_pkey_free(struct task *t, struct call *c)
+{
+	(void)t;
+	(void)c;
+	return -EINVAL;
 }
 
 long sys_mremap(struct task *t, struct call *c)

@@ -149,6 +149,7 @@ struct inode {
 	int64_t size;      /* not of files whose memobj knows it */
 	struct memfile mf; /* a regular file's pages */
 	unsigned seals;    /* memfd_create(2) */
+	bool sealable;     /* immutable: made by memfd_create */
 	bool linkable;     /* made by O_TMPFILE: may be linked though nlink is 0 */
 	/* protected by sb->v->locks_lock: */
 	LIST_HEAD(, file_lock) locks;
@@ -443,6 +444,9 @@ void inode_set_attr_locked(struct inode *i, const struct vfs_setattr *s);
 
 /* ---- the file systems ---- */
 
+/* An inode of sb (which charges it) that behaves as tmpfs's, in no directory. 0 and *out; -ENOSPC,
+ * -ENOMEM. */
+int ramfs_inode(struct super *sb, const struct inode_new *n, struct inode **out);
 /* A new in-memory file system; *root its root directory (mode, root-owned) with a reference. 0,
  * -ENOMEM. */
 int ramfs_create(struct vfs *v, const char *type, uint32_t mode, struct super **out,
