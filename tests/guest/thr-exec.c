@@ -132,8 +132,12 @@ static void several(void *arg)
 	pthread_t t;
 
 	(void)arg;
-	for (int i = 0; i < 6; i++)
-		CHECK_EQ(pthread_create(&t, NULL, exec_in_thread, NULL), 0);
+	for (int i = 0; i < 6; i++) {
+		int r = pthread_create(&t, NULL, exec_in_thread, NULL);
+
+		/* Linux may refuse one while another thread is in execve already. */
+		CHECK(r == 0 || r == EAGAIN);
+	}
 	do_exec();
 }
 

@@ -146,12 +146,11 @@ static void errors(void)
 	CHECK_ERR(create(CLOCK_MONOTONIC_RAW, &id), EOPNOTSUPP);
 	CHECK_ERR(create(99, &id), EINVAL);
 	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL), EOPNOTSUPP);
-	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, NULL, NULL),
-		  EOPNOTSUPP);
+	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, NULL, NULL), EOPNOTSUPP);
 	CHECK_ERR(syscall(SYS_clock_nanosleep, clock_id(0, 1), 0, &ts, NULL), EINVAL);
-	CHECK_ERR(syscall(SYS_clock_nanosleep, clock_id((pid_t)syscall(SYS_gettid), 1), 0, &ts,
-			  NULL),
-		  EINVAL);
+	CHECK_ERR(
+		syscall(SYS_clock_nanosleep, clock_id((pid_t)syscall(SYS_gettid), 1), 0, &ts, NULL),
+		EINVAL);
 	CHECK_ERR(syscall(SYS_clock_nanosleep, clock_id(999999, 0), 0, &ts, NULL), EINVAL);
 	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID, 0, &bad, NULL), EINVAL);
 	CHECK_ERR(syscall(SYS_clock_nanosleep, CLOCK_PROCESS_CPUTIME_ID, 0, NULL, NULL), EFAULT);
