@@ -39,7 +39,7 @@ static void test_words(void **state)
 {
 	static const char plain[] =
 		",fd,int,uint,long,size,hex,ptr,mode,str,buf,strv,envp,iovec,pollfds,sig,sigact,"
-		"sigset,timespec,futextime,timeval,rlim,oflags,atfd,clone,";
+		"sigset,timespec,futextime,timeval,rlim,oflags,atfd,clone,sockaddr,msghdr,";
 	static struct text x;
 
 	(void)state;
