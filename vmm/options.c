@@ -40,6 +40,8 @@ static const char run_help[] =
 	"  --cpus N         vCPUs (default: the CPUs that vmbox may use)\n"
 	"  --abi NAME[=V]   a proposed or later kernel interface: robust-list2=NR, "
 	"robust-unlock=waiters\n"
+	"  --asid-bits N    use 2^N address-space identifiers at most (arm64; to test "
+	"roll-overs)\n"
 	"  --strace         print each system call on standard error\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
 	"  --debug          show the debug console of the guest's early code on standard error\n"
@@ -282,6 +284,7 @@ enum {
 	OPT_CPUS,
 	OPT_ABI,
 	OPT_STRACE,
+	OPT_ASID_BITS,
 	OPT_STATS,
 	OPT_DEBUG,
 	OPT_DUMP_DTB,
@@ -300,6 +303,7 @@ static const struct option long_options[] = {
 	{"mem", required_argument, NULL, OPT_MEM},
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"abi", required_argument, NULL, OPT_ABI},
+	{"asid-bits", required_argument, NULL, OPT_ASID_BITS},
 	{"strace", no_argument, NULL, OPT_STRACE},
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"debug", no_argument, NULL, OPT_DEBUG},
@@ -442,6 +446,14 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		return 0;
 	case OPT_ABI:
 		return abi_option(o, arg);
+	case OPT_ASID_BITS:
+		if (parse_size(arg, &n) < 0 || n < 1 || n > ASID_BITS_MAX) {
+			vmbox_error("--asid-bits: '%s': not a number from 1 to %d", arg,
+				    ASID_BITS_MAX);
+			return -1;
+		}
+		o->asid_bits = (unsigned)n;
+		return 0;
 	case OPT_STRACE:
 		o->strace = true;
 		return 0;

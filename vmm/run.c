@@ -359,6 +359,11 @@ static int make_machine(struct run *r)
 		return e;
 	}
 	r->vm_made = true;
+	if (r->o->asid_bits && vm_limit_asids(&r->vm, r->o->asid_bits) < 0) {
+		vmbox_error("--asid-bits %u: too few for %u CPUs, or more than the processor has",
+			    r->o->asid_bits, r->o->cpus);
+		return -EINVAL;
+	}
 	r->reactor = reactor_create();
 	if (r->reactor)
 		r->sched = sched_create(r->o->cpus, reactor_timers(r->reactor), on_sched_kick, r);

@@ -30,6 +30,7 @@ struct run_options {
 	unsigned cpus;
 	unsigned robust_list2_nr;        /* kernel_config's */
 	bool robust_unlock_keep_waiters; /* kernel_config's */
+	unsigned asid_bits;              /* 0: as many as the processor has */
 	bool strace;
 	bool stats;
 	const char *stats_file; /* NULL: text on standard error */
@@ -38,6 +39,8 @@ struct run_options {
 	const char *dtb;        /* a device tree to use instead; NULL: the machine's own */
 	FILE *dump_dtb;         /* NULL: not wanted; owned */
 };
+
+#define ASID_BITS_MAX 16
 
 /* Exit statuses of vmbox's own (docker's convention). */
 #define EXIT_VMBOX          125

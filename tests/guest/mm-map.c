@@ -102,16 +102,16 @@ int main(void)
 
 	CHECK_ERR(map(NULL, 0, PROT_READ, 0), EINVAL);
 	CHECK_ERR(map((void *)123, PAGE, PROT_READ, MAP_FIXED), EINVAL);
-	CHECK_ERR(map(NULL, 1ul << 47, PROT_READ, MAP_NORESERVE), ENOMEM);
+	CHECK_ERR(map(NULL, 1ul << 48, PROT_READ, MAP_NORESERVE), ENOMEM);
 	CHECK_ERR(map(NULL, -PAGE, PROT_READ, 0), ENOMEM);
 	CHECK_ERR(map(NULL, ~0ul, PROT_READ, 0), ENOMEM);
-	CHECK_ERR(map((void *)(1ul << 47), PAGE, PROT_READ, MAP_FIXED), ENOMEM);
+	CHECK_ERR(map((void *)(1ul << 48), PAGE, PROT_READ, MAP_FIXED), ENOMEM);
 	CHECK_ERR(map((void *)((1ul << 47) - PAGE), PAGE, PROT_READ, MAP_FIXED), ENOMEM);
 	CHECK_ERR(map((void *)-PAGE, PAGE, PROT_READ, MAP_FIXED), ENOMEM);
 	CHECK_ERR(mmap(NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0), EINVAL);
 	CHECK_ERR(munmap((void *)123, PAGE), EINVAL);
 	CHECK_ERR(munmap(p, 0), EINVAL);
-	CHECK_ERR(munmap((void *)(1ul << 47), PAGE), EINVAL);
+	CHECK_ERR(munmap((void *)(1ul << 48), PAGE), EINVAL);
 	CHECK_ERR(munmap(p, 1ul << 63), EINVAL);
 	files();
 	say("ok\n");

@@ -234,10 +234,10 @@ int vcpu_arch_reset(struct vcpu *v)
 /* ---- the counter ---- */
 
 /*
- * KVM gives the guest's counter an offset when the VM is made, the same for all vCPUs. Reading it
- * between two readings of the host's bounds the offset from both sides. The larger bound is taken:
- * then what a system call computes is not before what the program has seen, and the way back into
- * the guest takes longer than the error.
+ * KVM gives the guest's counter an offset, the same for all vCPUs; up to Linux 6.3 anew with each
+ * vCPU that is made. Reading it between two readings of the host's bounds the offset from both
+ * sides. The larger bound is taken: then what a system call computes is not before what the program
+ * has seen, and the way back into the guest takes longer than the error.
  */
 static int measure_offset(struct vcpu *v)
 {
@@ -276,9 +276,7 @@ static int init_vm(struct vcpu *v)
 	a->asid_bits = FIELD(id_reg(v, ID_MMFR0), 4) == 2 ? 16 : 8;
 	a->icache_aliases = icache_aliases();
 	a->asids = asid_space_create(a->asid_bits, VM_MAX_CPUS);
-	if (!a->asids)
-		return -ENOMEM;
-	return measure_offset(v);
+	return a->asids ? 0 : -ENOMEM;
 }
 
 int vcpu_arch_init(struct vcpu *v)
@@ -307,7 +305,7 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v)
 {
 	(void)vm;
 	v->arch.frame->roots = 0; /* the probe's are not counted */
-	return 0;
+	return v->index == 0 ? measure_offset(v) : 0;
 }
 
 /* ---- AT_HWCAP ---- */
