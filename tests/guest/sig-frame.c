@@ -22,7 +22,7 @@ static void install(int sig, void (*fn)(int), int flags)
 
 static void use_alt(size_t size)
 {
-	stack_t ss = {.ss_sp = alt, .ss_size = size};
+	stack_t ss = {.ss_sp = alt + sizeof(alt) - size, .ss_size = size};
 
 	CHECK_EQ(sigaltstack(&ss, NULL), 0);
 }
@@ -46,10 +46,12 @@ static void bad_handler_caught(void)
 	install(SIGUSR1, SIG_DFL, 0);
 }
 
-/* Every level needs another frame; at the end there is no room. */
+/* Every level needs another frame; at the end there is no room. (arm64 does not look: what lies
+ * below the stack is no alternate stack, so the next frame is at its top again.) */
 static void deeper(int sig)
 {
-	depth++;
+	if (++depth == 100)
+		_exit(3);
 	raise(sig);
 }
 

@@ -93,22 +93,16 @@ static void fill_records(const struct task *t, struct records *r)
 	r->esr.esr = t->trap.error;
 }
 
-/* 0: it would leave the alternate stack. */
+/* Linux does not check here whether the frame leaves the alternate stack. */
 static uint64_t frame_place(const struct task *t, const struct sigaction_k *act, uint64_t *record)
 {
 	uint64_t sp = t->cpu.regs.sp;
-	bool alt = altstack_contains(t, sp) && t->altstack.size;
 
-	if (act->flags & SA_ONSTACK && altstack_state(t, sp) == 0) {
+	if (act->flags & SA_ONSTACK && altstack_state(t, sp) == 0)
 		sp = t->altstack.sp + t->altstack.size;
-		alt = true;
-	}
 	sp = (sp - 2 * sizeof(uint64_t)) & ~15ULL;
 	*record = sp;
-	sp -= sizeof(struct rt_sigframe);
-	if (alt && !altstack_contains(t, sp))
-		return 0;
-	return sp;
+	return sp - sizeof(struct rt_sigframe);
 }
 
 static int frame_write(struct task *t, uint64_t sp, uint64_t record, const struct siginfo_k *info,
@@ -153,7 +147,7 @@ int arch_signal_frame(struct task *t, int sig, const struct siginfo_k *info,
 	uint64_t sp, record;
 
 	sp = frame_place(t, act, &record);
-	if (!sp || !back)
+	if (!back)
 		return -EFAULT;
 	task_fpu_sync(t);
 	if (frame_write(t, sp, record, info, mask_to_restore) < 0)
