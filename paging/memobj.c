@@ -373,19 +373,6 @@ unsigned memobj_writable_maps(struct memobj *o)
 	return n;
 }
 
-bool memobj_mapped_writable(struct memobj *o)
-{
-	const unsigned want = VMA_SHARED | VMA_WRITE;
-	struct vma_node *n;
-
-	pthread_mutex_lock(&o->map_lock);
-	LIST_FOREACH (n, &o->maps, obj_link)
-		if ((n->v.flags & want) == want)
-			break;
-	pthread_mutex_unlock(&o->map_lock);
-	return n;
-}
-
 /* ---- what mappings change ---- */
 
 void memobj_track(struct memobj *o)
@@ -425,7 +412,7 @@ static pfn_t next_dirty(struct memobj *o, uint64_t *ix, size_t *len)
 		}
 		frame_get(o->gm, pfn);
 		/* A mapping that is made after this look marks the page anew. */
-		if (!memobj_mapped_writable(o))
+		if (!memobj_writable_maps(o))
 			radix_del(&o->dirty, *ix);
 		*len = o->size - pos < PAGE_SIZE ? o->size - pos : PAGE_SIZE;
 	}

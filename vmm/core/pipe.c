@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PAGE 4096u
 /* Over the budget a pipe holds less than this: any write that finds less than PIPE_ATOMIC bytes
@@ -512,6 +513,56 @@ static int pipe_resize_locked(struct pipe *p, size_t size)
 	p->pos = 0;
 	p->count = count;
 	return 0;
+}
+
+size_t pipe_peek(struct pipe *p, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (len > p->count)
+		len = p->count;
+	while (done < len) {
+		size_t at = p->pos + done, n = PAGE - at % PAGE;
+
+		if (n > len - done)
+			n = len - done;
+		memcpy((uint8_t *)buf + done, *page_at(p, at) + at % PAGE, n);
+		done += n;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return done;
+}
+
+/*
+ * The ring is taken out into one that begins with the bytes. Without memory for that they are lost,
+ * as if a reader had died with them.
+ */
+void pipe_unread(struct pipe *p, const void *buf, size_t len)
+{
+	struct xfer_buf x;
+	size_t old, size;
+	uint8_t *rest;
+
+	pthread_mutex_lock(&p->lock);
+	old = p->count;
+	size = p->size;
+	rest = malloc(old ? old : 1);
+	if (rest) {
+		xfer_buf_init_read(&x, rest, old);
+		pipe_take_locked(p, &x.x);
+		while (size < old + len)
+			size *= 2;
+		if (size == p->size || !pipe_resize_locked(p, size)) {
+			xfer_buf_init_write(&x, buf, len);
+			pipe_fill_locked(p, &x.x, len);
+		}
+		xfer_buf_init_write(&x, rest, old);
+		pipe_fill_locked(p, &x.x, old);
+	}
+	pthread_mutex_unlock(&p->lock);
+	free(rest);
+	waitq_hand(&p->readable);
 }
 
 ssize_t pipe_set_size(struct pipe *p, size_t size)

@@ -75,6 +75,11 @@ unsigned pipe_poll(struct pipe *p, bool writer, struct sched_task *task);
  */
 unsigned pipe_queues(struct pipe *p, bool writer, struct waitq *wq[2]);
 
+/* Copies up to len bytes from the front, which stay: tee(2). How many. */
+size_t pipe_peek(struct pipe *p, void *buf, size_t len);
+/* Puts bytes that a reader took back to the front; its size gives way if writers have filled it. */
+void pipe_unread(struct pipe *p, const void *buf, size_t len);
+
 /* Bytes in it: FIONREAD. */
 size_t pipe_bytes(struct pipe *p);
 size_t pipe_size(struct pipe *p);

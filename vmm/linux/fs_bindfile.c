@@ -288,6 +288,47 @@ int bind_open(struct inode *i, struct vfs_file *f)
 	return err;
 }
 
+/* [V] The first inode from bucket *b, place *n on, with a reference; NULL: none. */
+static struct inode *table_at(struct hostfs *fs, size_t *b, size_t *n)
+{
+	for (; *b < HOSTFS_BUCKETS; (*b)++, *n = 0) {
+		struct inode *i = LIST_FIRST(&fs->table[*b]);
+
+		for (size_t skip = (*n)++; i && skip; skip--)
+			i = LIST_NEXT(i, hash);
+		if (i)
+			return inode_get(i);
+	}
+	return NULL;
+}
+
+int bind_sync(struct super *sb)
+{
+	struct hostfs *fs = hostfs_of(sb);
+	int err = 0, one, fd;
+	size_t b = 0, n = 0;
+	struct inode *i;
+
+	/* Files that come and go meanwhile need not be seen: closing one writes it back. */
+	for (;;) {
+		vfs_lock(sb->v);
+		i = table_at(fs, &b, &n);
+		vfs_unlock(sb->v);
+		if (!i)
+			break;
+		one = write_back(hi(i));
+		err = err ? err : one;
+		inode_put(i);
+	}
+	fd = openat(fs->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (syncfs(fd) && !err)
+			err = -errno;
+		close(fd);
+	}
+	return err;
+}
+
 /* ---- size and space ---- */
 
 int bind_truncate(struct host_inode *h, int64_t size)

@@ -154,5 +154,7 @@ int overlay_make(struct dentry *dir, const char *name, uint32_t type, struct den
 
 extern const struct inode_ops bind_ops;
 int bind_open(struct inode *i, struct vfs_file *f);
+/* As super_ops' sync. */
+int bind_sync(struct super *sb);
 
 #endif

@@ -115,6 +115,11 @@ static long pipe_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t ar
 	return copy_to_guest(task_mm(t), gva(arg), &n, sizeof(n));
 }
 
+struct pipe *pipe_of_file(const struct file *f)
+{
+	return f->ops == &pipe_file_ops.core ? pipe_of(f) : NULL;
+}
+
 long pipe_file_size(struct file *f, uint64_t set)
 {
 	if (f->ops != &pipe_file_ops.core)

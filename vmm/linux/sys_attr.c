@@ -1,7 +1,6 @@
 /*
- * Attributes and sizes: chmod, chown, utimes, truncate, fallocate, fsync, umask, fadvise.
- * chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), fsync(2), umask(2),
- * posix_fadvise(2).
+ * Attributes and sizes: chmod, chown, utimes, truncate, fallocate, umask.
+ * chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), umask(2).
  */
 #include "sys_fs.h"
 
@@ -378,32 +377,6 @@ long sys_fallocate(struct task *t, struct call *c)
 	return i->ops->fallocate ? i->ops->fallocate(i, mode, off, len) : -EOPNOTSUPP;
 }
 
-/* ---- nothing to write back ---- */
-
-static long fsync_call(struct task *t, struct call *c)
-{
-	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
-
-	if (!f)
-		return -EBADF;
-	return vfs_ops(f)->fsync ? vfs_ops(f)->fsync(f) : -EINVAL;
-}
-
-long sys_fsync(struct task *t, struct call *c)
-{
-	return fsync_call(t, c);
-}
-
-long sys_fdatasync(struct task *t, struct call *c)
-{
-	return fsync_call(t, c);
-}
-
-long sys_sync(struct task *t, struct call *c)
-{
-	return 0;
-}
-
 long sys_umask(struct task *t, struct call *c)
 {
 	struct fs_context *fs = task_fs(t);
@@ -414,25 +387,4 @@ long sys_umask(struct task *t, struct call *c)
 	fs->umask = (uint32_t)c->args[0] & 0777;
 	pthread_mutex_unlock(&fs->lock);
 	return old;
-}
-
-long sys_fadvise64(struct task *t, struct call *c)
-{
-	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
-
-	if (!f)
-		return -EBADF;
-	if (vfs_file(f)->stream)
-		return -ESPIPE;
-	/* Advice is heard and not needed: reads go through the host's cache. */
-	return (int)c->args[3] < 0 || (int)c->args[3] > 7 || (int64_t)c->args[2] < 0 ? -EINVAL : 0;
-}
-
-long sys_readahead(struct task *t, struct call *c)
-{
-	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
-
-	if (!f || !file_readable(f))
-		return -EBADF;
-	return S_ISREG(file_inode(f)->mode) ? 0 : -EINVAL;
 }

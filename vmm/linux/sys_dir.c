@@ -1,7 +1,7 @@
 /*
- * Directories and names: getdents, the working directory, mkdir, unlink, link, rename, links' text.
+ * Directories and names: getdents, the working directory, mkdir, mknod, unlink, link, links' text.
  * getdents(2), getcwd(2), chdir(2), mkdir(2), unlink(2), link(2), symlink(2), readlink(2),
- * rename(2).
+ * mknod(2).
  */
 #include "sys_fs.h"
 
@@ -194,6 +194,37 @@ long sys_mkdirat(struct task *t, struct call *c)
 	return make(t, (int)c->args[0], c->args[1], S_IFDIR | ((uint32_t)c->args[2] & 01777), NULL);
 }
 
+/* What Linux calls a mode for mknod, and no device. */
+static long mknod_call(struct task *t, int dirfd, uint64_t upath, uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case 0:
+		mode |= S_IFREG;
+		break;
+	case S_IFREG:
+	case S_IFIFO:
+	case S_IFSOCK:
+		break;
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFDIR:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+	return make(t, dirfd, upath, mode & (S_IFMT | 07777), NULL);
+}
+
+long sys_mknod(struct task *t, struct call *c)
+{
+	return mknod_call(t, AT_FDCWD, c->args[0], (uint32_t)c->args[1]);
+}
+
+long sys_mknodat(struct task *t, struct call *c)
+{
+	return mknod_call(t, (int)c->args[0], c->args[1], (uint32_t)c->args[2]);
+}
+
 static long symlink_call(struct task *t, uint64_t utarget, int dirfd, uint64_t upath)
 {
 	char target[VFS_PATH_MAX];
@@ -345,136 +376,6 @@ long sys_unlinkat(struct task *t, struct call *c)
 	if (flags & ~(unsigned)AT_REMOVEDIR)
 		return -EINVAL;
 	return remove_call(t, (int)c->args[0], c->args[1], flags & AT_REMOVEDIR);
-}
-
-/* ---- rename ---- */
-
-static bool is_ancestor(const struct dentry *a, const struct dentry *d)
-{
-	for (; d->parent != d; d = d->parent)
-		if (d == a)
-			return true;
-	return d == a;
-}
-
-/* Both walks stand; old is found, new may be (new->d NULL: not). */
-static int rename_check(struct walker *wo, struct walker *wn, const struct path *old,
-			const struct path *new, unsigned flags)
-{
-	struct inode *oi = old->d->inode, *ni = new->d ? new->d->inode : NULL;
-	bool exchange = flags & RENAME_EXCHANGE, odir = S_ISDIR(oi->mode),
-	     ndir = ni && S_ISDIR(ni->mode);
-	int err;
-
-	if (ni && (flags & RENAME_NOREPLACE))
-		return -EEXIST;
-	if (!ni && exchange)
-		return -ENOENT;
-	if (!odir && (wo->slash || (wn->slash && !exchange)))
-		return -ENOTDIR;
-	if (is_ancestor(old->d, wn->at.d))
-		return -EINVAL;
-	if (new->d && is_ancestor(new->d, wo->at.d))
-		return exchange ? -EINVAL : -ENOTEMPTY;
-	if ((wo->at.d->flags | wn->at.d->flags) & D_DELETED)
-		return -ENOENT;
-	err = may_delete(wo->at.d->inode, oi, &wo->cred);
-	if (!err)
-		err = ni ? may_delete(wn->at.d->inode, ni, &wo->cred)
-			 : inode_permission(wn->at.d->inode, &wo->cred, MAY_WRITE | MAY_EXEC);
-	/* ".." of a directory changes: that takes write permission on it. */
-	if (!err && odir && wo->at.d != wn->at.d)
-		err = inode_permission(oi, &wo->cred, MAY_WRITE);
-	if (!err && ndir && exchange && wo->at.d != wn->at.d)
-		err = inode_permission(ni, &wo->cred, MAY_WRITE);
-	if (err)
-		return err;
-	if (ni && !exchange && odir != ndir)
-		return odir ? -ENOTDIR : -EISDIR;
-	if (old->mnt != wo->at.mnt || (new->d &&new->mnt != wn->at.mnt) ||
-	    (old->d->flags & D_MOUNTED) || (new->d && (new->d->flags &D_MOUNTED)))
-		return -EBUSY;
-	return 0;
-}
-
-static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
-{
-	struct path old = {NULL, NULL}, new = {NULL, NULL};
-	bool nslash = wn->slash;
-	int err;
-
-	if (wo->at.mnt != wn->at.mnt)
-		return -EXDEV;
-	if (wo->type != WALK_LAST_NAME)
-		return -EBUSY;
-	if (wn->type != WALK_LAST_NAME)
-		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
-	if (wo->at.d->sb->flags & SB_RDONLY)
-		return -EROFS;
-	err = walk_last(wo, false, &old);
-	if (err)
-		return err;
-	wn->slash = false;
-	err = walk_last(wn, false, &new);
-	wn->slash = nslash;
-	if (err == -ENOENT)
-		err = 0;
-	if (!err)
-		err = rename_check(wo, wn, &old, &new, flags);
-	if (!err &&
-	    !(new.d &&new.d->inode == old.d->inode)) /* two names of one file: nothing to do */
-		err = wo->at.d->inode->ops->rename
-			      ? wo->at.d->inode->ops->rename(old.d, wn->at.d, wn->last,
-							     wn->last_len, new.d,
-							     flags & RENAME_EXCHANGE)
-			      : -EPERM;
-	if (new.d)
-		path_put_locked(&new);
-	path_put_locked(&old);
-	return err;
-}
-
-static long rename_call(struct task *t, int olddir, uint64_t uold, int newdir, uint64_t unew,
-			unsigned flags)
-{
-	char old[VFS_PATH_MAX], new[VFS_PATH_MAX];
-	struct walker wo, wn;
-	int err;
-
-	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
-	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return -EINVAL;
-	err = get_path(t, uold, old, false);
-	if (!err)
-		err = get_path(t, unew, new, false);
-	if (err)
-		return err;
-	err = walk_begin(&wo, t, olddir, old, 0);
-	if (err) {
-		walk_end(&wo);
-		return err;
-	}
-	err = walk_begin(&wn, t, newdir, new, WALK_NESTED);
-	if (!err)
-		err = rename_locked(&wo, &wn, flags);
-	walk_end2(&wo, &wn);
-	return err;
-}
-
-long sys_rename(struct task *t, struct call *c)
-{
-	return rename_call(t, AT_FDCWD, c->args[0], AT_FDCWD, c->args[1], 0);
-}
-
-long sys_renameat(struct task *t, struct call *c)
-{
-	return rename_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3], 0);
-}
-
-long sys_renameat2(struct task *t, struct call *c)
-{
-	return rename_call(t, (int)c->args[0], c->args[1], (int)c->args[2], c->args[3],
-			   (unsigned)c->args[4]);
 }
 
 /* ---- links' text ---- */

@@ -32,6 +32,11 @@ int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsig
  * if nothing. */
 int64_t fsize_clip(struct task *t, int64_t start, size_t len);
 
+/* sys_rw.c: readv or writev on f (a stream) of the call's arguments 1 and 2; may block. */
+long rw_stream_call(struct task *t, struct call *c, bool write, bool nowait);
+/* SIGPIPE and its kind, to the task itself. */
+void send_own_signal(struct task *t, int sig);
+
 static inline bool file_readable(const struct file *f)
 {
 	unsigned m = f->flags & O_ACCMODE;

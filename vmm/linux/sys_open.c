@@ -1,8 +1,9 @@
 /*
- * open, openat, creat. open(2).
+ * open, openat, creat, openat2. open(2), openat2(2).
  */
 #include "sys_fs.h"
 
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,7 +110,7 @@ static int may_open(struct inode *i, const struct cred *c, unsigned flags, bool 
 }
 
 static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mode,
-			struct path *out)
+			unsigned resolve, struct path *out)
 {
 	struct vfs *v = t->k->vfs;
 	struct inode_new n;
@@ -117,7 +118,7 @@ static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mo
 	struct inode *i;
 	struct path dir;
 	char name[32];
-	int err = vfs_path_at(t, dirfd, path, WALK_FOLLOW | WALK_DIR, &dir);
+	int err = vfs_path_at(t, dirfd, path, WALK_FOLLOW | WALK_DIR | WALK_RESOLVE(resolve), &dir);
 
 	if (err)
 		return err;
@@ -161,7 +162,7 @@ static int check_flags(unsigned *flags)
 }
 
 static int open_once(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
-		     struct file **out)
+		     unsigned resolve, struct file **out)
 {
 	unsigned keep = flags & ~(unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 	bool created = false, tmpfile = flags & TMPFILE_BIT && !(flags & O_PATH);
@@ -173,11 +174,11 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 
 	if (tmpfile) {
 		task_cred(t, &w.cred);
-		err = open_tmpfile(t, dirfd, path, mode, &p);
+		err = open_tmpfile(t, dirfd, path, mode, resolve, &p);
 		created = true;
 		keep &= ~(unsigned)O_TMPFILE;
 	} else {
-		err = walk_begin(&w, t, dirfd, path, 0);
+		err = walk_begin(&w, t, dirfd, path, WALK_RESOLVE(resolve));
 		if (!err)
 			err = open_last(&w, flags, mode, &p, &created);
 		walk_end(&w);
@@ -203,13 +204,13 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 	return err;
 }
 
-int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
-	      struct file **out)
+static int open_resolved(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
+			 unsigned resolve, struct file **out)
 {
 	int err = check_flags(&flags);
 
 	for (int tries = 0; !err && tries < STALE_TRIES; tries++) {
-		err = open_once(t, dirfd, path, flags, mode, out);
+		err = open_once(t, dirfd, path, flags, mode, resolve, out);
 		if (err != -ESTALE)
 			return err;
 		err = 0;
@@ -217,22 +218,31 @@ int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsig
 	return err ? err : -ESTALE;
 }
 
-static long open_call(struct task *t, int dirfd, uint64_t upath, unsigned flags, unsigned mode)
+int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
+	      struct file **out)
 {
-	char path[VFS_PATH_MAX];
-	struct file *f;
-	int fd, err = get_path(t, upath, path, false);
+	return open_resolved(t, dirfd, path, flags, mode, 0, out);
+}
 
-	if (err)
-		return err;
-	err = do_openat(t, dirfd, path, flags, mode, &f);
-	if (err)
-		return err;
-	fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), flags & O_CLOEXEC);
+static long install_opened(struct task *t, struct file *f, unsigned flags)
+{
+	int fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), flags & O_CLOEXEC);
+
 	if (fd < 0)
 		file_close(f);
 	/* A limit of 0 descriptors is "too many" too. */
 	return fd == -EINVAL ? -EMFILE : fd;
+}
+
+static long open_call(struct task *t, int dirfd, uint64_t upath, unsigned flags, unsigned mode)
+{
+	char path[VFS_PATH_MAX];
+	struct file *f;
+	int err = get_path(t, upath, path, false);
+
+	if (!err)
+		err = do_openat(t, dirfd, path, flags, mode, &f);
+	return err ? err : install_opened(t, f, flags);
 }
 
 long sys_open(struct task *t, struct call *c)
@@ -250,4 +260,77 @@ long sys_creat(struct task *t, struct call *c)
 {
 	return open_call(t, AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC,
 			 (unsigned)c->args[1]);
+}
+
+/* ---- openat2 ---- */
+
+#define OPEN_KNOWN                                                                                 \
+	((unsigned)(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |    \
+		    O_DSYNC | O_SYNC | O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY |            \
+		    O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE) |                     \
+	 arch_o_largefile)
+#define OPATH_KNOWN ((unsigned)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
+#define RESOLVE_KNOWN                                                                              \
+	(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH |         \
+	 RESOLVE_IN_ROOT | RESOLVE_CACHED)
+
+/* A structure of a later kernel may be longer, if the rest is 0: copy_struct_from_user(). */
+static int get_how(struct task *t, uint64_t addr, uint64_t size, struct open_how *how)
+{
+	uint8_t rest[256];
+
+	if (size < sizeof(*how))
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	if (copy_from_guest(task_mm(t), how, gva(addr), sizeof(*how)))
+		return -EFAULT;
+	for (uint64_t at = sizeof(*how); at < size;) {
+		size_t n = size - at < sizeof(rest) ? size - at : sizeof(rest);
+
+		if (copy_from_guest(task_mm(t), rest, gva(addr + at), n))
+			return -EFAULT;
+		for (size_t i = 0; i < n; i++)
+			if (rest[i])
+				return -E2BIG;
+		at += n;
+	}
+	return 0;
+}
+
+/* openat2 refuses what openat ignores. */
+static int check_how(const struct open_how *how)
+{
+	bool makes = how->flags & (O_CREAT | TMPFILE_BIT);
+
+	if (how->flags & ~(uint64_t)OPEN_KNOWN || how->resolve & ~(uint64_t)RESOLVE_KNOWN)
+		return -EINVAL;
+	if ((how->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) ==
+	    (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+		return -EINVAL;
+	if (makes ? how->mode & ~07777ULL : how->mode)
+		return -EINVAL;
+	if ((how->flags & O_PATH) && (how->flags & ~(uint64_t)OPATH_KNOWN))
+		return -EINVAL;
+	/* What writes is not found in a cache alone. */
+	if ((how->resolve & RESOLVE_CACHED) && how->flags & (O_TRUNC | O_CREAT | TMPFILE_BIT))
+		return -EAGAIN;
+	return 0;
+}
+
+long sys_openat2(struct task *t, struct call *c)
+{
+	char path[VFS_PATH_MAX];
+	struct open_how how;
+	struct file *f;
+	int err = get_how(t, c->args[2], c->args[3], &how);
+
+	if (!err)
+		err = check_how(&how);
+	if (!err)
+		err = get_path(t, c->args[1], path, false);
+	if (!err)
+		err = open_resolved(t, (int)c->args[0], path, (unsigned)how.flags,
+				    (unsigned)how.mode, (unsigned)how.resolve, &f);
+	return err ? err : install_opened(t, f, (unsigned)how.flags);
 }

@@ -48,7 +48,7 @@ unsigned nofile_limit(struct task *t)
 	return v > INT32_MAX ? INT32_MAX : (unsigned)v;
 }
 
-static void send_signal(struct task *t, int sig)
+void send_own_signal(struct task *t, int sig)
 {
 	struct siginfo_k info = {.si_signo = sig};
 
@@ -63,7 +63,7 @@ int64_t fsize_clip(struct task *t, int64_t start, size_t len)
 	if (limit >= INT64_MAX || !len)
 		return (int64_t)len;
 	if (start >= (int64_t)limit) {
-		send_signal(t, SIGXFSZ);
+		send_own_signal(t, SIGXFSZ);
 		return -EFBIG;
 	}
 	return (int64_t)len > (int64_t)limit - start ? (int64_t)limit - start : (int64_t)len;
@@ -107,7 +107,7 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	if (r == -EBLOCKED)
 		return r;
 	if (r == -EPIPE && rw->write && !vfs_file(f)->quiet)
-		send_signal(t, SIGPIPE);
+		send_own_signal(t, SIGPIPE);
 	done = rw->total - x->left;
 	if (done)
 		return (long)done;
@@ -226,6 +226,11 @@ long sys_pread64(struct task *t, struct call *c)
 long sys_pwrite64(struct task *t, struct call *c)
 {
 	return rw_call(t, c, true, false, true, (int64_t)c->args[3], 0);
+}
+
+long rw_stream_call(struct task *t, struct call *c, bool write, bool nowait)
+{
+	return rw_call(t, c, write, true, false, 0, nowait ? RWF_NOWAIT : 0);
 }
 
 long sys_preadv(struct task *t, struct call *c)
@@ -366,7 +371,7 @@ long sys_sendfile(struct task *t, struct call *c)
 			break;
 	}
 	if (r == -EPIPE)
-		send_signal(t, SIGPIPE);
+		send_own_signal(t, SIGPIPE);
 	if (s->done && s->user_pos) {
 		if (copy_to_guest(task_mm(t), gva(c->args[2]), &s->pos, sizeof(s->pos)))
 			return -EFAULT;

@@ -46,6 +46,7 @@ struct epoll_item;
 struct file_lock;
 struct lock_wait;
 struct stdio;
+struct pipe;
 
 /* What stat(2) and statx(2) tell. */
 struct vfs_attr {
@@ -201,6 +202,9 @@ struct super_ops {
 		       uint64_t *ffree);
 	/* After the last inode. NULL: free(). */
 	void (*destroy)(struct super *sb);
+	/* [no lock] Everything is on its way to where it lasts. 0 or a negative errno. NULL:
+	 * nothing to do. */
+	int (*sync)(struct super *sb);
 	/* [V] At the end: gives up references that it holds itself. NULL: none. */
 	void (*shutdown)(struct super *sb);
 };
@@ -489,6 +493,8 @@ int64_t anon_lseek(struct file *f, int64_t off, int whence);
 
 /* fs_pipe.c: both ends; flags: O_NONBLOCK or 0. 0, -ENFILE, -ENOMEM. */
 int pipe_files(struct task *t, unsigned flags, struct file *out[2]);
+/* The pipe behind one of its ends, which the file keeps; NULL: something else. */
+struct pipe *pipe_of_file(const struct file *f);
 /* F_GETPIPE_SZ (set 0), F_SETPIPE_SZ: the size; -EBADF: not a pipe; else as pipe_set_size. */
 long pipe_file_size(struct file *f, uint64_t set);
 

@@ -3,8 +3,11 @@
  */
 #include "vfs_walk.h"
 
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RESOLVE_SCOPED (RESOLVE_BENEATH | RESOLVE_IN_ROOT)
 
 static void set_at(struct walker *w, const struct path *p)
 {
@@ -67,10 +70,13 @@ static bool path_is(const struct path *a, const struct path *b)
 	return a->mnt == b->mnt && a->d == b->d;
 }
 
-/* ".." of w->at: stays at the root, leaves mounts. */
-static void dotdot(struct walker *w, struct path *out)
+/* ".." of w->at: stays at the root, leaves mounts. 0, -EXDEV. */
+static int dotdot(struct walker *w, struct path *out)
 {
 	struct path p = w->at;
+
+	if ((w->resolve & RESOLVE_BENEATH) && path_is(&p, &w->root))
+		return -EXDEV;
 
 	while (!path_is(&p, &w->root) && p.d == p.mnt->root && p.mnt->parent) {
 		p.d = p.mnt->point;
@@ -80,7 +86,12 @@ static void dotdot(struct walker *w, struct path *out)
 		p.d = p.d->parent;
 	path_get(&p);
 	mount_follow(w->v, &p);
+	if ((w->resolve & RESOLVE_NO_XDEV) && p.mnt != w->at.mnt) {
+		path_put_locked(&p);
+		return -EXDEV;
+	}
 	*out = p;
+	return 0;
 }
 
 static int lookup_child(struct walker *w, struct path *out)
@@ -118,6 +129,10 @@ static int lookup_child(struct walker *w, struct path *out)
 		return err;
 	*out = (struct path){w->at.mnt, d};
 	mount_follow(w->v, out);
+	if ((w->resolve & RESOLVE_NO_XDEV) && out->mnt != w->at.mnt) {
+		path_put_locked(out);
+		return -EXDEV;
+	}
 	return 0;
 }
 
@@ -128,6 +143,11 @@ static int push_link(struct walker *w, char *body)
 	if (!*body) {
 		free(body);
 		return -ENOENT;
+	}
+	if (*body == '/' && ((w->resolve & RESOLVE_BENEATH) ||
+			     ((w->resolve & RESOLVE_NO_XDEV) && w->at.mnt != w->root.mnt))) {
+		free(body);
+		return -EXDEV;
 	}
 	if (*body == '/') {
 		set_at(w, &w->root);
@@ -156,10 +176,20 @@ static int follow_link(struct walker *w, const struct path *link, struct path *o
 
 	if (++w->nlinks > VFS_LINKS_MAX)
 		return -ELOOP;
+	if (w->resolve & RESOLVE_NO_SYMLINKS)
+		return -ELOOP;
 	if (i->ops->follow) {
+		if (w->resolve & RESOLVE_NO_MAGICLINKS)
+			return -ELOOP;
+		if (w->resolve & RESOLVE_SCOPED)
+			return -EXDEV;
 		vfs_unlock(w->v);
 		err = i->ops->follow(i, w->t, out);
 		vfs_lock(w->v);
+		if (!err && (w->resolve & RESOLVE_NO_XDEV) && out->mnt != w->at.mnt) {
+			path_put_locked(out);
+			err = -EXDEV;
+		}
 		return err ? err : 1;
 	}
 	if (!i->ops->readlink)
@@ -195,12 +225,12 @@ static int walk_to_last(struct walker *w)
 		if (w->type == WALK_LAST_DOT)
 			continue;
 		if (w->type == WALK_LAST_DOTDOT) {
-			dotdot(w, &next);
+			err = dotdot(w, &next);
 		} else {
 			err = lookup_child(w, &next);
-			if (err)
-				return err;
 		}
+		if (err)
+			return err;
 		if (S_ISLNK(next.d->inode->mode)) {
 			struct path magic;
 
@@ -228,7 +258,7 @@ static int walk_start(struct walker *w, int dirfd, const char *path)
 	pthread_mutex_lock(&fs->lock);
 	w->root = fs->root;
 	path_get(&w->root);
-	if (*path == '/') {
+	if (*path == '/' && !(w->resolve & RESOLVE_SCOPED)) {
 		w->at = fs->root;
 		path_get(&w->at);
 	} else if (dirfd == AT_FDCWD) {
@@ -238,6 +268,8 @@ static int walk_start(struct walker *w, int dirfd, const char *path)
 	pthread_mutex_unlock(&fs->lock);
 	if (w->at.d)
 		return 0;
+	if (*path == '/' && (w->resolve & RESOLVE_BENEATH))
+		return -EXDEV;
 	w->dirfile = fdtable_lookup(task_files(w->t), dirfd);
 	if (!w->dirfile)
 		return -EBADF;
@@ -258,8 +290,15 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
 	task_cred(t, &w->cred);
 	if (flags & WALK_REAL_IDS)
 		cred_real_ids(&w->cred);
+	w->resolve = flags >> 8;
 	w->stack[0] = (struct walk_frame){NULL, path};
 	err = *path ? walk_start(w, dirfd, path) : -ENOENT;
+	if (!err && (w->resolve & RESOLVE_SCOPED)) {
+		/* The directory is the root for this walk. */
+		path_put(&w->root);
+		w->root = w->at;
+		path_get(&w->root);
+	}
 	w->nested = flags & WALK_NESTED;
 	if (!w->nested)
 		vfs_lock(w->v);
@@ -305,8 +344,7 @@ int walk_last(struct walker *w, bool follow, struct path *out)
 			return 0;
 		}
 		if (w->type == WALK_LAST_DOTDOT) {
-			dotdot(w, out);
-			return 0;
+			return dotdot(w, out);
 		}
 		err = lookup_child(w, out);
 		w->missing = err == -ENOENT;

@@ -20,6 +20,9 @@
 #define WALK_NESTED                                                                                \
 	16 /* a second walk: the caller's other walker holds the lock; end with walk_end2 */
 
+/* openat2(2)'s RESOLVE_* in walk_begin's flags. */
+#define WALK_RESOLVE(resolve) ((unsigned)(resolve) << 8)
+
 enum walk_last { WALK_LAST_NAME, WALK_LAST_DOT, WALK_LAST_DOTDOT, WALK_LAST_ROOT };
 
 struct walker {
@@ -30,6 +33,7 @@ struct walker {
 	struct path at;       /* a reference: the directory that `last` is in */
 	struct file *dirfile; /* a reference or NULL */
 	unsigned nlinks, depth;
+	unsigned resolve; /* RESOLVE_* */
 	struct walk_frame {
 		char *body; /* owned, or NULL: the caller's string */
 		const char *rest;
@@ -46,7 +50,7 @@ struct walker {
 /*
  * Walks to the directory of path's last component. path must live until walk_end(), which is called
  * after a failure too. 0; -ENOENT (empty, or a component is missing), -ENOTDIR, -EACCES, -ELOOP,
- * -ENAMETOOLONG, -EBADF (dirfd), -ENOMEM, -EIO.
+ * -ENAMETOOLONG, -EBADF (dirfd), -ENOMEM, -EIO; -EXDEV and -ELOOP as openat2(2).
  */
 int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, unsigned flags);
 /*
