@@ -33,26 +33,23 @@ static const char nested_remedy[] =
 	"without it: vmbox nested IMAGE runs a program in a machine emulated by QEMU, slowly "
 	"(package qemu-system-x86, or qemu-system-arm for --arch arm64)";
 
-/* Why /dev/kvm cannot be used, in words that help. */
-static void explain_missing(int e)
+/* Why KVM cannot be used, in words that help. */
+static void explain(const char *what, int e)
 {
-	row("/dev/kvm", strerror(e));
-	switch (e) {
-	case ENOENT:
-		remedy("load the module (modprobe kvm-amd or kvm-intel), or enable virtualization "
-		       "in the firmware");
-		remedy("in a container: pass the device (docker run --device /dev/kvm)");
+	const char *help = vm_remedy(e);
+
+	row("KVM", what);
+	if (help)
+		remedy(help);
+	if (e == -ENOENT) {
+		remedy("enable virtualization in the firmware");
+		remedy("in a container: docker run --device /dev/kvm");
 		remedy("in a cloud machine: choose a type with nested virtualization");
-		break;
-	case EACCES:
-	case EPERM:
-		remedy("join the group that owns it (usermod -aG kvm $USER, then log in again)");
-		break;
-	default:
-		remedy("see the kernel's log (dmesg | grep -i kvm)");
-		break;
 	}
+	if (e != -EACCES && e != -EPERM)
+		remedy("see the kernel's log (dmesg | grep -i kvm)");
 	remedy(nested_remedy);
+	row("verdict", "cannot run programs here");
 }
 
 static int compare_ns(const void *a, const void *b)
@@ -148,7 +145,7 @@ int cmd_doctor(int argc, char **argv)
 		puts("Usage: vmbox doctor [--quiet]\n\n"
 		     "Says what this machine's KVM is and can do. Exit status: 0 if programs can "
 		     "be run,\n"
-		     "1 if not. --quiet: the status only.");
+		     "125 if not. --quiet: the status only.");
 		return 0;
 	}
 	if (argc > 1 && !quiet) {
@@ -157,18 +154,10 @@ int cmd_doctor(int argc, char **argv)
 	}
 	vcpu_init_signal();
 	e = vm_create(&vm, SCRATCH_MEM, 1, err, sizeof(err));
-	if (e < 0 && quiet)
-		return 1;
-	if (e < 0 && access("/dev/kvm", R_OK | W_OK) < 0) {
-		explain_missing(errno);
-		return 1;
-	}
 	if (e < 0) {
-		row("KVM", err);
-		remedy("a newer kernel, or other KVM module options, may help");
-		remedy(nested_remedy);
-		row("verdict", "cannot run programs here");
-		return 1;
+		if (!quiet)
+			explain(err, e);
+		return EXIT_VMBOX;
 	}
 	if (!quiet) {
 		row("/dev/kvm", "usable");

@@ -347,15 +347,15 @@ static int boot(struct run *r)
 
 static int make_machine(struct run *r)
 {
+	const char *remedy;
 	char err[256];
 	int e;
 
 	e = vm_create(&r->vm, r->o->mem, r->o->cpus, err, sizeof(err));
 	if (e < 0) {
-		vmbox_error("%s%s", err,
-			    e == -ENOENT || e == -EACCES || e == -ENODEV
-				    ? " (vmbox doctor tells more; vmbox nested needs no KVM)"
-				    : "");
+		remedy = vm_remedy(e);
+		vmbox_error("%s%s%s%s", err, remedy ? "; " : "", remedy ? remedy : "",
+			    remedy ? " (vmbox doctor tells more; vmbox nested needs no KVM)" : "");
 		return e;
 	}
 	r->vm_made = true;

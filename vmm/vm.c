@@ -143,9 +143,36 @@ static const struct machine_mem_ops mem_ops = {
 	.shadow = vm_is_shadow,
 };
 
+int vm_need_cap(struct vm *vm, int cap, int bits, const char *name, char *err, size_t size)
+{
+	int have = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, cap);
+
+	if (have > 0 && (have & bits) == bits)
+		return 0;
+	snprintf(err, size, "/dev/kvm: too old: it has no %s", name);
+	return -ENODEV;
+}
+
+const char *vm_remedy(int e)
+{
+	switch (e) {
+	case -ENOENT:
+		return "load the module (modprobe kvm-amd or kvm-intel), or pass the device to the "
+		       "container";
+	case -EACCES:
+	case -EPERM:
+		return "join the group that owns it (usermod -aG kvm $USER, then log in again)";
+	case -ENODEV:
+	case -ENOTTY:
+		return "Linux 4.18 or newer is needed, with its own KVM module";
+	default:
+		return NULL;
+	}
+}
+
 static int open_kvm(struct vm *vm, char *err, size_t size)
 {
-	int version;
+	int version, r;
 
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0) {
@@ -159,11 +186,10 @@ static int open_kvm(struct vm *vm, char *err, size_t size)
 		snprintf(err, size, "/dev/kvm: API version %d, not %d", version, KVM_API_VERSION);
 		return -ENODEV;
 	}
-	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) <= 0) {
-		snprintf(err, size, "/dev/kvm: too old: Linux 4.18 or newer is needed");
-		return -ENODEV;
-	}
-	return 0;
+	r = vm_need_cap(vm, KVM_CAP_USER_MEMORY, 1, "KVM_CAP_USER_MEMORY", err, size);
+	if (r == 0)
+		r = vm_need_cap(vm, KVM_CAP_IMMEDIATE_EXIT, 1, "KVM_CAP_IMMEDIATE_EXIT", err, size);
+	return r;
 }
 
 /*

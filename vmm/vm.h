@@ -56,6 +56,9 @@ enum vm_exit {
 	VM_EXIT_COUNT
 };
 
+/* What most likely helps after vm_create's error, in words; NULL: nothing in particular. */
+const char *vm_remedy(int error);
+
 struct vm {
 	/* immutable after vm_create: */
 	int kvm_fd, fd;
@@ -106,6 +109,9 @@ struct vm_stats {
 void vm_get_stats(struct vm *vm, struct vm_stats *out);
 extern const char *const vm_exit_names[VM_EXIT_COUNT];
 extern const char *const vcpu_ioctl_names[VCPU_IOCTL_COUNT];
+
+/* KVM has the capability, with all of these bits in its answer: 0; or -ENODEV and err. */
+int vm_need_cap(struct vm *vm, int cap, int bits, const char *name, char *err, size_t size);
 
 /* ---- architecture: vmm/ARCH/ ---- */
 

@@ -356,8 +356,8 @@ static void killed_when_it_is_done_anyway(void **state)
 	struct slow *s = *state;
 	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
 
-	gate_open = true;
 	assert_int_equal(vt_call(&s->t, read, (uint64_t)fd, A_BUF, 10000), -EBLOCKED);
+	gate_open = true;
 	while (!job_done(s->t.f.t.call.job))
 		sched_yield();
 	if (sched_block(&s->t.f.t.st))

@@ -87,10 +87,12 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	pfn_t user_alias;
 	int r;
 
-	if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) <= 0) {
-		snprintf(err, size, "/dev/kvm: too old: Linux 4.18 or newer is needed");
-		return -ENODEV;
-	}
+	r = vm_need_cap(vm, KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS,
+			"KVM_CAP_SYNC_REGS", err, size);
+	if (r == 0)
+		r = vm_need_cap(vm, KVM_CAP_XSAVE, 1, "KVM_CAP_XSAVE", err, size);
+	if (r < 0)
+		return r;
 	r = read_cpuid(vm);
 	if (r < 0) {
 		snprintf(err, size, "/dev/kvm: KVM_GET_SUPPORTED_CPUID: %s", strerror(-r));
