@@ -55,6 +55,11 @@ $(GT_OUT)/%.meta: $(1)/%.c
 endef
 $(foreach dir,tests/guest tests/guest/$(ARCH),$(eval $(call gt_meta_rule,$(dir))))
 
+# The benchmark's operations: cases/exits.sh counts what they cost.
+$(GT_OUT)/tools/op: tests/bench/op.c
+	@mkdir -p $(@D)
+	$(CC) $(GT_CFLAGS) -MMD -MP -MF $@.d -MT $@ -static -pthread -o $@ $<
+
 $(GT_OUT)/cases/%.sh: tests/guest/cases/%.sh
 	@mkdir -p $(@D)
 	@cp $< $@
@@ -67,6 +72,6 @@ $(GT_OUT)/tests.list: $(GT_SRC) $(wildcard tests/guest/cases/*.sh) tests/guest/r
 
 .PHONY: guest-tests
 guest-tests: $(addprefix $(GT_OUT)/,$(GT_BINS) $(addsuffix .meta,$(GT_NAMES)) \
-	$(addprefix cases/,$(GT_CASES)) $(addprefix tools/,$(GT_TOOLS)) tests.list)
+	$(addprefix cases/,$(GT_CASES)) $(addprefix tools/,$(GT_TOOLS) op) tests.list)
 
 -include $(wildcard $(GT_OUT)/*.d $(GT_OUT)/tools/*.d)

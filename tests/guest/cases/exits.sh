@@ -1,0 +1,50 @@
+# How often operations leave the guest: the cost that no other load can blur. Each is the
+# difference between a run of N and one of 2N operations, so that start-up cancels. Kicks do not
+# count: they tell of the machine's load.
+. "$BIN/cases/lib.sh"
+
+op=${SPAWN%/*}/op
+
+# number KEY: of the statistics' object $1, its member $2.
+number() {
+	tr -d ' \n\t' < "$WORK/stats" | sed -n "s/.*\"$1\":{[^}]*\"$2\":\([0-9]*\).*/\1/p"
+}
+
+counts() {
+	vm --stats="$WORK/stats" "$op" "$1" "$2" < /dev/null
+	want_status 0 "$1 $2"
+	echo "$(number exits syscall) $(number exits page_fault) $(number vcpu_ioctls get_xsave) $(number vcpu_ioctls set_xsave)"
+}
+
+# at_most OPERATION COUNT CALLS FAULTS SAVES LOADS: of each at most so many hundredths an operation.
+at_most() {
+	name=$1 n=$2
+	shift 2
+	# shellcheck disable=SC2046
+	set -- "$@" $(counts "$name" "$n") $(counts "$name" $((2 * n)))
+	[ $# = 12 ] || {
+		fail "$name: no statistics"
+		return
+	}
+	for what in "system calls" "page faults" "FP saves" "FP loads"; do
+		per=$((($9 - $5) * 100 / n))
+		[ "$per" -le "$1" ] || fail "$name: $per hundredths of $what an operation, at most $1 wanted"
+		shift
+	done
+}
+
+at_most getppid 2000 100 0 0 0
+at_most pingpong 200 420 10 210 210
+at_most fork-wait 100 430 10 260 210
+at_most fork-exec 50 1830 20 330 310
+at_most fault 4000 1 8 1 1
+at_most ring-100 1000 230 20 140 60
+at_most thread-join 100 1100 30 300 220
+at_most signal 200 210 5 110 210
+# Most likely a dynamic program: what its loader maps comes with it.
+vm --root / /bin/true < /dev/null # warms the host's cache
+vm --stats="$WORK/stats" --root / /bin/true < /dev/null
+want_status 0 /bin/true
+faults=$(number exits page_fault)
+[ "${faults:-99}" -le 20 ] || fail "/bin/true: ${faults:-?} page faults, at most 20 wanted"
+finish
