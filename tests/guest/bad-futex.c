@@ -22,8 +22,8 @@ static void *mapper(void *arg)
 		switch (i / 2 % 4) {
 		case 0:
 			CHECK(mmap(p, 4096, PROT_READ | PROT_WRITE,
-				   (i & 8 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED, -1,
-				   0) == p);
+				   (i & 8 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_FIXED,
+				   -1, 0) == p);
 			break;
 		case 1:
 			mprotect(p, 4096, PROT_READ);
@@ -60,10 +60,10 @@ static int may_be(int err)
 static void *mixer(void *arg)
 {
 	static const int ops[] = {
-		FUTEX_WAIT,        FUTEX_WAKE,           FUTEX_REQUEUE,  FUTEX_CMP_REQUEUE,
-		FUTEX_WAKE_OP,     FUTEX_LOCK_PI,        FUTEX_LOCK_PI2, FUTEX_TRYLOCK_PI,
-		FUTEX_UNLOCK_PI,   FUTEX_WAIT_BITSET,    FUTEX_WAKE_BITSET,
-		FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI,
+		FUTEX_WAIT,           FUTEX_WAKE,        FUTEX_REQUEUE,     FUTEX_CMP_REQUEUE,
+		FUTEX_WAKE_OP,        FUTEX_LOCK_PI,     FUTEX_LOCK_PI2,    FUTEX_TRYLOCK_PI,
+		FUTEX_UNLOCK_PI,      FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET, FUTEX_WAIT_REQUEUE_PI,
+		FUTEX_CMP_REQUEUE_PI,
 	};
 	unsigned seed = (unsigned)(uintptr_t)arg * 7919 + 1;
 
