@@ -9,6 +9,13 @@
 #include <elf.h>
 #include <sys/auxv.h>
 
+/* The version that all of the vDSO's symbols have: vdso(7). */
+#ifdef __aarch64__
+#define VDSO_VERSION "LINUX_2.6.39"
+#else
+#define VDSO_VERSION "LINUX_2.6"
+#endif
+
 typedef uint32_t (*try_unlock_t)(void *lock, uint32_t tid, void *pop);
 
 struct vdso {

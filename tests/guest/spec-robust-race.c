@@ -150,7 +150,7 @@ int main(int argc, char **argv)
 		return 0;
 	s = shared_pages(1);
 	vdso_open(&v, (char *)getauxval(AT_SYSINFO_EHDR));
-	fn = vdso_symbol(&v, "__vdso_futex_robust_list64_try_unlock", "LINUX_2.6");
+	fn = vdso_symbol(&v, "__vdso_futex_robust_list64_try_unlock", VDSO_VERSION);
 	CHECK(fn);
 	unlock = (try_unlock_t)(void *)fn;
 	rounds(KILLED, "killed");

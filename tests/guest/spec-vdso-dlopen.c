@@ -4,7 +4,7 @@
 // expect-stdout: found by name and version
 // vdso(7): the vDSO is a library of the program, linux-vdso.so.1; dlopen() finds it as loaded
 // already. Linux 7.2 has in it __vdso_futex_robust_list64_try_unlock() and ..list32..
-#include "check.h"
+#include "vdso-robust.h"
 #include <dlfcn.h>
 
 static void find(void *vdso, const char *name)
@@ -13,7 +13,7 @@ static void find(void *vdso, const char *name)
 	uint32_t lock = 7;
 	uint64_t pop = 1;
 
-	*(void **)&unlock = dlvsym(vdso, name, "LINUX_2.6");
+	*(void **)&unlock = dlvsym(vdso, name, VDSO_VERSION);
 	CHECK(unlock != NULL);
 	CHECK((void *)unlock == dlsym(vdso, name));
 	CHECK_EQ(unlock(&lock, 8, &pop), 7);
