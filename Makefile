@@ -62,7 +62,8 @@ LIB := $(O)/libvmbox.a
 UNIT_SRCS := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS := $(UNIT_SRCS:%.c=$(O)/%)
 
-MUSL_GCC := $(shell command -v musl-gcc 2>/dev/null)
+# For this machine alone.
+MUSL_GCC := $(if $(filter $(HOST_ARCH),$(ARCH)),$(shell command -v musl-gcc 2>/dev/null))
 
 ifneq ($(filter vmm,$(SRC_DIRS)),)
 PROGRAM := $(O)/vmbox
@@ -126,13 +127,15 @@ check: all unit-tests guest-tests
 	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)" $(CHECK_ARGS)
 
 check-nested: all guest-tests
-	tests/check-nested --vmbox $(O)/vmbox --build $(O) $(CHECK_ARGS)
+	tests/check-nested --arch $(ARCH) --vmbox $(O)/vmbox --build $(O) $(CHECK_ARGS)
 
 check-full:
 	tests/check-full
 
+# Another architecture's runs in the nested machine.
 bench: all bench-progs
-	tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench $(BENCH_ARGS)
+	$(if $(filter-out $(HOST_ARCH),$(ARCH)),tests/nested/run --arch $(ARCH) --timeout 900 --mem 2048 \
+		--add $(O)/vmbox --add $(O)/tests/bench --) tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench $(BENCH_ARGS)
 
 # `vmbox nested` finds its runner in lib/vmbox/nested, compiled helpers beside it.
 NESTED_LIB = $(DESTDIR)$(PREFIX)/lib/vmbox/nested
