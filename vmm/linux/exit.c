@@ -9,6 +9,7 @@
  * kill it by default); but when it ends, everything ends.
  */
 #include "posix_timer.h"
+#include "ipc.h"
 #include "process.h"
 #include "robust.h"
 #include "thread_end.h"
@@ -270,6 +271,7 @@ static bool process_exit(struct process *p, int status)
 
 	count_memory(p);
 	vfs_process_exit(p);
+	ipc_process_exit(p);
 	process_drop_parts(p);
 	process_vfork_release(p);
 

@@ -1,6 +1,8 @@
 /*
  * The kernel's beginning and end.
  */
+#include "ipc.h"
+#include "mqueue.h"
 #include "posix_timer.h"
 #include "process.h"
 #include "robust_unlock.h"
@@ -70,7 +72,9 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 	if (!k->pool)
 		goto fail;
 	k->unix_names = unix_names_create();
-	if (!k->unix_names)
+	k->ipc = ipc_create();
+	k->mqueues = mqueues_create();
+	if (!k->unix_names || !k->ipc || !k->mqueues)
 		goto fail;
 	if (cfg->stats && !(k->stats = stats_create()))
 		goto fail;
@@ -145,6 +149,8 @@ void kernel_destroy(struct kernel *k)
 	if (k->vfs)
 		vfs_destroy(k);
 	unix_names_destroy(k->unix_names);
+	ipc_destroy(k->ipc);
+	mqueues_destroy(k->mqueues);
 	if (k->vdso_obj)
 		memobj_put(k->vdso_obj);
 	if (k->clock_obj)

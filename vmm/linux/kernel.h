@@ -26,6 +26,8 @@ struct workpool;
 struct trace;
 struct stats;
 struct unix_names;
+struct ipc;
+struct mqueues;
 struct wall_watch;
 
 struct machine_ops {
@@ -94,6 +96,8 @@ struct kernel {
 	struct workpool *pool; /* host calls that may sleep */
 	struct vfs *vfs;
 	struct unix_names *unix_names;
+	struct ipc *ipc;
+	struct mqueues *mqueues;
 	struct trace *trace; /* NULL: no --strace */
 	struct stats *stats;
 	struct kernel_config cfg;

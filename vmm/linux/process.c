@@ -7,6 +7,7 @@
  *
  * References: one of the tree (from link to release), one of each task, and those of look-ups.
  */
+#include "ipc.h"
 #include "process.h"
 #include "thread_end.h"
 #include "stats.h"
@@ -307,6 +308,7 @@ void process_drop_parts(struct process *p)
 	struct sighand *sighand;
 
 	vfs_process_exit(p);
+	ipc_process_exit(p);
 	pthread_mutex_lock(&p->lock);
 	mm = p->mm;
 	files = p->files;

@@ -30,6 +30,7 @@
 /* CLONE_FS: cwd, root, umask. */
 struct fs_context;
 struct posix_timer;
+struct sem_undo;
 struct thread_end;
 
 struct cred {
@@ -143,6 +144,7 @@ struct process {
 	LIST_HEAD(, posix_timer) timers; /* timer_create(2) */
 	int timer_next;                  /* the next one's number */
 
+	LIST_HEAD(, sem_undo) sem_undos; /* protected by k->ipc->lock */
 	_Atomic unsigned membarrier; /* membarrier(2)'s registered commands; exec clears it */
 
 	/* vfork: the parent's task sleeps here until the child execs or exits */

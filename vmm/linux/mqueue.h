@@ -1,0 +1,16 @@
+/*
+ * POSIX message queues: mq_overview(7).
+ *
+ * mqueues->lock protects the names, every queue and who is to be notified; guest memory is read and
+ * written without it, and signals are sent after it.
+ */
+#ifndef VMBOX_LINUX_MQUEUE_H
+#define VMBOX_LINUX_MQUEUE_H
+
+struct mqueues;
+
+struct mqueues *mqueues_create(void);
+/* No file is open any more. */
+void mqueues_destroy(struct mqueues *m);
+
+#endif
