@@ -2,20 +2,42 @@
  * Attributes and sizes: chmod, chown, utimes, truncate, fallocate, umask.
  * chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2), umask(2).
  */
+#include "notify.h"
 #include "sys_fs.h"
 
 #include <linux/capability.h>
 #include <linux/falloc.h>
 #include <string.h>
 
+/* fsnotify_change() */
+static uint32_t change_event(unsigned valid)
+{
+	const unsigned both = ATTR_ATIME | ATTR_MTIME;
+	uint32_t mask = valid & (ATTR_UID | ATTR_GID | ATTR_MODE) ? IN_ATTRIB : 0U;
+
+	if (valid & ATTR_SIZE)
+		mask |= IN_MODIFY;
+	if ((valid & both) == both)
+		mask |= IN_ATTRIB;
+	else if (valid & ATTR_ATIME)
+		mask |= IN_ACCESS;
+	else if (valid & ATTR_MTIME)
+		mask |= IN_MODIFY;
+	return mask;
+}
+
 /* Owner checks, then the file system's setattr. */
 static int set_attr(struct dentry *d, const struct vfs_setattr *s)
 {
 	struct inode *i = d->inode;
+	int err;
 
 	if (i->sb->flags & SB_RDONLY)
 		return -EROFS;
-	return i->ops->setattr ? i->ops->setattr(d, s) : -EROFS;
+	err = i->ops->setattr ? i->ops->setattr(d, s) : -EROFS;
+	if (!err)
+		notify(d, change_event(s->valid));
+	return err;
 }
 
 static int path_arg(struct task *t, int dirfd, uint64_t upath, unsigned at_flags, struct path *p)
@@ -352,6 +374,7 @@ long sys_fallocate(struct task *t, struct call *c)
 	int mode = (int)c->args[1];
 	int64_t off = (int64_t)c->args[2], len = (int64_t)c->args[3], end;
 	struct inode *i;
+	int err;
 
 	if (!f)
 		return -EBADF;
@@ -374,7 +397,12 @@ long sys_fallocate(struct task *t, struct call *c)
 		return -EFBIG;
 	if (!mode && fsize_clip(t, off, (size_t)len) < len)
 		return -EFBIG;
-	return i->ops->fallocate ? i->ops->fallocate(i, mode, off, len) : -EOPNOTSUPP;
+	if (!i->ops->fallocate)
+		return -EOPNOTSUPP;
+	err = i->ops->fallocate(i, mode, off, len);
+	if (!err)
+		notify_file(f, IN_MODIFY);
+	return err;
 }
 
 long sys_umask(struct task *t, struct call *c)

@@ -3,6 +3,7 @@
  * getdents(2), getcwd(2), chdir(2), mkdir(2), unlink(2), link(2), symlink(2), readlink(2),
  * mknod(2).
  */
+#include "notify.h"
 #include "sys_fs.h"
 
 #include <linux/capability.h>
@@ -296,8 +297,11 @@ static long link_call(struct task *t, int olddir, uint64_t uold, int newdir, uin
 		err = may_link(p.d->inode, &w);
 	if (!err)
 		err = w.at.d->inode->ops->link(w.at.d, w.last, w.last_len, p.d->inode, &d);
-	if (!err)
+	if (!err) {
+		notify_inode(d->inode, IN_ATTRIB);
+		notify_name(w.at.d, d->name, d->inode, IN_CREATE, 0);
 		dentry_put_locked(d);
+	}
 	walk_end(&w);
 	path_put(&p);
 	return err;
@@ -315,6 +319,17 @@ long sys_linkat(struct task *t, struct call *c)
 }
 
 /* ---- removing names ---- */
+
+/* In Linux's order. */
+static void told_removed(struct dentry *dir, struct dentry *d)
+{
+	if (!S_ISDIR(d->inode->mode))
+		notify_inode(d->inode, IN_ATTRIB);
+	/* Nobody but we has it. */
+	if (atomic_load(&d->refs) == 1)
+		notify_gone(d);
+	notify_name(dir, d->name, d->inode, IN_DELETE, 0);
+}
 
 static int remove_locked(struct walker *w, bool dir)
 {
@@ -337,6 +352,8 @@ static int remove_locked(struct walker *w, bool dir)
 		err = -EBUSY;
 	if (!err)
 		err = w->at.d->inode->ops->unlink ? w->at.d->inode->ops->unlink(p.d) : -EPERM;
+	if (!err)
+		told_removed(w->at.d, p.d);
 	path_put_locked(&p);
 	return err;
 }

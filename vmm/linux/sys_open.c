@@ -1,6 +1,7 @@
 /*
  * open, openat, creat, openat2. open(2), openat2(2).
  */
+#include "notify.h"
 #include "sys_fs.h"
 
 #include <linux/openat2.h>
@@ -48,7 +49,10 @@ int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct de
 		n.mode = mode;
 		n.target = target;
 	}
-	return dir->ops->create(w->at.d, w->last, w->last_len, &n, out);
+	err = dir->ops->create(w->at.d, w->last, w->last_len, &n, out);
+	if (!err)
+		notify_name(w->at.d, (*out)->name, (*out)->inode, IN_CREATE, 0);
+	return err;
 }
 
 /* The walk's last component, made if need be. */
@@ -199,6 +203,8 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 		err = i->ops->setattr ? i->ops->setattr(p.d, &trunc) : -EROFS;
 		if (err)
 			file_close(*out);
+		else
+			notify_file(*out, IN_MODIFY);
 	}
 	path_put(&p);
 	return err;

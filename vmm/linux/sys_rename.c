@@ -1,6 +1,7 @@
 /*
  * rename, renameat, renameat2. rename(2).
  */
+#include "notify.h"
 #include "sys_fs.h"
 
 #include <stdio.h>
@@ -53,6 +54,34 @@ static int rename_check(struct walker *wo, struct walker *wn, const struct path 
 	return 0;
 }
 
+static void told_moved(struct dentry *from, const char *old, struct dentry *to, const char *new,
+		       struct inode *i)
+{
+	uint32_t cookie = notify_cookie(from->sb->v);
+
+	notify_name(from, old, i, IN_MOVED_FROM, cookie);
+	notify_name(to, new, i, IN_MOVED_TO, cookie);
+}
+
+/* In Linux's order: fsnotify_move(). */
+static void told_renamed(struct walker *wo, struct walker *wn, const struct path *old,
+			 const struct path *new, bool exchange)
+{
+	if (!notify_wanted(wo->v))
+		return;
+	told_moved(wo->at.d, wo->last, wn->at.d, wn->last, old->d->inode);
+	if (new->d && !exchange) {
+		notify_inode(new->d->inode, IN_ATTRIB);
+		if (atomic_load(&new->d->refs) == 1)
+			notify_gone(new->d);
+	}
+	notify_inode(old->d->inode, IN_MOVE_SELF);
+	if (!exchange)
+		return;
+	told_moved(wn->at.d, wn->last, wo->at.d, wo->last, new->d->inode);
+	notify_inode(new->d->inode, IN_MOVE_SELF);
+}
+
 static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 {
 	struct path old = {NULL, NULL}, new = {NULL, NULL};
@@ -77,13 +106,16 @@ static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 		err = 0;
 	if (!err)
 		err = rename_check(wo, wn, &old, &new, flags);
-	if (!err &&
-	    !(new.d &&new.d->inode == old.d->inode)) /* two names of one file: nothing to do */
+	/* Two names of one file: nothing to do. */
+	if (!err && !(new.d &&new.d->inode == old.d->inode)) {
 		err = wo->at.d->inode->ops->rename
 			      ? wo->at.d->inode->ops->rename(old.d, wn->at.d, wn->last,
 							     wn->last_len, new.d,
 							     flags & RENAME_EXCHANGE)
 			      : -EPERM;
+		if (!err)
+			told_renamed(wo, wn, &old, &new, flags & RENAME_EXCHANGE);
+	}
 	if (new.d)
 		path_put_locked(&new);
 	path_put_locked(&old);

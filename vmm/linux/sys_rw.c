@@ -1,6 +1,7 @@
 /*
  * read, write and their kin; lseek; sendfile. read(2), preadv2(2), lseek(2), sendfile(2).
  */
+#include "notify.h"
 #include "sys_fs.h"
 
 #include <signal.h>
@@ -109,8 +110,10 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	if (r == -EPIPE && rw->write && !vfs_file(f)->quiet)
 		send_own_signal(t, SIGPIPE);
 	done = rw->total - x->left;
-	if (done)
+	if (done) {
+		notify_file(f, rw->write ? IN_MODIFY : IN_ACCESS);
 		return (long)done;
+	}
 	if (r == -EAGAIN && c->interrupted && !nonblock)
 		return -ERESTARTSYS;
 	return r;
@@ -380,8 +383,11 @@ long sys_sendfile(struct task *t, struct call *c)
 		c->file[1]->pos = s->pos;
 		pthread_mutex_unlock(&c->file[1]->lock);
 	}
-	if (s->done)
+	if (s->done) {
+		notify_file(c->file[1], IN_ACCESS);
+		notify_file(c->file[0], IN_MODIFY);
 		return (long)s->done;
+	}
 	if (r == -EAGAIN && c->interrupted && !(c->file[0]->flags & O_NONBLOCK))
 		return -ERESTARTSYS;
 	return r;

@@ -5,6 +5,7 @@
  * Bytes go through a buffer of the call. What was taken out of a pipe and could not be put where it
  * belongs goes back to the pipe's front, also when the call is interrupted or its task dies.
  */
+#include "notify.h"
 #include "sys_fs.h"
 
 #include "../core/pipe.h"
@@ -169,8 +170,11 @@ static long splice_end(struct task *t, struct call *c, struct splice *s, long r,
 	if (s->done && seekable(s->out))
 		if (put_pos(t, s->out, c->args[3], s->out_pos, s->out_user))
 			return -EFAULT;
-	if (s->done)
+	if (s->done) {
+		notify_file(s->in, IN_ACCESS);
+		notify_file(s->out, IN_MODIFY);
 		return (long)s->done;
+	}
 	return r == -EAGAIN && c->interrupted && !nonblock ? -ERESTARTSYS : r;
 }
 
@@ -375,6 +379,10 @@ long sys_copy_file_range(struct task *t, struct call *c)
 	if (file_inode(in) == file_inode(out) && a > to && b > from && len)
 		return -EINVAL;
 	n = copy_range(t, in, &from, out, &to, len);
+	if (n > 0) {
+		notify_file(in, IN_ACCESS);
+		notify_file(out, IN_MODIFY);
+	}
 	if (n > 0 && put_pos(t, in, c->args[1], from, in_user))
 		return -EFAULT;
 	if (n > 0 && put_pos(t, out, c->args[3], to, out_user))

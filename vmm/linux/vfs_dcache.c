@@ -1,7 +1,7 @@
 /*
  * Inodes' and dentries' references, the dentry cache, and path names.
  */
-#include "vfs_inode.h"
+#include "notify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,7 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 	atomic_init(&i->refs, 1);
 	pthread_mutex_init(&i->lock, NULL);
 	LIST_INIT(&i->locks);
+	LIST_INIT(&i->marks);
 	inode_now(&i->mtime);
 	i->atime = i->ctime = i->btime = i->mtime;
 }
@@ -192,6 +193,8 @@ static void dentry_free_chain(struct vfs *v, struct dentry *d)
 
 		lru_remove(v, d);
 		list_remove(d);
+		if (d->flags & D_DELETED)
+			notify_gone(d);
 		inode_put_locked(d->inode);
 		free(d->name);
 		free(d);

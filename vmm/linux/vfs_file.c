@@ -1,6 +1,7 @@
 /*
  * Open files: making them, directories, and what the other parts of the personality ask of a file.
  */
+#include "notify.h"
 #include "vfs_walk.h"
 
 #include <limits.h>
@@ -14,6 +15,9 @@ void vfs_file_free(struct file *f)
 {
 	struct vfs_file *vf = vfs_file(f);
 
+	if (vf->opened)
+		notify_file(f,
+			    (f->flags & O_ACCMODE) == O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE);
 	flock_release(f);
 	path_put(&vf->path);
 	atomic_fetch_sub(&vf->k->vfs->nfiles, 1);
@@ -72,6 +76,8 @@ static long dir_getdents(struct file *f, struct task *t, struct call *c, gva_t u
 		f->pos = pos;
 	pthread_mutex_unlock(&f->lock);
 	free(e.buf);
+	if (r > 0)
+		notify_file(f, IN_ACCESS);
 	return r;
 }
 
@@ -132,6 +138,10 @@ int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct
 	if (err) {
 		vfs_file_free(&f->f);
 		return err;
+	}
+	if (!f->opath) {
+		f->opened = true;
+		notify_file(&f->f, IN_OPEN);
 	}
 	*out = &f->f;
 	return 0;

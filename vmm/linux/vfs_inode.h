@@ -45,6 +45,7 @@ struct vfs_file;
 struct epoll_item;
 struct file_lock;
 struct lock_wait;
+struct mark;
 struct stdio;
 struct pipe;
 
@@ -154,6 +155,8 @@ struct inode {
 	bool linkable;     /* made by O_TMPFILE: may be linked though nlink is 0 */
 	/* protected by sb->v->locks_lock: */
 	LIST_HEAD(, file_lock) locks;
+	/* protected by sb->v->notify_lock: */
+	LIST_HEAD(, mark) marks;
 	/* vfs->lock: */
 	LIST_ENTRY(inode) hash; /* the file system's */
 	SLIST_ENTRY(inode) doomed;
@@ -249,6 +252,7 @@ struct vfs_file {
 	bool quiet;       /* EPIPE without SIGPIPE: sockets of messages */
 	bool opath;
 	bool is_dir;
+	bool opened; /* its end is an event */
 	/* the file system's: */
 	void *priv;
 	uint64_t priv2;
@@ -303,6 +307,10 @@ struct vfs {
 	unsigned nlocks;
 	_Atomic unsigned nrecord_locks;
 	struct waitq locks_wq;
+	/* inotify: notify.h */
+	pthread_mutex_t notify_lock;
+	_Atomic unsigned nmarks, ninotify;
+	_Atomic uint32_t notify_cookie;
 	/* terminals: fs_stdio.c */
 	struct stdio *stdio[3];
 	struct tty tty;

@@ -100,6 +100,7 @@ int vfs_create(struct kernel *k)
 	v->k = k;
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_mutex_init(&v->locks_lock, NULL);
+	pthread_mutex_init(&v->notify_lock, NULL);
 	waitq_init(&v->locks_wq);
 	TAILQ_INIT(&v->lru);
 	TAILQ_INIT(&v->mounts);
@@ -204,6 +205,7 @@ void vfs_destroy(struct kernel *k)
 	free(v->hash);
 	pthread_mutex_destroy(&v->lock);
 	pthread_mutex_destroy(&v->locks_lock);
+	pthread_mutex_destroy(&v->notify_lock);
 	waitq_destroy(&v->locks_wq);
 	free(v);
 	k->vfs = NULL;
