@@ -62,4 +62,41 @@ struct task *proc_task_locked(const struct proc_ctx *ctx);
 /* Mounts as /proc/PID/mounts (info false) or mountinfo shows them. */
 int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info);
 
+/* ---- inside: fs_proc.c, fs_proc_dir.c, fs_proc_file.c ---- */
+
+struct proc_inode {
+	struct inode i;
+	const struct proc_entry *e; /* NULL: an open descriptor's link */
+	uint32_t tid;               /* 0: not about one thread */
+	uint32_t pid;               /* 0: not about a process */
+	int fd;                     /* or, in /sys, the number of the vCPU */
+};
+
+static inline struct proc_inode *proc_inode_of(struct inode *i)
+{
+	return container_of(i, struct proc_inode, i);
+}
+
+extern const struct proc_entry proc_root;
+
+/* [no lock] *ctx with a reference to the process. -ESRCH: it is gone. */
+int proc_ctx_get(struct inode *i, struct task *reader, struct proc_ctx *ctx);
+void proc_ctx_put(struct proc_ctx *ctx);
+/* PTRACE_MODE_READ, as far as ids go. */
+bool proc_may_look(const struct proc_ctx *ctx);
+/* A thread's directory has no `task`. */
+bool proc_entry_shown(const struct proc_entry *c, uint32_t tid);
+/* Inode numbers: of a process's or thread's first entry, and of an entry or descriptor from there.
+ */
+uint64_t proc_ino_base(uint32_t pid, uint32_t tid);
+uint64_t proc_ino_for(const struct proc_entry *e, uint64_t base, int fd);
+/* A reference, or NULL: it has ended. */
+struct fdtable *proc_files_get(struct process *p);
+/* fs_proc_dir.c */
+int proc_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
+int proc_dir_open(struct inode *i, struct vfs_file *f, struct task *t);
+/* fs_proc_file.c */
+int proc_file_open(struct inode *i, struct vfs_file *f, struct task *t);
+int proc_setattr(struct dentry *d, const struct vfs_setattr *s);
+
 #endif
