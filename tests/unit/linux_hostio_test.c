@@ -474,6 +474,75 @@ static void a_touch_past_the_end(void **state)
 	vt_close(&s->t, fd);
 }
 
+/* ---- fsync ---- */
+
+static struct vfs_file_ops slow_ops;
+static int sync_result;
+
+static int slow_fsync(struct file *f)
+{
+	at_gate = true;
+	while (!gate_open)
+		sched_yield();
+	return sync_result;
+}
+
+/* The open file of fd gets a slow disk. */
+static void make_slow(struct slow *s, long fd)
+{
+	struct file *f = fdtable_lookup(s->t.f.p.files, (int)fd);
+
+	slow_ops = *vfs_ops(f);
+	slow_ops.fsync = slow_fsync;
+	slow_ops.slow_fsync = true;
+	f->ops = &slow_ops.core;
+	file_close(f);
+}
+
+static void fsync_blocks_the_task_alone(void **state)
+{
+	struct slow *s = *state;
+	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+
+	make_slow(s, fd);
+	sync_result = -EIO;
+	assert_int_equal(vt_call(&s->t, fsync, (uint64_t)fd), -EBLOCKED);
+	block_task(s);
+	until(&at_gate);
+	assert_null(sched_next(s->t.f.k.sched, 0, false));
+	gate_open = true;
+	until_woken(s);
+	assert_int_equal(again(s), -EIO);
+	vt_close(&s->t, fd);
+}
+
+/* The job has a reference to the file, which ends with it. */
+static void killed_in_fsync(void **state)
+{
+	struct slow *s = *state;
+	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+
+	make_slow(s, fd);
+	assert_int_equal(vt_call(&s->t, fsync, (uint64_t)fd), -EBLOCKED);
+	block_task(s);
+	until(&at_gate);
+	sched_interrupt(&s->t.f.t.st);
+	until_woken(s);
+	s->t.f.t.call.interrupted = s->t.f.t.call.killed = true;
+	assert_int_equal(again(s), -EINTR);
+	vt_close(&s->t, fd);
+	assert_true(atomic_load(&s->t.f.k.vfs->nfiles) == 1);
+	gate_open = true;
+}
+
+static void sync_of_nothing_needs_no_worker(void **state)
+{
+	struct slow *s = *state;
+
+	assert_int_equal(vt_call(&s->t, sync, 0), 0);
+	assert_int_equal(workpool_threads(s->t.f.k.pool), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -496,6 +565,9 @@ int main(void)
 		T(killed_in_a_fault),
 		T(unmapped_while_the_page_is_read),
 		T(a_touch_past_the_end),
+		T(fsync_blocks_the_task_alone),
+		T(killed_in_fsync),
+		T(sync_of_nothing_needs_no_worker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

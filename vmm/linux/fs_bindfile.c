@@ -275,6 +275,7 @@ static const struct vfs_file_ops bind_file_ops = {
 	.lseek = hostfile_lseek,
 	.mmap = bind_mmap,
 	.fsync = bind_fsync,
+	.slow_fsync = true,
 };
 
 int bind_open(struct inode *i, struct vfs_file *f)

@@ -243,6 +243,7 @@ static const struct vfs_file_ops stdio_ops = {
 	.lseek = stdio_lseek,
 	.ioctl = stdio_ioctl,
 	.fsync = stdio_fsync,
+	.slow_fsync = true,
 };
 
 /* ---- the inode ---- */

@@ -3,6 +3,82 @@
  * sync(2), sync_file_range(2), posix_fadvise(2), readahead(2).
  */
 #include "sys_fs.h"
+#include "../core/workpool.h"
+
+#include <stdlib.h>
+
+/* ---- a disk takes its time: a worker waits for it ---- */
+
+struct sync_job {
+	struct job job;
+	struct file *f;   /* a reference; NULL: */
+	struct super *sb; /* one; NULL: all */
+	struct vfs *v;
+	int result;
+};
+
+static int sync_all(struct vfs *v)
+{
+	struct super *sb;
+
+	/* Supers are added before the first task and stay. */
+	SLIST_FOREACH (sb, &v->supers, all)
+		if (sb->ops->sync)
+			sb->ops->sync(sb);
+	return 0;
+}
+
+static int sync_now(struct vfs *v, struct file *f, struct super *sb)
+{
+	return f ? vfs_ops(f)->fsync(f) : sb ? sb->ops->sync(sb) : sync_all(v);
+}
+
+static void sync_run(struct job *j)
+{
+	struct sync_job *s = container_of(j, struct sync_job, job);
+
+	s->result = sync_now(s->v, s->f, s->sb);
+}
+
+static void sync_release(struct job *j)
+{
+	struct sync_job *s = container_of(j, struct sync_job, job);
+
+	file_close(s->f);
+	free(s);
+}
+
+static const struct job_ops sync_ops = {.run = sync_run, .release = sync_release};
+
+static bool sync_start(struct task *t, struct call *c, struct file *f, struct super *sb)
+{
+	struct sync_job *s = t->k->pool ? calloc(1, sizeof(*s)) : NULL;
+
+	if (!s)
+		return false;
+	job_init(&s->job, &sync_ops);
+	s->f = f ? file_dup(f) : NULL;
+	s->sb = sb;
+	s->v = t->k->vfs;
+	if (workpool_submit(t->k->pool, &s->job) < 0) {
+		job_put(&s->job);
+		return false;
+	}
+	c->job = &s->job;
+	return true;
+}
+
+/* As sync_now(), with the task blocked meanwhile; what has begun ends though the task is killed. */
+static long sync_wait(struct task *t, struct call *c, struct file *f, struct super *sb)
+{
+	if (!c->job && !sync_start(t, c, f, sb))
+		return sync_now(t->k->vfs, f, sb);
+	if (!job_wait(c->job, &t->st))
+		return c->killed ? -EINTR : -EBLOCKED;
+	return container_of(c->job, struct sync_job, job)->result;
+}
+
+/* ---- the calls ---- */
 
 static long fsync_call(struct task *t, struct call *c)
 {
@@ -10,7 +86,9 @@ static long fsync_call(struct task *t, struct call *c)
 
 	if (!f)
 		return -EBADF;
-	return vfs_ops(f)->fsync ? vfs_ops(f)->fsync(f) : -EINVAL;
+	if (!vfs_ops(f)->fsync)
+		return -EINVAL;
+	return vfs_ops(f)->slow_fsync ? sync_wait(t, c, f, NULL) : vfs_ops(f)->fsync(f);
 }
 
 long sys_fsync(struct task *t, struct call *c)
@@ -25,14 +103,12 @@ long sys_fdatasync(struct task *t, struct call *c)
 
 long sys_sync(struct task *t, struct call *c)
 {
-	struct vfs *v = t->k->vfs;
 	struct super *sb;
 
-	/* Supers are added before the first task and stay. */
-	SLIST_FOREACH (sb, &v->supers, all)
+	SLIST_FOREACH (sb, &t->k->vfs->supers, all)
 		if (sb->ops->sync)
-			sb->ops->sync(sb);
-	return 0;
+			return sync_wait(t, c, NULL, NULL);
+	return 0; /* nothing here outlives the guest */
 }
 
 long sys_syncfs(struct task *t, struct call *c)
@@ -43,7 +119,7 @@ long sys_syncfs(struct task *t, struct call *c)
 	if (!f)
 		return -EBADF;
 	sb = vfs_file(f)->path.d->sb;
-	return sb->ops->sync ? sb->ops->sync(sb) : 0;
+	return sb->ops->sync ? sync_wait(t, c, NULL, sb) : 0;
 }
 
 long sys_sync_file_range(struct task *t, struct call *c)
@@ -60,7 +136,7 @@ long sys_sync_file_range(struct task *t, struct call *c)
 	type = inode_type(file_inode(f));
 	if (type != S_IFREG && type != S_IFDIR && type != S_IFBLK && type != S_IFLNK)
 		return -ESPIPE;
-	return vfs_ops(f)->fsync ? vfs_ops(f)->fsync(f) : 0;
+	return vfs_ops(f)->fsync ? fsync_call(t, c) : 0;
 }
 
 long sys_fadvise64(struct task *t, struct call *c)

@@ -57,6 +57,7 @@ struct vfs_file_ops {
 	long (*getdents)(struct file *f, struct task *t, struct call *c, gva_t buf, size_t size,
 			 bool old);
 	int (*fsync)(struct file *f);
+	bool slow_fsync; /* it may wait for a disk: call it from a worker; any thread may */
 };
 
 static inline const struct vfs_file_ops *vfs_ops(const struct file *f)
