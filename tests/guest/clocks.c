@@ -52,8 +52,8 @@ int main(void)
 	sleep_ms(50);
 	CHECK(now_ns(CLOCK_MONOTONIC) - before >= 50000000);
 	CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu < 40000000);
-	burn(30);
-	CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu >= 30000000);
+	burn(200);
+	CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu >= 200000000);
 	CHECK_EQ(getrusage(RUSAGE_SELF, &usage), 0);
 	CHECK(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec +
 		      usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec >=
@@ -67,7 +67,7 @@ int main(void)
 	CHECK(usage.ru_utime.tv_sec == 0 && usage.ru_utime.tv_usec == 0);
 	pid = fork_ok();
 	if (pid == 0) {
-		CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) < 25000000);
+		CHECK(now_ns(CLOCK_PROCESS_CPUTIME_ID) < 150000000); /* not the parent's 200 ms */
 		burn(30);
 		_exit(0);
 	}

@@ -1,9 +1,9 @@
+// kernel: 6.7 (futex_wait, futex_wake and futex_requeue are new there)
 // futex_waitv, futex_wait, futex_wake, futex_requeue: the calls with sizes in their flags; and
 // PR_FUTEX_HASH where the kernel has it.
 #include "futex.h"
 
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 
 #define NR_WAITV   449
 #define NR_WAKE    454
@@ -13,16 +13,6 @@
 #define U32     2
 #define NUMA    4
 #define PRIVATE 128
-
-static int newer_than_6_6(void)
-{
-	struct utsname u;
-	int major = 0, minor = 0;
-
-	CHECK_EQ(uname(&u), 0);
-	CHECK_EQ(sscanf(u.release, "%d.%d", &major, &minor), 2);
-	return major > 6 || (major == 6 && minor > 6);
-}
 
 struct entry {
 	uint64_t val, uaddr;
@@ -99,8 +89,7 @@ static void vector_errors(word_t *w)
 	CHECK_ERR(waitv(e, 2, 0, NULL, 0), EINVAL);
 	/* Linux looks at the value's upper half since 6.7. */
 	e[1] = entry_of(w, 1ULL << 32);
-	if (newer_than_6_6())
-		CHECK_ERR(waitv(e, 2, 0, NULL, 0), EINVAL);
+	CHECK_ERR(waitv(e, 2, 0, NULL, 0), EINVAL);
 	for (unsigned flags = 0; flags < 4; flags++) {
 		e[1] = entry_of(w, 0);
 		e[1].flags = flags;

@@ -1,3 +1,4 @@
+// kernel: 6.12 (6.1 wakes a waiter of a pending word that is another's)
 // Robust lists by hand: what the kernel does to words of a process that ends, or execs, holding
 // them; lists that lie; clear_child_tid.
 #include "futex.h"

@@ -15,6 +15,8 @@
 #	native: no				run in vmbox alone (spec-*), against expect-status
 #	expect-stdout: TEXT			and these lines of output
 #	stderr: compare				compare stderr too
+#	kernel: VERSION (WHY)			its native run needs at least that Linux; on an
+#						older one vmbox's status alone is looked at
 #	nested: no				not in an emulated machine; say why in the test
 #	timeout: SECONDS			default 20, in either mode
 #
@@ -40,7 +42,8 @@ gt_own_cflags = $$(sed -n 's|^// cflags: ||p' $<)
 define gt_rule
 $(GT_OUT)/%$(1): $(2)/%.c tests/guest/check.h tests/guest/badelf.h tests/guest/rules.mk
 	@mkdir -p $$(@D)
-	$(3) $$(GT_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $(4) -o $$@ $$< $$(gt_own_cflags)
+	$$(call say,GUEST,$$<)
+	$$(Q)$(3) $$(GT_CFLAGS) -MMD -MP -MF $$@.d -MT $$@ $(4) -o $$@ $$< $$(gt_own_cflags)
 endef
 $(foreach dir,tests/guest tests/guest/$(ARCH),\
 	$(eval $(call gt_rule,,$(dir),$$(CC),-static))\

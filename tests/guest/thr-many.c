@@ -1,6 +1,5 @@
 // cflags: -pthread
 // timeout: 60
-// nested: no (4,000 stacks of an emulated machine take minutes)
 // 4,000 threads alive at once: each runs, waits, and is woken; then as many come and go again.
 #include "check.h"
 #include <pthread.h>

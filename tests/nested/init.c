@@ -20,7 +20,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <linux/kvm.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
@@ -342,24 +341,6 @@ static void input_wait(void)
 	}
 }
 
-/*
- * Keeps a VM with one vCPU open for as long as the machine runs. The kernel patches its own code
- * (static keys in the scheduler and in kvm) when the first VM comes and when the last one goes;
- * QEMU's TCG (7.2) now and then keeps running the breakpoint that stands there meanwhile, on all
- * processors, for ever. With one VM always there, nothing is patched.
- */
-static void vm_hold(void)
-{
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm;
-
-	if (kvm < 0)
-		return;
-	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	if (vm >= 0)
-		ioctl(vm, KVM_CREATE_VCPU, 0);
-	/* never closed, nor passed on: KVM opens them close-on-exec */
-}
-
 static void kvm_wait(void)
 {
 	long end = uptime_ms() + KVM_WAIT_MS;
@@ -371,7 +352,6 @@ static void kvm_wait(void)
 		sleep_ms(2);
 	}
 	chmod("/dev/kvm", 0666);
-	vm_hold();
 }
 
 static void pipe_make(int fds[2], int our_end)
