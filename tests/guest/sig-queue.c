@@ -156,8 +156,10 @@ static void disarmed(int sig)
 static void autodisarm(void)
 {
 	struct sigaction sa = {.sa_handler = disarmed, .sa_flags = SA_ONSTACK | SA_NODEFER};
-	stack_t ss = {.ss_sp = stack[0], .ss_size = sizeof(stack[0]),
-		      .ss_flags = (int)SS_AUTODISARM}, now;
+	stack_t ss = {.ss_sp = stack[0],
+		      .ss_size = sizeof(stack[0]),
+		      .ss_flags = (int)SS_AUTODISARM},
+		now;
 
 	CHECK_EQ(sigaltstack(&ss, NULL), 0);
 	CHECK_EQ(sigaction(SIGUSR2, &sa, NULL), 0);

@@ -7,8 +7,8 @@
  * touches the fields marked "owner". A blocked task is plain data.
  *
  * Lock order (top first): kernel->tree_lock > process->siglock > objects (fdtable, file, pipe) >
- * mm->lock > memobj > gmem; object > waitq > sched. process->lock (fs context, limits, names) is
- * taken alone.
+ * mm->lock > memobj > gmem; object > waitq > sched. process->lock (credentials, limits, names) may
+ * be taken below tree_lock; nothing is taken below it but fs->lock.
  */
 #ifndef VMBOX_LINUX_TASK_H
 #define VMBOX_LINUX_TASK_H
