@@ -288,7 +288,7 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access)
 	}
 }
 
-void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages)
+void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bool may_wait)
 {
 	uint64_t end = len >> PAGE_SHIFT > pages ? addr + (uint64_t)pages * PAGE_SIZE : addr + len;
 	struct vma_node *n;
@@ -296,7 +296,7 @@ void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages)
 	mm_lock(mm);
 	for (uint64_t va = addr; va < end; va += PAGE_SIZE) {
 		pte_t *p = pgtable_find(mm, va);
-		unsigned flags, access = FAULT_NOWAIT;
+		unsigned flags, access = may_wait ? 0 : FAULT_NOWAIT;
 		int r;
 
 		if (p && pte_load(p))

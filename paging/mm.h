@@ -179,10 +179,11 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access);
 
 /*
  * For a mapping that is new and will surely be used: maps the first `pages` pages of it as a touch
- * of each would, a write if private pages can be written, but waits for nothing. Pages of a shared
- * mapping that can be written are left alone. Best effort: each touch that it saves is an exit.
+ * of each would, a write if private pages can be written; pages that a disk has only if it may wait
+ * for that. Pages of a shared mapping that can be written are left alone. Best effort: each touch
+ * that it saves is an exit.
  */
-void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages);
+void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bool may_wait);
 
 /* The stack's lowest permitted start for VMA_GROWSDOWN: bytes below its end (RLIMIT_STACK). */
 void mm_set_stack_limit(struct mm *mm, uint64_t bytes);

@@ -55,6 +55,7 @@ struct elf_map {
 	struct memobj *obj; /* the file's pages, borrowed */
 	void *file;         /* what the VMAs name */
 	uint64_t bias;      /* added to every p_vaddr */
+	bool may_wait;      /* for a disk, to bring pages in */
 };
 /*
  * Maps every segment, zeroes and maps the bss, and brings the first pages in. *end: the end of the

@@ -55,7 +55,7 @@ static int map_file_part(const struct elf_map *m, const Elf64_Phdr *ph, unsigned
 
 	if (r == 0)
 		mm_map_eager(m->mm, start, end - start,
-			     prot & VMA_WRITE ? EAGER_DATA_PAGES : EAGER_FILE_PAGES);
+			     prot & VMA_WRITE ? EAGER_DATA_PAGES : EAGER_FILE_PAGES, m->may_wait);
 	return r;
 }
 
@@ -86,7 +86,7 @@ static int map_segment(const struct elf_map *m, const Elf64_Phdr *ph)
 	map.flags = VMA_READ | VMA_WRITE | (prot & VMA_EXEC);
 	r = mm_mmap(m->mm, &map, &at);
 	if (r == 0)
-		mm_map_eager(m->mm, bss, map.len, EAGER_BSS_PAGES);
+		mm_map_eager(m->mm, bss, map.len, EAGER_BSS_PAGES, false);
 	return r;
 }
 

@@ -89,6 +89,8 @@ static int load_image(struct exec *e, struct file *f, const struct elf_image *im
 	int r;
 
 	mm_range(e->mm, &user_min, &user_end);
+	/* The first program has nobody beside it whom it could keep waiting. */
+	m.may_wait = !e->t->p->mm;
 	m.obj = vfs_file_memobj(f);
 	if (!m.obj)
 		return -ENOEXEC;

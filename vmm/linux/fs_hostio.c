@@ -5,13 +5,15 @@
 
 #include "../core/workpool.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define COLD_MAX (128UL << 10) /* read by one job: what the host reads ahead anyway */
+#define COLD_MAX   (128UL << 10) /* read by one job: what the host reads ahead anyway */
+#define WARM_AHEAD (512UL << 10) /* around a page that was touched */
 
 ssize_t (*host_preadv2)(int fd, const struct iovec *iov, int n, off_t pos, int flags) = preadv2;
 
@@ -206,6 +208,10 @@ void hostfd_warm(void *owner, uint64_t pgoff, unsigned n)
 	size_t len = (size_t)n << PAGE_SHIFT;
 	struct iovec iov = {malloc(len), len};
 
+	/* A program that starts will want more of it: the host may read on by itself. */
+	(void)posix_fadvise(((struct hostfd *)owner)->fd,
+			    (off_t)((pgoff << PAGE_SHIFT) & ~(uint64_t)(WARM_AHEAD - 1)),
+			    WARM_AHEAD, POSIX_FADV_WILLNEED);
 	/* What is read counts for nothing: that the host has it at hand does. */
 	if (iov.iov_base)
 		(void)hostfd_preadv(owner, &iov, 1, pgoff << PAGE_SHIFT, true);

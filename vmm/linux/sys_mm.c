@@ -223,7 +223,7 @@ long sys_mmap(struct task *t, struct call *c)
 	if (r == 0)
 		r = mm_mmap(task_mm(t), &m, &at);
 	if (r == 0 && !m.populate && eager_pages(&m))
-		mm_map_eager(task_mm(t), at, m.len, eager_pages(&m));
+		mm_map_eager(task_mm(t), at, m.len, eager_pages(&m), false);
 	if (m.obj)
 		memobj_put(m.obj);
 	file_close(hold);
@@ -348,6 +348,6 @@ long sys_brk(struct task *t, struct call *c)
 	/* Who asks for more is about to write there. Another thread may have moved it meanwhile:
 	 * then some page is touched that need not be. */
 	if (brk > old)
-		mm_map_eager(mm, old, page_up(brk) - old, EAGER_HEAP);
+		mm_map_eager(mm, old, page_up(brk) - old, EAGER_HEAP, false);
 	return (long)brk;
 }
