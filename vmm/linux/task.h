@@ -145,7 +145,7 @@ struct process {
 	int timer_next;                  /* the next one's number */
 
 	LIST_HEAD(, sem_undo) sem_undos; /* protected by k->ipc->lock */
-	_Atomic unsigned membarrier; /* membarrier(2)'s registered commands; exec clears it */
+	_Atomic unsigned membarrier;     /* membarrier(2)'s registered commands; exec clears it */
 
 	/* vfork: the parent's task sleeps here until the child execs or exits */
 	struct waitq vfork_wait;
