@@ -39,6 +39,7 @@ int proc_ctx_get(struct inode *i, struct task *reader, struct proc_ctx *ctx)
 
 	*ctx = (struct proc_ctx){.k = kernel_of(i), .reader = reader, .tid = proc_inode_of(i)->tid};
 	ctx->cpu = (unsigned)proc_inode_of(i)->fd;
+	ctx->fd = proc_inode_of(i)->fd;
 	if (!proc_inode_of(i)->pid)
 		return 0;
 	ctx->p = process_find(ctx->k, proc_inode_of(i)->pid);
@@ -166,6 +167,9 @@ static struct file *file_of(struct process *p, int fd)
 	return f;
 }
 
+static const struct proc_entry proc_fdinfo = {
+	.name = "fdinfo", .mode = S_IFREG | 0400, .show = proc_show_fdinfo, .owner_only = true};
+
 static int lookup_fd(struct dentry *d, const char *name, size_t len, const struct proc_ctx *ctx,
 		     struct dentry **out)
 {
@@ -177,6 +181,8 @@ static int lookup_fd(struct dentry *d, const char *name, size_t len, const struc
 		return -ENOENT;
 	mode |= (file_readable(f) ? 0500U : 0U) | (file_writable(f) ? 0300U : 0U);
 	file_close(f);
+	if (proc_inode_of(d->inode)->e->infos)
+		return make(d, name, len, &proc_fdinfo, ctx, (int)fd, proc_fdinfo.mode, out);
 	return make(d, name, len, NULL, ctx, (int)fd, mode, out);
 }
 

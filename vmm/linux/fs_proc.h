@@ -28,6 +28,7 @@ struct proc_ctx {
 	struct process *p;
 	struct task *reader; /* may be NULL */
 	uint32_t tid;        /* below /proc/PID/task: which thread; 0: the process */
+	int fd;              /* below /proc/PID/fdinfo: which one */
 	unsigned cpu;        /* below /sys/devices/system/cpu/cpuN: which one */
 };
 
@@ -46,6 +47,7 @@ struct proc_entry {
 	const struct proc_entry *children;
 	bool owner_only; /* only for who could trace the process: same uid, or root */
 	bool fds;        /* a directory of descriptors */
+	bool infos;      /* with it: of files about them */
 	bool tasks;      /* a directory of threads, which itself is not in theirs */
 	bool cpus;       /* children, and a directory cpuN for each vCPU */
 };
@@ -58,6 +60,14 @@ extern const struct proc_entry sys_one_cpu;
 /* The thread that ctx is about: ctx->tid, or the first that there is. NULL: it has ended. tree_lock
  * held. fs_proc_pid.c */
 struct task *proc_task_locked(const struct proc_ctx *ctx);
+
+/* A reference to p's address space, or NULL. */
+struct mm *proc_mm(struct process *p);
+int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx);
+/* fs_proc_maps.c */
+int proc_show_maps(struct proc_buf *b, const struct proc_ctx *ctx);
+int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx);
+int proc_show_rollup(struct proc_buf *b, const struct proc_ctx *ctx);
 
 /* Mounts as /proc/PID/mounts (info false) or mountinfo shows them. */
 int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info);

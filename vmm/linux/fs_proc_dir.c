@@ -111,7 +111,7 @@ static void emit_cpus(struct kernel *k, struct dir_emit *e, int64_t *pos)
 	}
 }
 
-static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos)
+static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos, unsigned type)
 {
 	struct fdtable *files;
 
@@ -127,7 +127,7 @@ static int emit_fds(const struct proc_ctx *ctx, struct dir_emit *e, int64_t *pos
 
 		if (!dir_emit(e, name, (size_t)n,
 			      proc_ino_for(NULL, proc_ino_base(ctx->p->pid, ctx->tid), fd),
-			      (int64_t)fd + 3, S_IFLNK >> 12))
+			      (int64_t)fd + 3, type >> 12))
 			break;
 		*pos = (int64_t)fd + 3;
 	}
@@ -152,7 +152,7 @@ int proc_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 	if (err)
 		return e->used ? 0 : -ENOENT;
 	if (pe->fds)
-		err = emit_fds(&ctx, e, pos);
+		err = emit_fds(&ctx, e, pos, pe->infos ? S_IFREG : S_IFLNK);
 	else if (pe->tasks)
 		emit_tasks(&ctx, e, pos);
 	else

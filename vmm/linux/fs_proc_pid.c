@@ -4,14 +4,12 @@
 #include "fs_proc.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #define USER_HZ      100
 #define ARG_TEXT_MAX (2UL << 20)
 
-static struct mm *mm_of(struct process *p)
+struct mm *proc_mm(struct process *p)
 {
 	struct mm *mm;
 
@@ -97,7 +95,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	pthread_mutex_unlock(&p->lock);
 	pthread_mutex_unlock(&p->k->tree_lock);
 	s->comm[TASK_COMM_LEN - 1] = 0;
-	mm = mm_of(p);
+	mm = proc_mm(p);
 	if (mm) {
 		s->vm_bytes = mm_mapped_bytes(mm);
 		s->rss = mm_resident_pages(mm);
@@ -210,7 +208,7 @@ static int store_comm(const char *text, const struct proc_ctx *ctx)
 /* [from, to) of the process's memory, as it is now. */
 static int show_range(struct proc_buf *b, const struct proc_ctx *ctx, uint64_t from, uint64_t to)
 {
-	struct mm *mm = mm_of(ctx->p);
+	struct mm *mm = proc_mm(ctx->p);
 	char buf[4096];
 
 	if (!mm)
@@ -290,78 +288,6 @@ static int show_limits(struct proc_buf *b, const struct proc_ctx *ctx)
 	return 0;
 }
 
-/* ---- maps ---- */
-
-struct map_list {
-	struct map_row {
-		struct vma v;
-		struct file *f; /* a reference */
-	} * rows;
-	size_t n, cap;
-	bool failed;
-};
-
-/* Under mm->lock: names are looked up later, with no lock. */
-static void add_map(const struct vma *v, uint64_t resident, void *arg)
-{
-	struct map_list *l = arg;
-
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct map_row *rows = realloc(l->rows, cap * sizeof(*rows));
-
-		if (!rows) {
-			l->failed = true;
-			return;
-		}
-		l->rows = rows;
-		l->cap = cap;
-	}
-	l->rows[l->n].v = *v;
-	l->rows[l->n].f = v->file ? file_dup(v->file) : NULL;
-	l->n++;
-}
-
-static void put_map(struct proc_buf *b, const struct map_row *r)
-{
-	char head[160], path[VFS_PATH_MAX] = "";
-	struct vfs_attr a = {0};
-	const struct vma *v = &r->v;
-
-	if (r->f) {
-		inode_getattr(file_inode(r->f), &a);
-		if (vfs_file_path(r->f, path, sizeof(path)) < 0)
-			path[0] = 0;
-	}
-	snprintf(head, sizeof(head), "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu ",
-		 (unsigned long long)v->start, (unsigned long long)v->end,
-		 v->flags & VMA_READ ? 'r' : '-', v->flags & VMA_WRITE ? 'w' : '-',
-		 v->flags & VMA_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
-		 (unsigned long long)(r->f ? v->pgoff << PAGE_SHIFT : 0), major(a.dev),
-		 minor(a.dev), (unsigned long long)a.ino);
-	if (r->f || v->name[0])
-		proc_printf(b, "%-72s %s\n", head, r->f ? path : v->name);
-	else
-		proc_printf(b, "%s\n", head);
-}
-
-static int show_maps(struct proc_buf *b, const struct proc_ctx *ctx)
-{
-	struct mm *mm = mm_of(ctx->p);
-	struct map_list l = {0};
-
-	if (!mm)
-		return 0;
-	mm_for_each_vma(mm, add_map, &l);
-	mm_put(mm);
-	for (size_t i = 0; i < l.n; i++) {
-		put_map(b, &l.rows[i]);
-		file_close(l.rows[i].f);
-	}
-	free(l.rows);
-	return l.failed ? -ENOMEM : 0;
-}
-
 /* ---- the rest ---- */
 
 static int show_mounts(struct proc_buf *b, const struct proc_ctx *ctx)
@@ -372,6 +298,53 @@ static int show_mounts(struct proc_buf *b, const struct proc_ctx *ctx)
 static int show_mountinfo(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	return proc_show_mounts(b, ctx, true);
+}
+
+/* Files that say one thing of every process here. */
+#define CONSTANT(fn, text)                                                                         \
+	static int fn(struct proc_buf *b, const struct proc_ctx *ctx)                              \
+	{                                                                                          \
+		proc_puts(b, text, sizeof(text) - 1);                                              \
+		return 0;                                                                          \
+	}
+
+CONSTANT(show_zero, "0")
+CONSTANT(show_zero_line, "0\n")
+CONSTANT(show_no_id, "4294967295")
+CONSTANT(show_id_map, "         0          0 4294967295\n")
+CONSTANT(show_setgroups, "allow\n")
+CONSTANT(show_personality, "00000000\n")
+
+/* What is killed for want of memory is not chosen by this. */
+static int store_nothing(const char *text, const struct proc_ctx *ctx)
+{
+	return 0;
+}
+
+int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct fdtable *files;
+	struct file *f = NULL;
+	int fd = ctx->fd;
+	unsigned flags;
+
+	pthread_mutex_lock(&ctx->p->lock);
+	files = ctx->p->files ? fdtable_get(ctx->p->files) : NULL;
+	pthread_mutex_unlock(&ctx->p->lock);
+	if (!files)
+		return -ENOENT;
+	f = fdtable_lookup(files, fd);
+	flags = fdtable_get_cloexec(files, fd) > 0 ? O_CLOEXEC : 0;
+	fdtable_put(files);
+	if (!f)
+		return -ENOENT;
+	pthread_mutex_lock(&f->lock);
+	proc_printf(b, "pos:\t%lld\n", (long long)f->pos);
+	pthread_mutex_unlock(&f->lock);
+	proc_printf(b, "flags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", f->flags | flags,
+		    vfs_file(f)->path.mnt->id, (unsigned long long)file_inode(f)->ino);
+	file_close(f);
+	return 0;
 }
 
 static int show_cgroup(struct proc_buf *b, const struct proc_ctx *ctx)
@@ -429,14 +402,36 @@ const struct proc_entry proc_pid_entries[] = {
 	{.name = "environ", .mode = S_IFREG | 0400, .show = show_environ, .owner_only = true},
 	{.name = "exe", .mode = S_IFLNK | 0777, .follow = follow_exe},
 	{.name = "fd", .mode = S_IFDIR | 0500, .fds = true},
+	{.name = "fdinfo", .mode = S_IFDIR | 0555, .fds = true, .infos = true},
+	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map},
 	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},
-	{.name = "maps", .mode = S_IFREG | 0444, .show = show_maps, .owner_only = true},
+	{.name = "loginuid", .mode = S_IFREG | 0644, .show = show_no_id},
+	{.name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps, .owner_only = true},
 	{.name = "mountinfo", .mode = S_IFREG | 0444, .show = show_mountinfo},
 	{.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts},
+	{.name = "oom_adj", .mode = S_IFREG | 0644, .show = show_zero_line, .store = store_nothing},
+	{.name = "oom_score", .mode = S_IFREG | 0444, .show = show_zero_line},
+	{.name = "oom_score_adj",
+	 .mode = S_IFREG | 0644,
+	 .show = show_zero_line,
+	 .store = store_nothing},
+	{.name = "personality",
+	 .mode = S_IFREG | 0400,
+	 .show = show_personality,
+	 .owner_only = true},
 	{.name = "root", .mode = S_IFLNK | 0777, .follow = follow_root},
+	{.name = "sessionid", .mode = S_IFREG | 0444, .show = show_no_id},
+	{.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups},
+	{.name = "smaps", .mode = S_IFREG | 0444, .show = proc_show_smaps, .owner_only = true},
+	{.name = "smaps_rollup",
+	 .mode = S_IFREG | 0444,
+	 .show = proc_show_rollup,
+	 .owner_only = true},
 	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
 	{.name = "statm", .mode = S_IFREG | 0444, .show = show_statm},
 	{.name = "status", .mode = S_IFREG | 0444, .show = show_status},
 	{.name = "task", .mode = S_IFDIR | 0555, .tasks = true},
+	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map},
+	{.name = "wchan", .mode = S_IFREG | 0444, .show = show_zero},
 	{.name = NULL},
 };

@@ -136,7 +136,8 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 
 static int show_filesystems(struct proc_buf *b, const struct proc_ctx *ctx)
 {
-	proc_printf(b, "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\thostfs\n");
+	proc_printf(b, "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\toverlay\nn"
+		       "odev\thostfs\n");
 	return 0;
 }
 
@@ -281,6 +282,31 @@ CONSTANT_NUMBER(show_pipe_max, PIPE_MAX_SIZE)
 CONSTANT_NUMBER(show_file_max, ctx->k->vfs->max_files)
 CONSTANT_NUMBER(show_nr_open, 1048576)
 
+CONSTANT(show_cmdline, "vmbox")
+CONSTANT(show_swaps, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority")
+CONSTANT(show_partitions, "major minor  #blocks  name\n")
+CONSTANT(show_devices, "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:")
+CONSTANT(show_core_pattern, "core")
+CONSTANT_NUMBER(show_zero, 0)
+CONSTANT_NUMBER(show_ratio, 50)
+CONSTANT_NUMBER(show_perf, 4)
+CONSTANT_NUMBER(show_somaxconn, 4096)
+CONSTANT_NUMBER(show_watches, ctx->k->vfs->max_watches)
+CONSTANT_NUMBER(show_instances, 128)
+CONSTANT_NUMBER(show_queued, 16384)
+
+static int show_vmstat(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct gmem_stats s;
+
+	gmem_get_stats(ctx->k->gm, &s);
+	proc_printf(b, "nr_free_pages %llu\nnr_page_table_pages %llu\npgpgin 0\npgpgout 0\n",
+		    (unsigned long long)(s.frames_total - s.frames_used),
+		    (unsigned long long)s.frames_table);
+	proc_printf(b, "pswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n");
+	return 0;
+}
+
 #define FILE_ROW(n, fn)                                                                            \
 	{                                                                                          \
 		.name = n, .mode = S_IFREG | 0444, .show = fn                                      \
@@ -299,22 +325,60 @@ static const struct proc_entry random_entries[] = {
 };
 
 static const struct proc_entry kernel_entries[] = {
-	FILE_ROW("cap_last_cap", show_cap_last_cap), FILE_ROW("domainname", show_domainname),
-	FILE_ROW("hostname", show_hostname),         FILE_ROW("ngroups_max", show_ngroups_max),
-	FILE_ROW("osrelease", show_osrelease),       FILE_ROW("ostype", show_ostype),
-	FILE_ROW("pid_max", show_pid_max),           FILE_ROW("randomize_va_space", show_randomize),
-	FILE_ROW("threads-max", show_threads_max),   FILE_ROW("version", show_sysversion),
-	DIR_ROW("random", random_entries),           {.name = NULL},
+	FILE_ROW("cap_last_cap", show_cap_last_cap),
+	FILE_ROW("domainname", show_domainname),
+	FILE_ROW("hostname", show_hostname),
+	FILE_ROW("ngroups_max", show_ngroups_max),
+	FILE_ROW("osrelease", show_osrelease),
+	FILE_ROW("ostype", show_ostype),
+	FILE_ROW("pid_max", show_pid_max),
+	FILE_ROW("randomize_va_space", show_randomize),
+	FILE_ROW("threads-max", show_threads_max),
+	FILE_ROW("version", show_sysversion),
+	FILE_ROW("core_pattern", show_core_pattern),
+	FILE_ROW("perf_event_paranoid", show_perf),
+	FILE_ROW("tainted", show_zero),
+	DIR_ROW("random", random_entries),
+	{.name = NULL},
 };
 
 static const struct proc_entry vm_entries[] = {
 	FILE_ROW("max_map_count", show_max_map_count),
 	FILE_ROW("mmap_min_addr", show_mmap_min_addr),
 	FILE_ROW("overcommit_memory", show_overcommit),
+	FILE_ROW("nr_hugepages", show_zero),
+	FILE_ROW("overcommit_ratio", show_ratio),
+	FILE_ROW("swappiness", show_zero),
+	{.name = NULL},
+};
+
+static const struct proc_entry inotify_entries[] = {
+	FILE_ROW("max_queued_events", show_queued),
+	FILE_ROW("max_user_instances", show_instances),
+	FILE_ROW("max_user_watches", show_watches),
+	{.name = NULL},
+};
+
+static const struct proc_entry epoll_entries[] = {
+	FILE_ROW("max_user_watches", show_watches),
+	{.name = NULL},
+};
+
+static const struct proc_entry core_entries[] = {
+	FILE_ROW("somaxconn", show_somaxconn),
+	{.name = NULL},
+};
+
+static const struct proc_entry net_entries[] = {
+	DIR_ROW("core", core_entries),
 	{.name = NULL},
 };
 
 static const struct proc_entry fs_entries[] = {
+	DIR_ROW("epoll", epoll_entries),
+	DIR_ROW("inotify", inotify_entries),
+	FILE_ROW("protected_hardlinks", show_zero),
+	FILE_ROW("protected_symlinks", show_zero),
 	FILE_ROW("file-max", show_file_max),
 	FILE_ROW("file-nr", show_file_nr),
 	FILE_ROW("nr_open", show_nr_open),
@@ -325,21 +389,27 @@ static const struct proc_entry fs_entries[] = {
 static const struct proc_entry sys_entries[] = {
 	DIR_ROW("fs", fs_entries),
 	DIR_ROW("kernel", kernel_entries),
+	DIR_ROW("net", net_entries),
 	DIR_ROW("vm", vm_entries),
 	{.name = NULL},
 };
 
 const struct proc_entry proc_root_entries[] = {
+	FILE_ROW("cmdline", show_cmdline),
 	FILE_ROW("cpuinfo", show_cpuinfo),
+	FILE_ROW("devices", show_devices),
 	FILE_ROW("filesystems", show_filesystems),
 	FILE_ROW("loadavg", show_loadavg),
 	FILE_ROW("meminfo", show_meminfo),
+	FILE_ROW("partitions", show_partitions),
 	{.name = "mounts", .mode = S_IFLNK | 0777, .text = text_mounts},
 	{.name = "self", .mode = S_IFLNK | 0777, .text = text_self},
 	{.name = "thread-self", .mode = S_IFLNK | 0777, .text = text_thread_self},
 	FILE_ROW("stat", show_stat),
+	FILE_ROW("swaps", show_swaps),
 	DIR_ROW("sys", sys_entries),
 	FILE_ROW("uptime", show_uptime),
 	FILE_ROW("version", show_version),
+	FILE_ROW("vmstat", show_vmstat),
 	{.name = NULL},
 };
