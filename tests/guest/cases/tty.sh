@@ -27,6 +27,14 @@ expect() {
 	screen | sed 's/^/  screen: /' | grep -v ': $'
 	finish
 }
+# vmbox_pid TEXT: of the vmbox with TEXT in its arguments.
+vmbox_pid() {
+	for dir in /proc/[0-9]*; do
+		if tr '\0' ' ' 2> /dev/null < "$dir/cmdline" | grep -q "^$VMBOX run .*$1"; then
+			echo "${dir#/proc/}"
+		fi
+	done
+}
 type_line() { mux send-keys -t t "$1" Enter; }
 key() { mux send-keys -t t "$1"; }
 
@@ -92,8 +100,8 @@ expect '^same' "the terminal's attributes afterwards"
 mux send-keys -t t C-l
 type_line "clear; $vmbox_run $busybox sh -c '$busybox stty raw -echo; echo is\"\"raw; exec $busybox sleep 1000'; stty -g > after; cmp before after && echo restor\"\"ed"
 expect '^ *israw' "raw mode"
-pid=$(pgrep -n -f "$VMBOX run.*stty raw" || true)
-kill -TERM "$pid" || fail "no vmbox to kill"
+pid=$(vmbox_pid 'stty raw')
+[ -n "$pid" ] && kill -TERM "$pid" || fail "no vmbox to kill"
 expect '^ *restored' "the attributes after kill -TERM"
 
 # ^Z without a shell in the guest stops vmbox itself, and fg goes on.
@@ -104,7 +112,8 @@ expect 'Stopped' "^Z stops vmbox"
 type_line 'stty -g > after; cmp before after && echo giv""en'
 expect '^given' "the attributes while vmbox is stopped"
 type_line 'clear; fg'
-until_true sh -c "[ \"\$(ps -o state= -p $(pgrep -n -f "$VMBOX run.*running"))\" != T ]" || fail "fg does not continue it"
+pid=$(vmbox_pid running)
+until_true grep -q '^State:[[:space:]]*[^T[:space:]]' "/proc/$pid/status" || fail "fg does not continue it"
 key C-c
 expect 'host\$ *$' "^C ends it"
 type_line 'stty -g > after; cmp before after && echo ag""ain'
