@@ -72,6 +72,7 @@ endif
 # The archive where there is one: nothing to load at each start. A cross compiler may find the library
 # alone (Debian has libfdt-dev for one architecture at a time).
 LDLIBS += $(if $(filter /%,$(shell $(CC) -print-file-name=libfdt.a)),-l:libfdt.a,-l:libfdt.so.1)
+LDLIBS += $(if $(filter /%,$(shell $(CC) -print-file-name=libseccomp.a)),-l:libseccomp.a,-l:libseccomp.so.2)
 
 # V=1 prints the commands.
 Q := $(if $(V),,@)

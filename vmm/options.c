@@ -43,6 +43,7 @@ static const char run_help[] =
 	"  --asid-bits N    use 2^N address-space identifiers at most (arm64; to test "
 	"roll-overs)\n"
 	"  --strace         print each system call on standard error\n"
+	"  --no-jail        do not confine vmbox itself (to debug it)\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
 	"  --debug          show the debug console of the guest's early code on standard error\n"
 	"  --dump-dtb FILE  write the device tree that describes the machine to the guest\n"
@@ -284,6 +285,7 @@ enum {
 	OPT_CPUS,
 	OPT_ABI,
 	OPT_STRACE,
+	OPT_NO_JAIL,
 	OPT_ASID_BITS,
 	OPT_STATS,
 	OPT_DEBUG,
@@ -305,6 +307,7 @@ static const struct option long_options[] = {
 	{"abi", required_argument, NULL, OPT_ABI},
 	{"asid-bits", required_argument, NULL, OPT_ASID_BITS},
 	{"strace", no_argument, NULL, OPT_STRACE},
+	{"no-jail", no_argument, NULL, OPT_NO_JAIL},
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"dump-dtb", required_argument, NULL, OPT_DUMP_DTB},
@@ -456,6 +459,9 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		return 0;
 	case OPT_STRACE:
 		o->strace = true;
+		return 0;
+	case OPT_NO_JAIL:
+		o->no_jail = true;
 		return 0;
 	case OPT_STATS:
 		return open_stats(o, arg);

@@ -3,6 +3,7 @@
 #include "early.h"
 #include "host_clock.h"
 #include "host_tty.h"
+#include "jail.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
 #include "../devices/clock.h"
@@ -445,10 +446,23 @@ static int start_image(struct run *r)
 	return e == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+/* The machine is made and the image is open: the rest is done with little. */
+static int confine(const struct run_options *o)
+{
+	int e = o->no_jail ? 0 : jail_enter();
+
+	if (e < 0)
+		vmbox_error("cannot confine itself: %s (--no-jail runs without)", strerror(-e));
+	return e;
+}
+
 static int run_threads(struct run *r)
 {
-	int e = reactor_start(r->reactor);
+	int e = confine(r->o);
 
+	if (e < 0)
+		return e;
+	e = reactor_start(r->reactor);
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
 		r->vm.vcpus[i]->thread_arg = r->sched;
 		e = -pthread_create(&r->thread[i], NULL, vcpu_thread, r->vm.vcpus[i]);

@@ -32,6 +32,7 @@ struct run_options {
 	bool robust_unlock_keep_waiters; /* kernel_config's */
 	unsigned asid_bits;              /* 0: as many as the processor has */
 	bool strace;
+	bool no_jail; /* do not confine vmbox: for debugging */
 	bool stats;
 	const char *stats_file; /* NULL: text on standard error */
 	FILE *stats_out;        /* stats_file, open; owned */
