@@ -46,7 +46,7 @@ int main(void)
 	CHECK_EQ(sem_init(&arrived, 0, 0), 0);
 	CHECK_EQ(sem_init(&leave, 0, 0), 0);
 	CHECK_EQ(pthread_attr_init(&attr), 0);
-	CHECK_EQ(pthread_attr_setstacksize(&attr, 64 << 10), 0);
+	CHECK_EQ(pthread_attr_setstacksize(&attr, 128 << 10), 0);
 	round_of(&attr);
 	say("%d at once\n", THREADS);
 	round_of(&attr);

@@ -523,6 +523,7 @@ static void alternate_stacks_follow_the_rules(void **state)
 	assert_in_handler(w.init, SIGUSR1);
 	assert_true(altstack_contains(w.init, arch_sp(&w.init->cpu.regs)));
 	assert_int_equal(altstack(w.init, ALT, 0, 8192), -EPERM);
+#ifdef __x86_64__ /* Linux's arm64 does not look */
 	/* The frames that no longer fit are not written below it. */
 	for (int i = 0; i < 20; i++) {
 		call_begin(w.init, SYS_kill, (const uint64_t[6]){1, SIGUSR1});
@@ -531,6 +532,7 @@ static void alternate_stacks_follow_the_rules(void **state)
 		assert_true(altstack_contains(w.init, arch_sp(&w.init->cpu.regs)));
 	}
 	assert_int_equal(w.k->init_status, SIGSEGV);
+#endif
 }
 
 static void autodisarm_takes_the_stack_away_meanwhile(void **state)
