@@ -88,6 +88,9 @@ static void fill_records(const struct task *t, struct records *r)
 		memcpy(&r->fpsimd.fpsr, t->cpu.fpu + FPU_FPSR, sizeof(uint32_t));
 		memcpy(&r->fpsimd.fpcr, t->cpu.fpu + FPU_FPCR, sizeof(uint32_t));
 	}
+	/* No fault yet: what would be this record is the end mark. */
+	if (!t->trap.error)
+		return;
 	r->esr.head.magic = ESR_RECORD;
 	r->esr.head.size = sizeof(r->esr);
 	r->esr.esr = t->trap.error;
