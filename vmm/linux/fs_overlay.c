@@ -31,9 +31,9 @@ RB_GENERATE_INTERNAL(white_tree, white, rb, white_cmp, __attribute__((unused)) s
 
 bool overlay_is_white(struct host_inode *dir, const char *name, size_t len)
 {
-	struct {
+	union {
 		struct white w;
-		char name[VFS_NAME_MAX];
+		char room[sizeof(struct white) + VFS_NAME_MAX];
 	} key;
 
 	if (RB_EMPTY(&dir->whites))
