@@ -9,7 +9,9 @@
 enum exception_class {
 	EC_UNKNOWN = 0x00,
 	EC_ILL = 0x0e,
+	EC_IABT_LOW = 0x20,
 	EC_PC_ALIGN = 0x22,
+	EC_DABT_LOW = 0x24,
 	EC_SP_ALIGN = 0x26,
 	EC_FP = 0x2c,
 	EC_BREAK_LOW = 0x30,
@@ -38,10 +40,21 @@ static int fpe_code(uint64_t esr)
 	return 0;
 }
 
+/* Fault status code of an abort that is no page fault. */
+#define FSC_MASK      0x3f
+#define FSC_ALIGNMENT 0x21
+
 int arch_trap_signal(struct task *t, struct siginfo_k *info)
 {
 	info->u.fault.addr = t->cpu.regs.pc;
 	switch (t->trap.vector) {
+	case EC_IABT_LOW:
+	case EC_DABT_LOW:
+		/* External aborts, and exclusives where memory cannot do them. */
+		info->si_code =
+			(t->trap.error & FSC_MASK) == FSC_ALIGNMENT ? BUS_ADRALN : BUS_OBJERR;
+		info->u.fault.addr = t->trap.addr;
+		return SIGBUS;
 	case EC_PC_ALIGN:
 		info->si_code = BUS_ADRALN;
 		return SIGBUS;
