@@ -52,6 +52,7 @@ static inline bool cred_capable(const struct cred *c, unsigned cap)
 struct process_attr {
 	uint32_t personality;
 	int nice;            /* -20..19 */
+	int ioprio;          /* ioprio_set(2)'s */
 	int sched_policy;    /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
 	uint64_t timerslack; /* ns */
 	bool no_new_privs, keepcaps;

@@ -1,0 +1,305 @@
+/*
+ * sched_setattr(2), sched_getattr(2), ioprio_get(2), ioprio_set(2); and NUMA policies for a machine
+ * of one node: get_mempolicy(2), set_mempolicy(2), mbind(2). What has no effect is checked all the
+ * same.
+ */
+#include "process.h"
+#include "sys.h"
+#include "syscalls.h"
+
+#include <linux/capability.h>
+#include <linux/ioprio.h>
+#include <sched.h>
+#include <string.h>
+
+#define SIZE_VER0         48
+#define FLAG_RESET_FORK   0x01
+#define FLAG_KEEP_POLICY  0x08
+#define FLAG_KEEP_PARAMS  0x10
+#define FLAGS_ALL         0x7f
+#define POLICY_DEADLINE_K 6
+
+struct sched_attr_k {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+	uint32_t util_min, util_max;
+};
+
+long sys_sched_getattr(struct task *t, struct call *c)
+{
+	struct sched_attr_k a = {.size = sizeof(a), .util_max = 1024};
+	unsigned size = (unsigned)c->args[2];
+	struct process *p;
+
+	if (!c->args[1] || (int)c->args[0] < 0 || size > PAGE_SIZE || size < SIZE_VER0 ||
+	    c->args[3])
+		return -EINVAL;
+	p = process_by_arg(t, (int)c->args[0]);
+	if (!p)
+		return -ESRCH;
+	pthread_mutex_lock(&p->lock);
+	a.policy = (uint32_t)p->attr.sched_policy;
+	a.nice = p->attr.nice;
+	pthread_mutex_unlock(&p->lock);
+	process_put(p);
+	if (a.size > size)
+		a.size = size;
+	return copy_to_guest(task_mm(t), gva(c->args[1]), &a, a.size);
+}
+
+/* 0, -EFAULT, -E2BIG, -EINVAL. What a newer kernel knows must be zero. */
+static int get_attr(struct task *t, uint64_t addr, struct sched_attr_k *a)
+{
+	uint8_t tail[64];
+	uint32_t size;
+
+	memset(a, 0, sizeof(*a));
+	if (copy_from_guest(task_mm(t), &size, gva(addr), sizeof(size)))
+		return -EFAULT;
+	if (!size)
+		size = SIZE_VER0;
+	if (size < SIZE_VER0 || size > sizeof(*a) + sizeof(tail)) {
+		a->size = sizeof(*a);
+		copy_to_guest(task_mm(t), gva(addr), &a->size, sizeof(a->size));
+		return -E2BIG;
+	}
+	memset(tail, 0, sizeof(tail));
+	if (copy_from_guest(task_mm(t), a, gva(addr), size < sizeof(*a) ? size : sizeof(*a)) ||
+	    (size > sizeof(*a) &&
+	     copy_from_guest(task_mm(t), tail, gva(addr + sizeof(*a)), size - sizeof(*a))))
+		return -EFAULT;
+	for (size_t i = 0; i < sizeof(tail); i++)
+		if (tail[i])
+			return -E2BIG;
+	if (a->nice < -20)
+		a->nice = -20;
+	if (a->nice > 19)
+		a->nice = 19;
+	return a->flags & ~(uint64_t)FLAGS_ALL || (int32_t)a->policy < 0 ? -EINVAL : 0;
+}
+
+/* p->lock held. */
+static int set_attr_locked(struct process *p, const struct cred *me, const struct sched_attr_k *a)
+{
+	int policy = a->flags & FLAG_KEEP_POLICY ? p->attr.sched_policy : (int)a->policy;
+	bool root = cred_capable(me, CAP_SYS_NICE);
+
+	switch (policy) {
+	case SCHED_OTHER:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+		if (a->priority)
+			return -EINVAL;
+		break;
+	case SCHED_FIFO:
+	case SCHED_RR:
+		return a->priority >= 1 && a->priority <= 99 ? -EPERM : -EINVAL;
+	case POLICY_DEADLINE_K:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+	if (!root && me->euid != p->cred.uid && me->euid != p->cred.euid)
+		return -EPERM;
+	if (!root && a->nice < p->attr.nice &&
+	    20 - a->nice > (int64_t)p->rlim[RLIMIT_NICE].rlim_cur)
+		return -EPERM;
+	p->attr.sched_policy = policy;
+	if (!(a->flags & FLAG_KEEP_PARAMS) && policy != SCHED_IDLE)
+		p->attr.nice = a->nice;
+	return 0;
+}
+
+long sys_sched_setattr(struct task *t, struct call *c)
+{
+	struct sched_attr_k a;
+	struct process *p;
+	struct cred me;
+	int r;
+
+	if (!c->args[1] || (int)c->args[0] < 0 || c->args[2])
+		return -EINVAL;
+	r = get_attr(t, c->args[1], &a);
+	if (r)
+		return r;
+	p = process_by_arg(t, (int)c->args[0]);
+	if (!p)
+		return -ESRCH;
+	process_cred(t->p, &me);
+	pthread_mutex_lock(&p->lock);
+	r = set_attr_locked(p, &me, &a);
+	pthread_mutex_unlock(&p->lock);
+	process_put(p);
+	return r;
+}
+
+/* ---- I/O priorities: kept, of processes alone ---- */
+
+#define WHO_PROCESS 1
+#define WHO_USER    3
+
+static int check_ioprio(struct task *t, int prio)
+{
+	int class = prio >> IOPRIO_CLASS_SHIFT, data = prio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+
+	switch (class) {
+	case IOPRIO_CLASS_RT:
+		return task_capable(t, CAP_SYS_NICE) ? 0 : -EPERM;
+	case IOPRIO_CLASS_BE:
+		return (data & 7) == data ? 0 : -EINVAL;
+	case IOPRIO_CLASS_IDLE:
+		return 0;
+	case IOPRIO_CLASS_NONE:
+		return data ? -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_ioprio_set(struct task *t, struct call *c)
+{
+	int which = (int)c->args[0], prio = (int)c->args[2];
+	struct process *p;
+	struct cred me, its;
+	int r = check_ioprio(t, prio);
+
+	if (r)
+		return r;
+	if (which < WHO_PROCESS || which > WHO_USER)
+		return -EINVAL;
+	/* Of groups and users only the caller's own counts. */
+	p = process_by_arg(t, which == WHO_PROCESS ? (int)c->args[1] : 0);
+	if (!p)
+		return -ESRCH;
+	process_cred(t->p, &me);
+	process_cred(p, &its);
+	if (its.uid != me.euid && its.uid != me.uid && !cred_capable(&me, CAP_SYS_NICE))
+		r = -EPERM;
+	pthread_mutex_lock(&p->lock);
+	if (!r)
+		p->attr.ioprio = prio;
+	pthread_mutex_unlock(&p->lock);
+	process_put(p);
+	return r;
+}
+
+long sys_ioprio_get(struct task *t, struct call *c)
+{
+	int which = (int)c->args[0], prio;
+	struct process *p;
+
+	if (which < WHO_PROCESS || which > WHO_USER)
+		return -EINVAL;
+	p = process_by_arg(t, which == WHO_PROCESS ? (int)c->args[1] : 0);
+	if (!p)
+		return -ESRCH;
+	pthread_mutex_lock(&p->lock);
+	prio = p->attr.ioprio;
+	pthread_mutex_unlock(&p->lock);
+	process_put(p);
+	return prio;
+}
+
+/* ---- one memory node ---- */
+
+#define MPOL_DEFAULT_K   0
+#define MPOL_PREFERRED_K 1
+#define MPOL_LOCAL_K     4
+#define MPOL_MAX_K       7
+#define MPOL_MODE_FLAGS  0xe000
+#define MPOL_F_NODE_K    1
+#define MPOL_F_ADDR_K    2
+#define MPOL_F_ALLOWED_K 4
+#define MPOL_MF_ALL      7
+#define MAX_NODES        32768
+
+/* The node mask: *nodes has those below 64. Only node 0 exists. 0, -EINVAL, -EFAULT. */
+static int get_nodes(struct task *t, uint64_t addr, uint64_t maxnode, uint64_t *nodes)
+{
+	*nodes = 0;
+	if (!addr || maxnode <= 1)
+		return 0;
+	maxnode--;
+	if (maxnode > MAX_NODES)
+		return -EINVAL;
+	for (uint64_t at = 0; at < maxnode; at += 64) {
+		uint64_t word;
+
+		if (copy_from_guest(task_mm(t), &word, gva(addr + at / 8), sizeof(word)))
+			return -EFAULT;
+		if (maxnode - at < 64)
+			word &= (1ULL << (maxnode - at)) - 1;
+		if (at ? word : word & ~1ULL)
+			return -EINVAL;
+		*nodes |= word;
+	}
+	return 0;
+}
+
+static int check_mempolicy(struct task *t, uint64_t mode, uint64_t addr, uint64_t maxnode)
+{
+	uint64_t nodes;
+	int r;
+
+	mode &= ~(uint64_t)MPOL_MODE_FLAGS;
+	if ((int)mode < 0 || mode >= MPOL_MAX_K)
+		return -EINVAL;
+	r = get_nodes(t, addr, maxnode, &nodes);
+	if (r)
+		return r;
+	if (mode == MPOL_DEFAULT_K || mode == MPOL_LOCAL_K)
+		return nodes ? -EINVAL : 0;
+	return nodes || mode == MPOL_PREFERRED_K ? 0 : -EINVAL;
+}
+
+long sys_set_mempolicy(struct task *t, struct call *c)
+{
+	return check_mempolicy(t, (uint32_t)c->args[0], c->args[1], c->args[2]);
+}
+
+long sys_mbind(struct task *t, struct call *c)
+{
+	uint64_t addr = c->args[0], len = page_up(c->args[1]);
+	struct vma v;
+
+	if (c->args[5] & ~(uint64_t)MPOL_MF_ALL || addr & ~PAGE_MASK || addr + len < addr)
+		return -EINVAL;
+	if (c->args[5] & 4) /* MPOL_MF_MOVE_ALL */
+		return -EPERM;
+	if (len && (!mm_find_vma(task_mm(t), addr, &v) || v.start > addr))
+		return -EFAULT;
+	return check_mempolicy(t, c->args[2], c->args[3], c->args[4]);
+}
+
+long sys_get_mempolicy(struct task *t, struct call *c)
+{
+	uint64_t flags = c->args[4], maxnode = c->args[2], mask = 0;
+	struct vma v;
+	int policy = 0;
+
+	if (flags & ~(uint64_t)(MPOL_F_NODE_K | MPOL_F_ADDR_K | MPOL_F_ALLOWED_K) ||
+	    (c->args[1] && !maxnode))
+		return -EINVAL;
+	if (flags & MPOL_F_ALLOWED_K) {
+		if (flags & (MPOL_F_NODE_K | MPOL_F_ADDR_K))
+			return -EINVAL;
+		mask = 1;
+	} else if (flags & MPOL_F_ADDR_K) {
+		if (!mm_find_vma(task_mm(t), c->args[3], &v) || v.start > c->args[3])
+			return -EFAULT;
+	} else if (c->args[3] || flags & MPOL_F_NODE_K) {
+		return -EINVAL;
+	}
+	if (c->args[0] && copy_to_guest(task_mm(t), gva(c->args[0]), &policy, sizeof(policy)))
+		return -EFAULT;
+	if (!c->args[1])
+		return 0;
+	if (maxnode > MAX_NODES)
+		maxnode = MAX_NODES;
+	if (clear_guest(task_mm(t), gva(c->args[1]), (maxnode + 63) / 64 * 8))
+		return -EFAULT;
+	return copy_to_guest(task_mm(t), gva(c->args[1]), &mask, sizeof(mask));
+}
