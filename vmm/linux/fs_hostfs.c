@@ -403,6 +403,8 @@ int host_open(struct inode *i, struct vfs_file *f, struct task *t)
 		return open_regular(i, f);
 	case S_IFDIR:
 		return host_open_dir(i, f);
+	case S_IFIFO: /* the guest's own: the host's is never opened */
+		return fifo_open(i, f);
 	case S_IFCHR:
 	case S_IFBLK:
 		return -EACCES; /* as on a nodev mount */

@@ -6,11 +6,8 @@
  * does). The inode outlives the pipe, which goes with its last reference; the inode counts them to
  * know.
  */
-#include "vfs_inode.h"
+#include "fs_pipe.h"
 
-#include "../core/pipe.h"
-
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,19 +75,19 @@ static void pipe_on_close(struct file *f)
 		pipe_writer_put(pipe_of(f));
 }
 
-static ssize_t pipe_file_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
-			      struct call *c)
+ssize_t pipe_file_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+		       struct call *c)
 {
 	return pipe_read(pipe_of(f), x, task);
 }
 
-static ssize_t pipe_file_write(struct file *f, struct xfer *x, int64_t *pos,
-			       struct sched_task *task, struct call *c)
+ssize_t pipe_file_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+			struct call *c)
 {
 	return pipe_write(pipe_of(f), x, x->left + (c ? c->progress : 0), task);
 }
 
-static unsigned pipe_file_poll(struct file *f, struct sched_task *task)
+unsigned pipe_file_poll(struct file *f, struct sched_task *task)
 {
 	unsigned events = 0;
 
@@ -105,7 +102,7 @@ static unsigned pipe_file_poll(struct file *f, struct sched_task *task)
 	return events;
 }
 
-static long pipe_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg)
+long pipe_file_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg)
 {
 	int n;
 
@@ -117,19 +114,19 @@ static long pipe_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t ar
 
 struct pipe *pipe_of_file(const struct file *f)
 {
-	return f->ops == &pipe_file_ops.core ? pipe_of(f) : NULL;
+	return f->ops == &pipe_file_ops.core || f->ops == &fifo_file_ops.core ? pipe_of(f) : NULL;
 }
 
 long pipe_file_size(struct file *f, uint64_t set)
 {
-	if (f->ops != &pipe_file_ops.core)
+	if (!pipe_of_file(f))
 		return -EBADF;
 	if (!set)
 		return (long)pipe_size(pipe_of(f));
 	return pipe_set_size(pipe_of(f), set > UINT32_MAX ? SIZE_MAX : (size_t)set);
 }
 
-static unsigned pipe_poll_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES])
+unsigned pipe_file_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES])
 {
 	unsigned n = 0;
 
@@ -154,8 +151,8 @@ static const struct vfs_file_ops pipe_file_ops = {
 	.read = pipe_file_read,
 	.write = pipe_file_write,
 	.poll = pipe_file_poll,
-	.poll_queues = pipe_poll_queues,
-	.ioctl = pipe_ioctl,
+	.poll_queues = pipe_file_queues,
+	.ioctl = pipe_file_ioctl,
 };
 
 static void pipe_attach(struct vfs_file *f, struct pipe *p)

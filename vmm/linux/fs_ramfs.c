@@ -91,6 +91,8 @@ static int ramfs_setattr(struct dentry *d, const struct vfs_setattr *s)
 
 static int ramfs_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
+	if (S_ISFIFO(i->mode))
+		return fifo_open(i, f);
 	if (!S_ISREG(i->mode))
 		return -ENXIO;
 	f->f.ops = &memfile_ops.core;

@@ -240,31 +240,50 @@ static long install_opened(struct task *t, struct file *f, unsigned flags)
 	return fd == -EINVAL ? -EMFILE : fd;
 }
 
-static long open_call(struct task *t, int dirfd, uint64_t upath, unsigned flags, unsigned mode)
+/* A FIFO's open waits for the other end with the file in the call. */
+static long open_end(struct task *t, struct call *c, struct file *f, unsigned flags)
+{
+	int err;
+
+	if (!c->rerun && !S_ISFIFO(file_inode(f)->mode))
+		return install_opened(t, f, flags);
+	if (!c->rerun)
+		c->file[0] = f;
+	err = fifo_wait(f, call_waiter(t, c, false));
+	if (err)
+		return err == -EAGAIN ? -ERESTARTSYS : err;
+	return install_opened(t, file_dup(f), flags);
+}
+
+static long open_call(struct task *t, struct call *c, int dirfd, uint64_t upath, unsigned flags,
+		      unsigned mode)
 {
 	char path[VFS_PATH_MAX];
 	struct file *f;
-	int err = get_path(t, upath, path, false);
+	int err;
 
+	if (c->rerun)
+		return open_end(t, c, c->file[0], flags);
+	err = get_path(t, upath, path, false);
 	if (!err)
 		err = do_openat(t, dirfd, path, flags, mode, &f);
-	return err ? err : install_opened(t, f, flags);
+	return err ? err : open_end(t, c, f, flags);
 }
 
 long sys_open(struct task *t, struct call *c)
 {
-	return open_call(t, AT_FDCWD, c->args[0], (unsigned)c->args[1], (unsigned)c->args[2]);
+	return open_call(t, c, AT_FDCWD, c->args[0], (unsigned)c->args[1], (unsigned)c->args[2]);
 }
 
 long sys_openat(struct task *t, struct call *c)
 {
-	return open_call(t, (int)c->args[0], c->args[1], (unsigned)c->args[2],
+	return open_call(t, c, (int)c->args[0], c->args[1], (unsigned)c->args[2],
 			 (unsigned)c->args[3]);
 }
 
 long sys_creat(struct task *t, struct call *c)
 {
-	return open_call(t, AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC,
+	return open_call(t, c, AT_FDCWD, c->args[0], O_CREAT | O_WRONLY | O_TRUNC,
 			 (unsigned)c->args[1]);
 }
 
@@ -329,8 +348,12 @@ long sys_openat2(struct task *t, struct call *c)
 	char path[VFS_PATH_MAX];
 	struct open_how how;
 	struct file *f;
-	int err = get_how(t, c->args[2], c->args[3], &how);
+	int err;
 
+	/* The structure was read, and its flags kept where nothing is read again. */
+	if (c->rerun)
+		return open_end(t, c, c->file[0], (unsigned)c->word);
+	err = get_how(t, c->args[2], c->args[3], &how);
 	if (!err)
 		err = check_how(&how);
 	if (!err)
@@ -338,5 +361,6 @@ long sys_openat2(struct task *t, struct call *c)
 	if (!err)
 		err = open_resolved(t, (int)c->args[0], path, (unsigned)how.flags,
 				    (unsigned)how.mode, (unsigned)how.resolve, &f);
-	return err ? err : install_opened(t, f, (unsigned)how.flags);
+	c->word = how.flags;
+	return err ? err : open_end(t, c, f, (unsigned)how.flags);
 }

@@ -47,6 +47,7 @@ struct file_lock;
 struct lock_wait;
 struct mark;
 struct stdio;
+struct fifo;
 struct pipe;
 
 /* What stat(2) and statx(2) tell. */
@@ -151,6 +152,7 @@ struct inode {
 	int64_t size;      /* not of files whose memobj knows it */
 	struct memfile mf; /* a regular file's pages */
 	unsigned seals;    /* memfd_create(2) */
+	struct fifo *fifo; /* protected by lock: of a FIFO that is open */
 	bool sealable;     /* immutable: made by memfd_create */
 	bool linkable;     /* made by O_TMPFILE: may be linked though nlink is 0 */
 	/* protected by sb->v->locks_lock: */
@@ -501,6 +503,12 @@ int64_t anon_lseek(struct file *f, int64_t off, int whence);
 
 /* fs_pipe.c: both ends; flags: O_NONBLOCK or 0. 0, -ENFILE, -ENOMEM. */
 int pipe_files(struct task *t, unsigned flags, struct file *out[2]);
+/*
+ * fs_fifo.c: opens f on the FIFO i of any file system: -ENXIO, -ENOMEM. It may then have to wait
+ * for the other end: 0 when it has come; -EBLOCKED: the task is queued; -EAGAIN without a task.
+ */
+int fifo_open(struct inode *i, struct vfs_file *f);
+int fifo_wait(struct file *f, struct sched_task *task);
 /* The pipe behind one of its ends, which the file keeps; NULL: something else. */
 struct pipe *pipe_of_file(const struct file *f);
 /* F_GETPIPE_SZ (set 0), F_SETPIPE_SZ: the size; -EBADF: not a pipe; else as pipe_set_size. */
