@@ -136,26 +136,26 @@ static int allow_some(scmp_filter_ctx f)
 	/* Signals to itself. */
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				     SCMP_A0(SCMP_CMP_EQ, pid));
+				     SCMP_A0(SCMP_CMP_EQ, pid, 0));
 	/* Only to peers that are connected. */
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1,
-				     SCMP_A4(SCMP_CMP_EQ, 0));
+				     SCMP_A4(SCMP_CMP_EQ, 0, 0));
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+				     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
 	/* malloc names its memory in newer C libraries: PR_SET_VMA. */
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				     SCMP_A0(SCMP_CMP_EQ, 0x53564d41));
+				     SCMP_A0(SCMP_CMP_EQ, 0x53564d41, 0));
 	/* Limits may be read. */
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-				     SCMP_A2(SCMP_CMP_EQ, 0));
+				     SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	/* Nothing is typed into the terminal on the user's behalf. */
 	if (!r)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_NE, TIOCSTI));
+				     SCMP_A1(SCMP_CMP_NE, TIOCSTI, 0));
 	return r;
 }
 
