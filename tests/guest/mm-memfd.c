@@ -21,7 +21,7 @@
 
 int main(void)
 {
-	int fd = memfd_create("one", MFD_ALLOW_SEALING | MFD_CLOEXEC), plain, ro;
+	int fd = memfd_create("one", MFD_ALLOW_SEALING | MFD_CLOEXEC), plain, ro, fds[2];
 	char name[300], buf[8], link[64];
 	struct stat st;
 	char *p, *q;
@@ -60,7 +60,10 @@ int main(void)
 
 	CHECK_EQ(fcntl(plain, F_GET_SEALS), F_SEAL_SEAL);
 	CHECK_ERR(fcntl(plain, F_ADD_SEALS, F_SEAL_GROW), EPERM);
-	CHECK_ERR(fcntl(0, F_GET_SEALS), EINVAL);
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_ERR(fcntl(fds[0], F_GET_SEALS), EINVAL);
+	close(fds[0]);
+	close(fds[1]);
 	CHECK_EQ(fcntl(fd, F_GET_SEALS), 0);
 	CHECK_ERR(fcntl(fd, F_ADD_SEALS, 0x1000), EINVAL);
 	ro = open(link, O_RDONLY);

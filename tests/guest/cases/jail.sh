@@ -5,13 +5,13 @@ need_busybox
 
 # look OPTION FIELD: the values of a field of /proc/PID/task/*/status while a guest runs.
 look() {
-	rm -f fifo
+	rm -f fifo "$WORK/out"
 	mkfifo fifo
 	"$VMBOX" run $1 "$busybox" sh -c 'echo up; read x' < fifo > "$WORK/out" 2> "$WORK/err" &
 	pid=$!
 	exec 9> fifo
 	i=0
-	while [ ! -s "$WORK/out" ] && [ "$i" -lt 200 ]; do
+	while ! [ -s "$WORK/out" ] && [ "$i" -lt 200 ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done
