@@ -2,7 +2,7 @@
 . "$BIN/cases/lib.sh"
 
 busybox=$(command -v busybox) || skip "no busybox"
-mkdir -p "$WORK/src/d" "$WORK/out"
+mkdir -p "$WORK/src/d"
 echo host > "$WORK/src/f"
 echo secret > "$WORK/secret"
 ln -s ../secret "$WORK/src/rel"
@@ -54,3 +54,52 @@ vm --bind "$WORK/src" "$busybox" true < /dev/null
 want_status 125 "no target"
 vm --bind "$WORK/src:relative" "$busybox" true < /dev/null
 want_status 125 "relative target"
+# files belong to the guest's user, where vmbox may give them away
+if [ "$(id -u)" = 0 ]; then
+	mkdir -m 777 "$WORK/own"
+	vm --user 1234:1235 --bind "$WORK/own:/own:rw" "$busybox" sh -c 'cd /own && echo x > f && mkdir d && ln -s f l && mkfifo p && chmod 600 f && touch -d "2001-01-01 00:00" f && mv f g && ! chown 0 g 2> /dev/null && echo ok' < /dev/null
+	want_out ok "as another user"
+	for name in g d l p; do
+		[ "$(stat -c %u:%g "$WORK/own/$name")" = 1234:1235 ] || fail "$name is not the user's"
+	done
+	mkdir -m 700 "$WORK/own/private"
+	vm --user 1234:1235 --bind "$WORK/own:/own:rw" "$busybox" sh -c 'touch /own/private/x || echo no' < /dev/null 2> /dev/null
+	want_out no "another's directory"
+fi
+# directories that move while they are walked: by the guest, and by the host in and out of the tree
+mkdir -p "$WORK/race/a/x/y" "$WORK/race/b"
+echo inside > "$WORK/race/in"
+echo secret > "$WORK/in"
+cat > "$WORK/race/walk" <<'END'
+cd /race
+(while [ -e /race/in ]; do mv a/x b/x; mv b/x a/x; done) 2> /dev/null &
+mover=$!
+exec 3< /race/a
+i=0
+while [ $i -lt 60 ]; do
+	i=$((i + 1))
+	cat a/x/y/../../../../in b/x/../../../../in a/x/y/../../../in hop/../in hop/h/../../in hop/../../in
+	cat /proc/self/fd/3/../../in /proc/self/fd/3/../in /proc/self/cwd/../in /proc/self/root/../in
+	(cd hop/h && cat ../../in ../../../in /proc/self/cwd/../../../in)
+	ln /race/a/../../in /race/ln$i
+	ln /proc/self/fd/3/../../in /race/ln$i
+done 2> /dev/null
+kill $mover
+ls /race | grep '^ln'
+END
+mkdir -p "$WORK/race/hop/h"
+(while [ -e "$WORK/race/in" ]; do
+	mv "$WORK/race/hop" "$WORK/hop"
+	mv "$WORK/hop" "$WORK/race/hop"
+done) 2> /dev/null &
+host_mover=$!
+for cpus in 1 2; do
+	vm --cpus $cpus --bind "$WORK/race:/race:rw" "$busybox" sh /race/walk < /dev/null
+	if grep -q secret "$WORK/out"; then fail "a race led out of the bound directory"; fi
+	grep -q inside "$WORK/out" || fail "nothing was read at all"
+	if grep -q ln "$WORK/out"; then fail "a link to a file outside"; fi
+done
+rm "$WORK/race/in"
+wait $host_mover
+[ "$(stat -c %h "$WORK/in")" = 1 ] || fail "a hard link to a file outside"
+finish
