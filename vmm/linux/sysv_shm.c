@@ -132,13 +132,18 @@ static void attach_close(struct file *f)
 	pthread_mutex_unlock(&s->ipc->lock);
 }
 
+static void shm_put(struct shm *s)
+{
+	struct ipc *ipc = s->ipc;
+
+	pthread_mutex_lock(&ipc->lock);
+	ipc_put_locked(ipc, &s->o);
+	pthread_mutex_unlock(&ipc->lock);
+}
+
 static void attach_release(struct file *f)
 {
-	struct shm *s = shm_of_file(f);
-
-	pthread_mutex_lock(&s->ipc->lock);
-	ipc_put_locked(s->ipc, &s->o);
-	pthread_mutex_unlock(&s->ipc->lock);
+	shm_put(shm_of_file(f));
 	vfs_file_free(f);
 }
 
@@ -226,9 +231,7 @@ long sys_shmat(struct task *t, struct call *c)
 		return err;
 	err = attach_file(t, s, &f);
 	if (err) {
-		pthread_mutex_lock(&s->ipc->lock);
-		ipc_put_locked(s->ipc, &s->o);
-		pthread_mutex_unlock(&s->ipc->lock);
+		shm_put(s);
 		return err;
 	}
 	m.len = page_up(s->size);
