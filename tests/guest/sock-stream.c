@@ -1,3 +1,4 @@
+// kernel: 6.12 (6.1 counts urgent bytes in another way)
 // variants: static musl
 // AF_UNIX streams: socketpair, listen and connect by path and abstract name, blocking, shutdown,
 // poll, the flags, the errors that unix(7), connect(2), accept(2), send(2) and recv(2) name.

@@ -264,14 +264,13 @@ static void tfd_get_locked(struct timerfd *t, struct itimerspec_k *out)
 /* value: in the timer's clock, absolute or from now on. Returns core_now()'s. */
 static int64_t tfd_deadline(struct timerfd *t, int64_t value, bool absolute)
 {
-	int64_t now = core_now(), deadline;
+	/* The timer's clock before ours: what passes between the two makes it late, never early. */
+	int64_t clock = kernel_clock(t->k, t->clock), now = core_now(), deadline;
 
 	t->wall = false;
 	if (!value || value == TIME_NEVER)
 		return TIME_NEVER;
 	if (absolute) {
-		int64_t clock = kernel_clock(t->k, t->clock);
-
 		t->wall = t->clock == CLOCK_REALTIME;
 		t->wall_offset = clock - now;
 		value -= clock;
