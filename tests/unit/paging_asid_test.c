@@ -158,12 +158,72 @@ static void test_stale(void **state)
 	asid_space_destroy(s);
 }
 
+/* ---- several vCPUs at once ---- */
+
+#define CPUS   4
+#define SPACES 24
+#define TURNS  5000
+
+static struct {
+	struct asid_space *s;
+	struct mm *mm[SPACES];
+	/* What each vCPU is active with: number << 32 | index + 1. 0 while it changes. */
+	_Atomic uint64_t active[CPUS];
+	_Atomic unsigned wrong;
+} race;
+
+static void *vcpu(void *arg)
+{
+	unsigned cpu = (unsigned)(uintptr_t)arg, seed = cpu + 1;
+	bool all;
+
+	for (unsigned i = 0; i < TURNS; i++) {
+		unsigned which = (unsigned)rand_r(&seed) % SPACES;
+		uint64_t mine;
+
+		atomic_store(&race.active[cpu], 0);
+		mine = (uint64_t)asid_activate(race.s, cpu, race.mm[which], &all) << 32 |
+		       (which + 1);
+		atomic_store(&race.active[cpu], mine);
+		/* We are active all the time that we look: one number, one address space. */
+		for (unsigned other = 0; other < CPUS; other++) {
+			uint64_t theirs = atomic_load(&race.active[other]);
+
+			if (theirs >> 32 == mine >> 32 && theirs != mine)
+				atomic_fetch_add(&race.wrong, 1);
+		}
+	}
+	return NULL;
+}
+
+static void test_race(void **state)
+{
+	struct fake_machine m;
+	pthread_t t[CPUS];
+
+	(void)state;
+	fake_init(&m, LIMIT, false);
+	race.s = asid_space_create(3, CPUS);
+	for (unsigned i = 0; i < SPACES; i++)
+		race.mm[i] = new_mm(&m);
+	for (uintptr_t i = 0; i < CPUS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, vcpu, (void *)i), 0);
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+	assert_int_equal(race.wrong, 0);
+	assert_true(asid_rollovers(race.s) > TURNS / 8);
+	for (unsigned i = 0; i < SPACES; i++)
+		mm_put(race.mm[i]);
+	fake_exit(&m);
+	asid_space_destroy(race.s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),     cmocka_unit_test(test_keeps_its_number),
 		cmocka_unit_test(test_roll_over), cmocka_unit_test(test_idle_mm),
-		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_stale),     cmocka_unit_test(test_race),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
