@@ -2,7 +2,7 @@
 # limit and these variables: VMBOX (the program), BIN (the test programs), WORK (an empty
 # directory), CPUS (for --cpus, or empty), SPAWN (tests/guest/tools/spawn.c), SLOWER (a factor
 # for time limits). A case ends by `finish`: status 0, or 1 after a line FAIL for each thing
-# that was wrong, or 77 by `skip REASON`, or 78 by `skip_by_design`.
+# that was wrong, or 77 by `skip REASON`.
 set -u
 failures=0 status=0 native_status=0
 cd "$WORK" || exit 1
@@ -17,12 +17,6 @@ fail() {
 skip() {
 	echo "$1"
 	exit 77
-}
-
-# What cannot be here is no failure, even with VMBOX_MUST_WORK=1.
-skip_by_design() {
-	echo "$1"
-	exit 78
 }
 
 finish() {

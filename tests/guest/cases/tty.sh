@@ -2,7 +2,6 @@
 # time: expect() polls the screen until the text is there, or a deadline.
 . "$BIN/cases/lib.sh"
 need_busybox
-[ -z "${VMBOX_NO_TMUX:-}" ] || skip_by_design "no tmux for this machine"
 command -v tmux > /dev/null || skip "no tmux"
 
 mux() { tmux -L vmbox-test -f /dev/null "$@"; }
