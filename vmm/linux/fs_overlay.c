@@ -302,6 +302,17 @@ static int overlay_setattr(struct dentry *d, const struct vfs_setattr *s)
 	return err;
 }
 
+static int overlay_own(struct dentry *d)
+{
+	struct vfs *v = d->sb->v;
+	int err;
+
+	vfs_lock(v);
+	err = own(d);
+	vfs_unlock(v);
+	return err;
+}
+
 static int overlay_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 {
 	int err;
@@ -473,5 +484,6 @@ const struct inode_ops overlay_ops = {
 	.readlink = host_readlink,
 	.open = host_open,
 	.iterate = host_iterate,
+	.own = overlay_own,
 	.fallocate = overlay_fallocate,
 };

@@ -99,6 +99,11 @@ static int ramfs_open(struct inode *i, struct vfs_file *f, struct task *t)
 	return 0;
 }
 
+static int ramfs_own(struct dentry *d)
+{
+	return 0;
+}
+
 static int ramfs_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 {
 	int err;
@@ -175,6 +180,7 @@ static const struct inode_ops ramfs_ops = {
 	.readlink = ramfs_readlink,
 	.open = ramfs_open,
 	.iterate = dcache_iterate,
+	.own = ramfs_own,
 	.fallocate = ramfs_fallocate,
 };
 

@@ -76,6 +76,8 @@ long sys_sched_getaffinity(struct task *t, struct call *c)
 
 	if ((uint64_t)len * 8 < sched_cpus(t->k->sched) || (len & 7))
 		return -EINVAL;
+	if ((int)c->args[0] < 0)
+		return -ESRCH;
 	r = on_task(t, (int)c->args[0], get_affinity, &mask);
 	if (r < 0)
 		return r;

@@ -52,6 +52,7 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 void inode_fini(struct inode *i)
 {
 	inode_locks_free(i);
+	inode_xattrs_free(i);
 	memfile_fini(i);
 	pthread_mutex_destroy(&i->lock);
 }

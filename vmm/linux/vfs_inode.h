@@ -45,6 +45,7 @@ struct vfs_file;
 struct epoll_item;
 struct file_lock;
 struct lock_wait;
+struct xattr;
 struct mark;
 struct stdio;
 struct fifo;
@@ -132,6 +133,9 @@ struct inode_ops {
 	int (*open)(struct inode *i, struct vfs_file *f, struct task *t);
 	/* Emits entries from *pos on and advances it. 0 or a negative errno. NULL: -ENOTDIR. */
 	int (*iterate)(struct vfs_file *f, struct dir_emit *e, int64_t *pos);
+	/* [no lock] Attributes that the inode keeps in memory are about to change: extended ones.
+	 * 0, -ENOSPC. NULL: it has none. */
+	int (*own)(struct dentry *d);
 	/* fallocate(2): mode is checked to be 0, KEEP_SIZE or PUNCH_HOLE|KEEP_SIZE. NULL:
 	 * -EOPNOTSUPP */
 	int (*fallocate)(struct inode *i, int mode, int64_t off, int64_t len);
@@ -151,6 +155,7 @@ struct inode {
 	struct timespec atime, mtime, ctime, btime;
 	int64_t size;      /* not of files whose memobj knows it */
 	struct memfile mf; /* a regular file's pages */
+	SLIST_HEAD(, xattr) xattrs;
 	unsigned seals;    /* memfd_create(2) */
 	struct fifo *fifo; /* protected by lock: of a FIFO that is open */
 	bool sealable;     /* immutable: made by memfd_create */
@@ -340,6 +345,8 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i); /* NULL allowed; vfs->lock not held */
 void inode_put_locked(struct inode *i);
+/* sys_xattr.c: for inode_fini(). */
+void inode_xattrs_free(struct inode *i);
 /* For ops->free: destroys the lock. */
 void inode_fini(struct inode *i);
 void inode_now(struct timespec *ts);
