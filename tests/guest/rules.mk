@@ -77,4 +77,4 @@ $(GT_OUT)/tests.list: $(GT_SRC) $(wildcard tests/guest/cases/*.sh) tests/guest/r
 guest-tests: $(addprefix $(GT_OUT)/,$(GT_BINS) $(addsuffix .meta,$(GT_NAMES)) \
 	$(addprefix cases/,$(GT_CASES)) $(addprefix tools/,$(GT_TOOLS) op) tests.list)
 
--include $(wildcard $(GT_OUT)/*.d $(GT_OUT)/tools/*.d)
+-include $(addprefix $(GT_OUT)/,$(GT_BINS:=.d) $(GT_TOOLS:%=tools/%.d))
