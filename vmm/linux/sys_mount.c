@@ -1,5 +1,6 @@
 /*
- * What only a privileged process may do and none here is: mounts, swap, reboot, handles.
+ * What only a privileged process may do and none here is: mounts, swap, reboot, handles, modules,
+ * ports, the clock.
  *
  * The guest's tree is made before it starts. These answer as Linux answers whoever lacks the
  * capability: EPERM, before anything is looked at.
@@ -33,6 +34,21 @@ DENIED(quotactl)
 DENIED(quotactl_fd)
 DENIED(fanotify_init)
 DENIED(open_by_handle_at)
+DENIED(settimeofday)
+DENIED(syslog)
+DENIED(iopl)
+DENIED(ioperm)
+DENIED(init_module)
+DENIED(finit_module)
+DENIED(delete_module)
+DENIED(kexec_load)
+DENIED(kexec_file_load)
+
+/* There is one of each namespace. */
+long sys_setns(struct task *t, struct call *c)
+{
+	return call_file(t, c, 0, (int)c->args[0]) ? -EPERM : -EBADF;
+}
 
 /* Without a group of fanotify there is no descriptor of one. */
 long sys_fanotify_mark(struct task *t, struct call *c)
