@@ -65,8 +65,8 @@ static void test_results(void **state)
 		traced(&f, &f.t.call, -ENOSYS),
 		"syscall_0x3e8(0x1, 0x2, 0, 0, 0, 0)     = -1 ENOSYS (Function not implemented)\n");
 	assert_string_equal(
-		CALL(init_module, -ENOSYS, 1),
-		"init_module(0x1, 0, 0, 0, 0, 0)         = -1 ENOSYS (Function not implemented)\n");
+		CALL(nfsservctl, -ENOSYS, 1),
+		"nfsservctl(0x1, 0, 0, 0, 0, 0)          = -1 ENOSYS (Function not implemented)\n");
 	fake_kernel_exit(&f);
 }
 
