@@ -1,7 +1,7 @@
 # --bind: the host's directory, read-only or written through; --tmpfs. Nothing leads out of it.
 . "$BIN/cases/lib.sh"
 
-busybox=$(command -v busybox) || skip "no busybox"
+need_busybox
 mkdir -p "$WORK/src/d"
 echo host > "$WORK/src/f"
 echo secret > "$WORK/secret"
