@@ -1,4 +1,6 @@
-// Extended attributes of the user namespace, and every error of their calls.
+// nested: no
+// Extended attributes of the user namespace, and every error of their calls. (The file system of an
+// emulated machine has none.)
 #include "check.h"
 #include <sys/xattr.h>
 
