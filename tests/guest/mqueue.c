@@ -1,10 +1,12 @@
 // variants: static
+// cflags: -pthread
 // POSIX message queues: priorities, attributes, full and empty queues, timeouts, poll,
 // notification, the errors that mq_open(3) and its kin name. The names of the calls are the C
 // library's.
 #include "check.h"
 #include <mqueue.h>
 #include <poll.h>
+#include <pthread.h>
 
 static char name[64];
 static volatile sig_atomic_t told, told_value, told_code;
@@ -34,6 +36,36 @@ static void getter(void *arg)
 
 	CHECK_EQ(mq_receive(q, buf, 16, &prio), 4);
 	CHECK_EQ(prio, 3);
+}
+
+static void *waits_for_ever(void *arg)
+{
+	char buf[16];
+
+	mq_receive(*(mqd_t *)arg, buf, 16, NULL);
+	return NULL;
+}
+
+/* The thread's call has the only reference that is left, and ends with the process. */
+static void close_under_thread(void *arg)
+{
+	struct mq_attr a = {.mq_maxmsg = 1, .mq_msgsize = 16};
+	pthread_t th;
+	mqd_t q;
+
+	(void)arg;
+	strcat(name, "x");
+	q = mq_open(name, O_RDWR | O_CREAT, 0600, &a);
+	CHECK(q >= 0);
+	CHECK_EQ(mq_unlink(name), 0);
+	CHECK_EQ(pthread_create(&th, NULL, waits_for_ever, &q), 0);
+	sleep_ms(30);
+	CHECK_EQ(mq_close(q), 0);
+}
+
+static void closed_while_waiting(void)
+{
+	reap_ok(spawn(close_under_thread, NULL));
 }
 
 int main(void)
@@ -118,6 +150,8 @@ int main(void)
 	ev.sigev_signo = 1000;
 	CHECK_ERR(mq_notify(q, &ev), EINVAL);
 	CHECK_ERR(mq_notify(1, NULL), EBADF);
+	/* its last descriptor may be closed while somebody waits */
+	closed_while_waiting();
 	/* unlinked, it lives on in its descriptors */
 	CHECK_EQ(mq_unlink(name), 0);
 	CHECK_ERR(mq_unlink(name), ENOENT);

@@ -149,6 +149,9 @@ int main(void)
 	}
 	reap_ok(pid);
 	CHECK_EQ(value(0), 9);
+	/* what waits for zero has nothing to undo, also when what comes after it cannot be done */
+	CHECK_EQ(semctl(id, 1, SETVAL, (union semun){.val = 0}), 0);
+	CHECK_ERR(semop(id, (struct sembuf[]){{1, 0, SEM_UNDO}, {1, -1, IPC_NOWAIT}}, 2), EAGAIN);
 	pid = fork_ok();
 	if (!pid) {
 		CHECK_EQ(op(0, -9, SEM_UNDO), 0);

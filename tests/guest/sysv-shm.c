@@ -85,6 +85,13 @@ int main(void)
 	CHECK_ERR(shmdt(at), EINVAL);
 	CHECK_ERR(shmdt(p + 1), EINVAL);
 	CHECK_ERR(shmdt(p + PAGE), EINVAL);
+	/* a neighbour stays as it is: each attachment ends by its own detaching */
+	CHECK(shmat(id, at, SHM_REMAP) == at);
+	CHECK(shmat(id, at + 4 * PAGE, SHM_REMAP) == at + 4 * PAGE);
+	CHECK_EQ(stat_of(id).shm_nattch, 4);
+	CHECK_EQ(shmdt(at), 0);
+	CHECK_EQ(shmdt(at + 4 * PAGE), 0);
+	CHECK_EQ(stat_of(id).shm_nattch, 2);
 	/* removed, and there until the last detaches */
 	CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
 	d = stat_of(id);

@@ -20,8 +20,8 @@
 #define MSG_HARD      65536
 #define SIZE_HARD     (16 << 20)
 #define PRIO_MAX_K    32768
-#define BYTES_MAX     (64UL << 20) /* of all messages */
-#define MSG_OVERHEAD  96           /* as Linux counts it against RLIMIT_MSGQUEUE */
+#define BYTES_MAX     (64UL << 20) /* of all messages, those that wait to be sent, too */
+#define MSG_OVERHEAD  96           /* of one; as Linux counts it against RLIMIT_MSGQUEUE */
 #define NOTIFY_SIGNAL 0
 #define NOTIFY_NONE   1
 #define SI_MESGQ_K    (-3)
@@ -60,7 +60,7 @@ struct mqueues {
 	LIST_HEAD(, mq) list;
 	unsigned n;
 	uint64_t charged; /* RLIMIT_MSGQUEUE */
-	uint64_t bytes;
+	uint64_t bytes;   /* of messages, with MSG_OVERHEAD each */
 };
 
 struct mqueues *mqueues_create(void)
@@ -72,6 +72,28 @@ struct mqueues *mqueues_create(void)
 	return m;
 }
 
+/* Room for one of len bytes. NULL: no memory, or BYTES_MAX is reached. lock held. */
+static struct mq_msg *msg_new_locked(struct mqueues *all, size_t len)
+{
+	struct mq_msg *m = NULL;
+
+	if (len + MSG_OVERHEAD <= BYTES_MAX && all->bytes <= BYTES_MAX - len - MSG_OVERHEAD)
+		m = malloc(sizeof(*m) + len);
+	if (m) {
+		m->len = len;
+		all->bytes += len + MSG_OVERHEAD;
+	}
+	return m;
+}
+
+/* m may be NULL. lock held. */
+static void msg_free_locked(struct mqueues *all, struct mq_msg *m)
+{
+	if (m)
+		all->bytes -= m->len + MSG_OVERHEAD;
+	free(m);
+}
+
 /* lock held. */
 static void mq_put_locked(struct mq *q)
 {
@@ -81,8 +103,7 @@ static void mq_put_locked(struct mq *q)
 		return;
 	while ((m = TAILQ_FIRST(&q->list))) {
 		TAILQ_REMOVE(&q->list, m, link);
-		q->all->bytes -= m->len;
-		free(m);
+		msg_free_locked(q->all, m);
 	}
 	q->all->charged -= q->charge;
 	q->all->n--;
@@ -357,7 +378,7 @@ long sys_mq_unlink(struct task *t, struct call *c)
 /* ---- messages ---- */
 
 struct mq_call {
-	struct mq *q;   /* borrowed from the file */
+	struct file *f; /* a reference: the call's own goes first */
 	bool receiving; /* counted in nreceivers */
 	struct mq_msg *m;
 };
@@ -365,13 +386,25 @@ struct mq_call {
 static void mq_call_free(void *state)
 {
 	struct mq_call *s = state;
+	struct mq *q = mq_of(s->f);
 
-	free(s->m);
-	if (!s->receiving)
-		return;
-	pthread_mutex_lock(&s->q->all->lock);
-	s->q->nreceivers--;
-	pthread_mutex_unlock(&s->q->all->lock);
+	pthread_mutex_lock(&q->all->lock);
+	msg_free_locked(q->all, s->m);
+	if (s->receiving)
+		q->nreceivers--;
+	pthread_mutex_unlock(&q->all->lock);
+	file_close(s->f);
+}
+
+static struct mq_call *mq_call_begin(struct call *c)
+{
+	struct mq_call *s = call_state(c, sizeof(*s));
+
+	if (s) {
+		s->f = file_dup(c->file[0]);
+		c->state_free = mq_call_free;
+	}
+	return s;
 }
 
 /* An absolute time of CLOCK_REALTIME, or none. 0, -EFAULT, -EINVAL. */
@@ -452,7 +485,6 @@ static void insert_locked(struct mq *q, struct mq_msg *m)
 	else
 		TAILQ_INSERT_HEAD(&q->list, m, link);
 	q->n++;
-	q->all->bytes += m->len;
 }
 
 static int send_begin(struct task *t, struct call *c, struct mq *q, struct mq_call **out)
@@ -470,15 +502,14 @@ static int send_begin(struct task *t, struct call *c, struct mq *q, struct mq_ca
 		return -EBADF;
 	if (len > (uint64_t)q->msgsize)
 		return -EMSGSIZE;
-	s = call_state(c, sizeof(*s));
+	s = mq_call_begin(c);
 	if (!s)
 		return -ENOMEM;
-	c->state_free = mq_call_free;
-	s->q = q;
-	s->m = malloc(sizeof(*s->m) + len);
+	pthread_mutex_lock(&q->all->lock);
+	s->m = msg_new_locked(q->all, len);
+	pthread_mutex_unlock(&q->all->lock);
 	if (!s->m)
 		return -ENOMEM;
-	s->m->len = len;
 	s->m->prio = (unsigned)c->args[3];
 	*out = s;
 	return copy_from_guest(task_mm(t), s->m->data, gva(c->args[1]), len);
@@ -501,8 +532,6 @@ long sys_mq_timedsend(struct task *t, struct call *c)
 	pthread_mutex_lock(&q->all->lock);
 	if (q->n >= q->maxmsg) {
 		r = mq_wait(t, c, &q->writable);
-	} else if (q->all->bytes > BYTES_MAX) {
-		r = -ENOMEM;
 	} else {
 		insert_locked(q, s->m);
 		s->m = NULL;
@@ -530,19 +559,16 @@ static int recv_begin(struct task *t, struct call *c, struct mq *q, struct mq_ca
 		return -EBADF;
 	if (c->args[2] < (uint64_t)q->msgsize)
 		return -EMSGSIZE;
-	s = call_state(c, sizeof(*s));
+	s = mq_call_begin(c);
 	if (!s)
 		return -ENOMEM;
-	c->state_free = mq_call_free;
-	s->q = q;
 	*out = s;
 	return 0;
 }
 
 /* Takes the first message to s->m, or waits. */
-static long recv_locked(struct task *t, struct call *c, struct mq_call *s)
+static long recv_locked(struct task *t, struct call *c, struct mq *q, struct mq_call *s)
 {
-	struct mq *q = s->q;
 	long r;
 
 	if (!q->n) {
@@ -556,7 +582,6 @@ static long recv_locked(struct task *t, struct call *c, struct mq_call *s)
 	s->m = TAILQ_FIRST(&q->list);
 	TAILQ_REMOVE(&q->list, s->m, link);
 	q->n--;
-	q->all->bytes -= s->m->len;
 	return 0;
 }
 
@@ -573,7 +598,7 @@ long sys_mq_timedreceive(struct task *t, struct call *c)
 			return r;
 	}
 	pthread_mutex_lock(&q->all->lock);
-	r = recv_locked(t, c, s);
+	r = recv_locked(t, c, q, s);
 	more = q->n;
 	pthread_mutex_unlock(&q->all->lock);
 	if (r)

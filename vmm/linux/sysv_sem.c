@@ -217,7 +217,8 @@ static void revert(struct sem_set *s, struct sem_undo *u, const struct sembuf *o
 {
 	while (n--) {
 		s->sem[ops[n].sem_num].val -= ops[n].sem_op;
-		if (ops[n].sem_flg & SEM_UNDO)
+		/* What waits for zero has nothing to undo, and u may be NULL. */
+		if (ops[n].sem_op && ops[n].sem_flg & SEM_UNDO)
 			u->adj[ops[n].sem_num] = (int16_t)(u->adj[ops[n].sem_num] + ops[n].sem_op);
 	}
 }

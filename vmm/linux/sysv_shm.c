@@ -272,15 +272,16 @@ long sys_shmdt(struct task *t, struct call *c)
 	if (addr & ~PAGE_MASK)
 		return -EINVAL;
 	/* Its first part may be unmapped already; then the next mapping is not far. */
-	for (uint64_t at = addr; mm_get_vma(mm, at, &v) && (!f || v.start < addr + size);
-	     at = v.end) {
-		bool ours = attached_at(&v, addr, f);
+	for (uint64_t at = addr; mm_get_vma(mm, at, &v); at = v.end) {
+		bool ours = attached_at(&v, addr, f), past = f && v.start >= addr + size;
 
 		if (ours && !f) {
 			f = v.file;
 			size = page_up(shm_of_file(f)->size);
 		}
 		mm_put_vma(&v);
+		if (past)
+			break;
 		if (ours) {
 			mm_munmap(mm, v.start, v.end - v.start);
 			r = 0;
