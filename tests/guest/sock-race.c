@@ -12,10 +12,13 @@
 #include <sys/ipc.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #define MESSAGES 400
 
 static int pair[2], sem;
+static pthread_barrier_t gate;
 
 static void *many_readers(void *arg)
 {
@@ -204,8 +207,61 @@ static void edges(void)
 	say("edges\n");
 }
 
+/* Threads give one socket a name each: one wins. */
+static void *namer(void *arg)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int *at = arg;
+
+	/* sun_path to its end, without a NUL */
+	memset(a.sun_path, 'n', sizeof(a.sun_path));
+	memcpy(a.sun_path, "dir/", 4);
+	a.sun_path[sizeof(a.sun_path) - 1] = (char)at[1];
+	pthread_barrier_wait(&gate);
+	at[2] = bind(at[0], (struct sockaddr *)&a, sizeof(a));
+	if (at[2])
+		CHECK_EQ(errno, EINVAL);
+	return NULL;
+}
+
+static void unlink_named(int who)
+{
+	char path[110] = "dir/";
+
+	memset(path + 4, 'n', 104);
+	path[107] = (char)who;
+	unlink(path);
+}
+
+static void names(void)
+{
+	pthread_t th[4];
+	int at[4][3];
+
+	mkdir("dir", 0755);
+	CHECK_EQ(pthread_barrier_init(&gate, NULL, 4), 0);
+	for (int n = 0; n < 50; n++) {
+		int s = socket(AF_UNIX, SOCK_STREAM, 0), won = 0;
+
+		for (int i = 0; i < 4; i++) {
+			at[i][0] = s;
+			at[i][1] = 'a' + i;
+			CHECK_EQ(pthread_create(&th[i], NULL, namer, at[i]), 0);
+		}
+		for (int i = 0; i < 4; i++) {
+			CHECK_EQ(pthread_join(th[i], NULL), 0);
+			won += !at[i][2];
+			unlink_named('a' + i);
+		}
+		CHECK_EQ(won, 1);
+		close(s);
+	}
+	say("names\n");
+}
+
 int main(void)
 {
+	names();
 	packets(SOCK_SEQPACKET);
 	packets(SOCK_DGRAM);
 	flight();

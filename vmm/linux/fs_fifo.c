@@ -104,7 +104,8 @@ static unsigned fifo_poll(struct file *f, struct sched_task *task)
 	if (!(events & POLLHUP))
 		return events;
 	pthread_mutex_lock(&i->lock);
-	same = i->fifo->writes_opened == (uint32_t)(vfs_file(f)->priv2 >> 32);
+	/* An epoll may still poll what is being closed. */
+	same = i->fifo && i->fifo->writes_opened == (uint32_t)(vfs_file(f)->priv2 >> 32);
 	pthread_mutex_unlock(&i->lock);
 	return same ? events & ~(unsigned)POLLHUP : events;
 }

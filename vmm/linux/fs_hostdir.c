@@ -269,10 +269,15 @@ static bool needs_list(struct dentry *dir)
 static int list_merged(struct vfs_file *f, struct host_dir *hd, struct dir_emit *e, int64_t *pos)
 {
 	struct dentry *dir = f->path.d;
+	uint64_t up;
 
+	/* A rename may move it elsewhere meanwhile. */
+	vfs_lock(dir->sb->v);
+	up = dir->parent->inode->ino;
+	vfs_unlock(dir->sb->v);
 	if (*pos == 0 && dir_emit(e, ".", 1, dir->inode->ino, 1, DT_DIR))
 		*pos = 1;
-	if (*pos == 1 && dir_emit(e, "..", 2, dir->parent->inode->ino, 2, DT_DIR))
+	if (*pos == 1 && dir_emit(e, "..", 2, up, 2, DT_DIR))
 		*pos = 2;
 	while (*pos >= 2 && (uint64_t)*pos - 2 < hd->n) {
 		const struct dir_entry *x = &hd->list[*pos - 2];

@@ -258,6 +258,8 @@ int64_t hostfile_lseek(struct file *f, int64_t off, int whence)
 	int fd = hf ? hf->fd : -1;
 	struct stat st;
 
+	if (hf && fd < 0) /* the host lets us only write */
+		fd = atomic_load(&hf->wfd);
 	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
 		/* The host's offset is nobody's: reads carry their own. */
 		int64_t r = lseek(fd, off, whence);

@@ -24,7 +24,7 @@ struct unix_name {
 	struct sock *s;      /* NULL: not in the table */
 	struct inode *inode; /* a reference; NULL: an abstract name */
 	unsigned len;
-	uint8_t bytes[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	uint8_t bytes[SOCK_NAME_MAX]; /* sun_path, and a NUL that may not be there */
 };
 
 struct socket {

@@ -91,15 +91,17 @@ void unix_unbind(struct socket *so)
 		inode_put(e->inode);
 }
 
-/* len bytes at name become so's name, at bucket b. n->lock held. */
+/* len bytes at name become so's name, at bucket b; i (or NULL) is its inode, taken over on success.
+ * n->lock held. */
 static int insert_locked(struct unix_names *n, struct socket *so, const void *name, unsigned len,
-			 unsigned b)
+			 struct inode *i, unsigned b)
 {
 	int err = sock_set_name(so->s, name, len);
 
 	if (err)
 		return err;
 	so->name.s = so->s;
+	so->name.inode = i;
 	so->name.len = len;
 	memcpy(so->name.bytes, name, len);
 	LIST_INSERT_HEAD(&n->bucket[b], &so->name, link);
@@ -114,7 +116,7 @@ static int bind_abstract(struct unix_names *n, struct socket *so, const uint8_t 
 	if (find_abstract_locked(n, name, len, sock_kind(so->s)))
 		err = so->name.s ? -EINVAL : -EADDRINUSE;
 	else
-		err = insert_locked(n, so, name, len, hash_bytes(name, len));
+		err = insert_locked(n, so, name, len, NULL, hash_bytes(name, len));
 	pthread_mutex_unlock(&n->lock);
 	return err;
 }
@@ -155,6 +157,7 @@ static int bind_path(struct task *t, struct socket *so, const char *path)
 	struct walker w;
 	struct path p;
 	struct dentry *d = NULL;
+	struct inode *i;
 	uint8_t buf[SOCK_NAME_MAX];
 	int err = walk_begin(&w, t, AT_FDCWD, path, 0);
 
@@ -174,15 +177,14 @@ static int bind_path(struct task *t, struct socket *so, const char *path)
 	walk_end(&w);
 	if (err)
 		return err == -EEXIST ? -EADDRINUSE : err;
-	so->name.inode = inode_get(d->inode);
+	i = inode_get(d->inode);
 	dentry_put(d);
+	/* Another thread may give it another name at the same time: one of us gets -EINVAL. */
 	pthread_mutex_lock(&n->lock);
-	err = insert_locked(n, so, path, (unsigned)strlen(path) + 1, hash_inode(so->name.inode));
+	err = insert_locked(n, so, path, (unsigned)strlen(path) + 1, i, hash_inode(i));
 	pthread_mutex_unlock(&n->lock);
-	if (err) {
-		inode_put(so->name.inode);
-		so->name.inode = NULL;
-	}
+	if (err)
+		inode_put(i);
 	return err;
 }
 
