@@ -40,6 +40,10 @@ bool host_fs_forbidden(int fd)
 		0x19800202 /* mqueue */,
 		0x62656570 /* configfs */,
 		0x65735543 /* fusectl */,
+		0x6e667364 /* nfsd */,
+		0x67596969 /* rpc_pipefs */,
+		0x07655821 /* resctrl */,
+		0xabba1974 /* xenfs */,
 	};
 	struct statfs s;
 

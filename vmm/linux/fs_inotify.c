@@ -10,8 +10,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define QUEUE_MAX     16384 /* fs.inotify.max_queued_events */
-#define INSTANCES_MAX 128   /* fs.inotify.max_user_instances */
+#define QUEUE_MAX     16384  /* fs.inotify.max_queued_events */
+#define EVENTS_MAX    262144 /* of all queues: some 80 MB with the longest names */
+#define INSTANCES_MAX 128    /* fs.inotify.max_user_instances */
 #ifndef IN_MASK_CREATE
 #define IN_MASK_CREATE 0x10000000
 #endif
@@ -73,7 +74,7 @@ static void push(struct inotify *in, int wd, uint32_t mask, uint32_t cookie, con
 	if (same_event(in->nevents ? TAILQ_LAST(&in->events, event_list) : NULL, wd, mask, name,
 		       len))
 		return;
-	if (in->nevents >= QUEUE_MAX) {
+	if (in->nevents >= QUEUE_MAX || in->v->nevents >= EVENTS_MAX) {
 		if (in->overflown)
 			return;
 		in->overflown = true;
@@ -88,6 +89,7 @@ static void push(struct inotify *in, int wd, uint32_t mask, uint32_t cookie, con
 	memcpy(e->name, name, len);
 	TAILQ_INSERT_TAIL(&in->events, e, link);
 	in->nevents++;
+	in->v->nevents++;
 	waitq_hand(&in->wq);
 }
 
@@ -216,6 +218,7 @@ static void in_free(struct inotify *in)
 	pthread_mutex_lock(&v->notify_lock);
 	while ((m = TAILQ_FIRST(&in->marks)))
 		inode_put_locked(mark_end(m, false));
+	v->nevents -= in->nevents;
 	pthread_mutex_unlock(&v->notify_lock);
 	vfs_unlock(v);
 	while ((e = TAILQ_FIRST(&in->events))) {
@@ -244,6 +247,7 @@ static struct event *take(struct inotify *in, size_t room, int *err)
 		return NULL;
 	TAILQ_REMOVE(&in->events, e, link);
 	in->nevents--;
+	in->v->nevents--;
 	if (e->mask & IN_Q_OVERFLOW)
 		in->overflown = false;
 	return e;

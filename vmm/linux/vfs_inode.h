@@ -317,6 +317,7 @@ struct vfs {
 	/* inotify: notify.h */
 	pthread_mutex_t notify_lock;
 	_Atomic unsigned nmarks, ninotify;
+	unsigned nevents; /* queued by inotify; protected by notify_lock */
 	_Atomic uint32_t notify_cookie;
 	/* terminals: fs_stdio.c */
 	struct stdio *stdio[3];

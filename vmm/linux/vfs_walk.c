@@ -94,6 +94,22 @@ static int dotdot(struct walker *w, struct path *out)
 	return 0;
 }
 
+static int lookup_cached(struct walker *w, struct dentry **out)
+{
+	struct dentry *dir = w->at.d, *cached = dentry_find(dir, w->last, w->last_len);
+	const struct inode_ops *ops = dir->inode->ops;
+	int err = -ENOENT;
+
+	if (cached && ((cached->flags & (D_PINNED | D_MOUNTED)) || !ops->lookup)) {
+		*out = cached;
+		return 0;
+	}
+	if (ops->lookup)
+		err = ops->lookup(dir, cached, w->last, w->last_len, w->t, out);
+	dentry_put_locked(cached);
+	return err;
+}
+
 static int lookup_child(struct walker *w, struct path *out)
 {
 	struct dentry *dir = w->at.d, *d = NULL;
@@ -107,22 +123,14 @@ static int lookup_child(struct walker *w, struct path *out)
 				  : -ENOENT;
 		vfs_lock(w->v);
 	} else {
-		struct dentry *cached = dentry_find(dir, w->last, w->last_len);
-
-		if (cached && ((cached->flags & (D_PINNED | D_MOUNTED)) || !ops->lookup)) {
-			d = cached;
-		} else {
-			err = ops->lookup ? ops->lookup(dir, cached, w->last, w->last_len, w->t, &d)
-					  : -ENOENT;
-			dentry_put_locked(cached);
-			if (err == -ENFILE) {
-				/* Host descriptors of what the cache gave up are closed with the
-				 * lock dropped. */
-				dentry_shrink(w->v, 0);
-				vfs_unlock(w->v);
-				vfs_lock(w->v);
-				err = ops->lookup(dir, NULL, w->last, w->last_len, w->t, &d);
-			}
+		err = lookup_cached(w, &d);
+		if (err == -ENFILE) {
+			/* Host descriptors of what the cache gave up are closed with the lock
+			 * dropped; the name may be in the cache by then. */
+			dentry_shrink(w->v, 0);
+			vfs_unlock(w->v);
+			vfs_lock(w->v);
+			err = lookup_cached(w, &d);
 		}
 	}
 	if (err)
