@@ -180,6 +180,29 @@ HELPER void sleep_ms(int ms)
 		;
 }
 
+/* The letter of a process's state in /proc: 'S' asleep, 'T' stopped, ... */
+HELPER char state_of(pid_t pid)
+{
+	char path[64], line[256] = "", *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK(read(fd, line, sizeof(line) - 1) > 0);
+	close(fd);
+	p = strrchr(line, ')');
+	CHECK(p != NULL);
+	return p[2];
+}
+
+/* Until a child whose first sleep is the one that is meant has got there. */
+HELPER void await_asleep(pid_t pid)
+{
+	while (state_of(pid) != 'S')
+		sleep_ms(1);
+}
+
 HELPER unsigned char *map_pages(size_t len, int prot)
 {
 	void *p = mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

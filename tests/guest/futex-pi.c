@@ -78,8 +78,7 @@ static void order(word_t *w)
 		}
 		wait_byte(went[0]);
 		await_bit(w);
-		/* Long enough to be in the kernel; if not, the result is another order. */
-		sleep_ms(50);
+		await_asleep(pid[i]);
 		close(went[0]);
 		close(went[1]);
 	}

@@ -128,7 +128,7 @@ int main(void)
 	ts.tv_nsec = 1000000000;
 	CHECK_ERR(mq_timedreceive(q, buf, 16, NULL, &ts), EINVAL);
 	pid = spawn(getter, &q);
-	sleep_ms(10);
+	await_asleep(pid);
 	CHECK_EQ(sigaction(SIGUSR1, &sa, NULL), 0);
 	ev.sigev_value.sival_int = 77;
 	CHECK_EQ(mq_notify(q, &ev), 0);

@@ -277,21 +277,6 @@ static const struct {
 	{"sigwaitinfo", do_sigwaitinfo, nothing, NULL},
 };
 
-static char state_of(pid_t pid)
-{
-	char path[64], line[256] = "", *p;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	CHECK(fd >= 0);
-	CHECK(read(fd, line, sizeof(line) - 1) > 0);
-	close(fd);
-	p = strrchr(line, ')');
-	CHECK(p != NULL);
-	return p[2];
-}
-
 static void fresh(const char *dir)
 {
 	struct epoll_event ev = {.events = EPOLLIN};

@@ -101,7 +101,7 @@ int main(void)
 	CHECK_EQ(msgsnd(id, &big, 8192, 0), 0);
 	CHECK_ERR(msgsnd(id, &big, 1, IPC_NOWAIT), EAGAIN);
 	pid = spawn(putter, NULL);
-	sleep_ms(10);
+	await_asleep(pid);
 	CHECK_EQ(msgrcv(id, &big, 8192, 1, 0), 8192);
 	reap_ok(pid);
 	CHECK_EQ(msgrcv(id, &big, 8192, 1, 0), 8192);
@@ -113,7 +113,7 @@ int main(void)
 	reap_ok(pid);
 	CHECK_EQ(strcmp(get(0, 0), "six"), 0);
 	pid = spawn(removed, NULL);
-	sleep_ms(20);
+	await_asleep(pid);
 	CHECK_EQ(msgctl(id, IPC_RMID, NULL), 0);
 	reap_ok(pid);
 	CHECK(put(1, "x", 0) == -1 && (errno == EINVAL || errno == EIDRM));
