@@ -179,9 +179,9 @@ static void copy_settings(struct mm *to, const struct mm *from)
 	to->stack_limit = from->stack_limit;
 }
 
-static int fork_once(struct mm *parent, uint64_t hot, struct mm **out)
+static int fork_once(struct mm *parent, uint64_t hot, unsigned eager, struct mm **out)
 {
-	struct fork f = {.parent = parent, .hot = page_down(hot), .left = parent->gm->fork_eager};
+	struct fork f = {.parent = parent, .hot = page_down(hot), .left = eager};
 	int r;
 
 	mm_lock(parent);
@@ -207,12 +207,32 @@ static int fork_once(struct mm *parent, uint64_t hot, struct mm **out)
 	return 0;
 }
 
-int mm_fork(struct mm *parent, uint64_t hot, struct mm **out)
+static int fork_retried(struct mm *parent, uint64_t hot, unsigned eager, struct mm **out)
 {
 	for (int i = 0;; i++) {
-		int r = fork_once(parent, hot, out);
+		int r = fork_once(parent, hot, eager, out);
 
 		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(parent->gm))
 			return r;
 	}
+}
+
+int mm_fork(struct mm *parent, uint64_t hot, struct mm **out)
+{
+	return fork_retried(parent, hot, parent->gm->fork_eager, out);
+}
+
+/*
+ * With no page copied, what other threads write meanwhile goes to frames that the child shares,
+ * until each meets an entry that is read-only and waits for our lock, or the last flush. So what
+ * they wrote before that is seen, and nothing after:
+ *
+ *	fork, copying eagerly		another thread
+ *	copies page 1
+ *					writes page 1, then page 2
+ *	copies page 2: the child sees the second write and not the first
+ */
+int mm_fork_threads(struct mm *parent, struct mm **out)
+{
+	return fork_retried(parent, 0, 0, out);
 }

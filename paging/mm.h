@@ -194,6 +194,11 @@ void mm_set_stack_limit(struct mm *mm, uint64_t bytes);
  * pointer) whose neighbourhood is copied eagerly. 0, -ENOMEM (nothing left behind).
  */
 int mm_fork(struct mm *parent, uint64_t hot, struct mm **out);
+/*
+ * The same where other threads of the parent may run: all is copy-on-write, so that the child is the
+ * parent at one moment, as each of them sees it.
+ */
+int mm_fork_threads(struct mm *parent, struct mm **out);
 
 void mm_get_stats(struct mm *mm, struct mm_stats *out);
 /* Sum over all mms of this gmem, the dead ones too. */

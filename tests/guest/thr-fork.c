@@ -6,10 +6,10 @@
 #include <sched.h>
 #include <spawn.h>
 
-#define PAGES 64
+#define PAGES 128
 
 static volatile int stop;
-static volatile uint64_t *page[PAGES];
+static volatile uint64_t *page[PAGES]; /* the first half upwards in memory, the rest downwards */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t low, high; /* protected by lock: always equal */
 
@@ -113,12 +113,15 @@ int main(int argc, char **argv)
 {
 	static void *(*const fn[])(void *) = {writer, locker, mapper, forker, vforker, spawner};
 	pthread_t t[6];
+	unsigned char *block;
 
 	(void)argv;
 	if (argc > 1)
 		return 7;
+	block = map_pages(PAGES / 2 * 4096, PROT_READ | PROT_WRITE);
 	for (int i = 0; i < PAGES; i++)
-		page[i] = (void *)map_pages(4096, PROT_READ | PROT_WRITE);
+		page[i] = (void *)(i < PAGES / 2 ? block + i * 4096
+						 : map_pages(4096, PROT_READ | PROT_WRITE));
 	for (int i = 0; i < 6; i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, fn[i], NULL), 0);
 	for (int i = 3; i < 6; i++)

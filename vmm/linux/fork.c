@@ -96,9 +96,15 @@ static int check_nproc(struct task *t)
 static int copy_mm(struct task *t, struct process *child, uint64_t flags)
 {
 	struct process *p = t->p;
+	bool alone;
 
-	if (!(flags & CLONE_VM))
-		return mm_fork(p->mm, arch_sp(&t->cpu.regs), &child->mm);
+	if (!(flags & CLONE_VM)) {
+		pthread_mutex_lock(&p->siglock);
+		alone = p->ntasks == 1 && !p->mm_shared;
+		pthread_mutex_unlock(&p->siglock);
+		return alone ? mm_fork(p->mm, arch_sp(&t->cpu.regs), &child->mm)
+			     : mm_fork_threads(p->mm, &child->mm);
+	}
 	child->mm = mm_get(p->mm);
 	child->mm_shared = true;
 	pthread_mutex_lock(&p->siglock);
