@@ -195,8 +195,8 @@ void mm_set_stack_limit(struct mm *mm, uint64_t bytes);
  */
 int mm_fork(struct mm *parent, uint64_t hot, struct mm **out);
 /*
- * The same where other threads of the parent may run: all is copy-on-write, so that the child is the
- * parent at one moment, as each of them sees it.
+ * The same where other threads of the parent may run: all is copy-on-write, so that the child is
+ * the parent at one moment, as each of them sees it.
  */
 int mm_fork_threads(struct mm *parent, struct mm **out);
 
