@@ -17,6 +17,8 @@ counts() {
 }
 
 # at_most OPERATION COUNT CALLS FAULTS SAVES LOADS: of each at most so many hundredths an operation.
+# A task that another vCPU takes over brings its FP state along: saves and loads have room for one
+# such move.
 at_most() {
 	name=$1 n=$2
 	shift 2
@@ -34,12 +36,12 @@ at_most() {
 }
 
 at_most getppid 2000 100 0 0 0
-at_most pingpong 200 420 10 210 210
-at_most fork-wait 100 430 10 260 210
-at_most fork-exec 50 1830 20 330 310
+at_most pingpong 200 420 10 300 300
+at_most fork-wait 100 430 10 320 300
+at_most fork-exec 50 1830 20 420 400
 at_most fault 4000 1 8 1 1
 at_most ring-100 1000 230 20 140 60
-at_most thread-join 100 1100 30 300 220
+at_most thread-join 100 1100 30 400 330
 at_most signal 200 210 5 110 210
 # Most likely a dynamic program: what its loader maps comes with it.
 vm --root / /bin/true < /dev/null # warms the host's cache
