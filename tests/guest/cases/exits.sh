@@ -40,9 +40,9 @@ at_most pingpong 200 420 10 300 300
 at_most fork-wait 100 430 10 320 300
 at_most fork-exec 50 1830 20 420 400
 at_most fault 4000 1 8 1 1
-at_most ring-100 1000 230 20 140 60
+at_most ring-100 1000 230 20 200 150
 at_most thread-join 100 1100 30 400 330
-at_most signal 200 210 5 110 210
+at_most signal 200 210 5 160 260
 # Most likely a dynamic program: what its loader maps comes with it.
 vm --root / /bin/true < /dev/null # warms the host's cache
 vm --stats="$WORK/stats" --root / /bin/true < /dev/null
