@@ -160,3 +160,15 @@ void inode_set_attr_locked(struct inode *i, const struct vfs_setattr *s)
 		i->mtime = s->mtime;
 	inode_now(&i->ctime);
 }
+
+int inode_setattr_sizeless(struct dentry *d, const struct vfs_setattr *s)
+{
+	struct inode *i = d->inode;
+
+	if (s->valid & ATTR_SIZE)
+		return -EINVAL;
+	pthread_mutex_lock(&i->lock);
+	inode_set_attr_locked(i, s);
+	pthread_mutex_unlock(&i->lock);
+	return 0;
+}

@@ -186,21 +186,9 @@ static void pipe_inode_free(struct inode *i)
 	free(pi(i));
 }
 
-static int pipe_setattr(struct dentry *d, const struct vfs_setattr *s)
-{
-	struct inode *i = d->inode;
-
-	if (s->valid & ATTR_SIZE)
-		return -EINVAL;
-	pthread_mutex_lock(&i->lock);
-	inode_set_attr_locked(i, s);
-	pthread_mutex_unlock(&i->lock);
-	return 0;
-}
-
 static const struct inode_ops pipe_inode_ops = {
 	.free = pipe_inode_free,
-	.setattr = pipe_setattr,
+	.setattr = inode_setattr_sizeless,
 	.open = pipe_inode_open,
 };
 

@@ -52,6 +52,16 @@ struct proc_entry {
 	bool cpus;       /* children, and a directory cpuN for each vCPU */
 };
 
+/* Rows of a table of entries. */
+#define PROC_FILE(n, fn)                                                                           \
+	{                                                                                          \
+		.name = n, .mode = S_IFREG | 0444, .show = fn                                      \
+	}
+#define PROC_DIR(n, table)                                                                         \
+	{                                                                                          \
+		.name = n, .mode = S_IFDIR | 0555, .children = table                               \
+	}
+
 extern const struct proc_entry proc_root_entries[]; /* fs_proc_sys.c */
 extern const struct proc_entry proc_pid_entries[];  /* fs_proc_pid.c */
 extern const struct proc_entry sys_root;            /* fs_sys.c: /sys, made in the same way */

@@ -307,109 +307,100 @@ static int show_vmstat(struct proc_buf *b, const struct proc_ctx *ctx)
 	return 0;
 }
 
-#define FILE_ROW(n, fn)                                                                            \
-	{                                                                                          \
-		.name = n, .mode = S_IFREG | 0444, .show = fn                                      \
-	}
-#define DIR_ROW(n, table)                                                                          \
-	{                                                                                          \
-		.name = n, .mode = S_IFDIR | 0555, .children = table                               \
-	}
-
 static const struct proc_entry random_entries[] = {
-	FILE_ROW("boot_id", show_boot_id),
-	FILE_ROW("entropy_avail", show_entropy),
-	FILE_ROW("poolsize", show_entropy),
-	FILE_ROW("uuid", show_uuid),
+	PROC_FILE("boot_id", show_boot_id),
+	PROC_FILE("entropy_avail", show_entropy),
+	PROC_FILE("poolsize", show_entropy),
+	PROC_FILE("uuid", show_uuid),
 	{.name = NULL},
 };
 
 static const struct proc_entry kernel_entries[] = {
-	FILE_ROW("cap_last_cap", show_cap_last_cap),
-	FILE_ROW("domainname", show_domainname),
-	FILE_ROW("hostname", show_hostname),
-	FILE_ROW("ngroups_max", show_ngroups_max),
-	FILE_ROW("osrelease", show_osrelease),
-	FILE_ROW("ostype", show_ostype),
-	FILE_ROW("pid_max", show_pid_max),
-	FILE_ROW("randomize_va_space", show_randomize),
-	FILE_ROW("threads-max", show_threads_max),
-	FILE_ROW("version", show_sysversion),
-	FILE_ROW("core_pattern", show_core_pattern),
-	FILE_ROW("perf_event_paranoid", show_perf),
-	FILE_ROW("tainted", show_zero),
-	DIR_ROW("random", random_entries),
+	PROC_FILE("cap_last_cap", show_cap_last_cap),
+	PROC_FILE("domainname", show_domainname),
+	PROC_FILE("hostname", show_hostname),
+	PROC_FILE("ngroups_max", show_ngroups_max),
+	PROC_FILE("osrelease", show_osrelease),
+	PROC_FILE("ostype", show_ostype),
+	PROC_FILE("pid_max", show_pid_max),
+	PROC_FILE("randomize_va_space", show_randomize),
+	PROC_FILE("threads-max", show_threads_max),
+	PROC_FILE("version", show_sysversion),
+	PROC_FILE("core_pattern", show_core_pattern),
+	PROC_FILE("perf_event_paranoid", show_perf),
+	PROC_FILE("tainted", show_zero),
+	PROC_DIR("random", random_entries),
 	{.name = NULL},
 };
 
 static const struct proc_entry vm_entries[] = {
-	FILE_ROW("max_map_count", show_max_map_count),
-	FILE_ROW("mmap_min_addr", show_mmap_min_addr),
-	FILE_ROW("overcommit_memory", show_overcommit),
-	FILE_ROW("nr_hugepages", show_zero),
-	FILE_ROW("overcommit_ratio", show_ratio),
-	FILE_ROW("swappiness", show_zero),
+	PROC_FILE("max_map_count", show_max_map_count),
+	PROC_FILE("mmap_min_addr", show_mmap_min_addr),
+	PROC_FILE("overcommit_memory", show_overcommit),
+	PROC_FILE("nr_hugepages", show_zero),
+	PROC_FILE("overcommit_ratio", show_ratio),
+	PROC_FILE("swappiness", show_zero),
 	{.name = NULL},
 };
 
 static const struct proc_entry inotify_entries[] = {
-	FILE_ROW("max_queued_events", show_queued),
-	FILE_ROW("max_user_instances", show_instances),
-	FILE_ROW("max_user_watches", show_watches),
+	PROC_FILE("max_queued_events", show_queued),
+	PROC_FILE("max_user_instances", show_instances),
+	PROC_FILE("max_user_watches", show_watches),
 	{.name = NULL},
 };
 
 static const struct proc_entry epoll_entries[] = {
-	FILE_ROW("max_user_watches", show_watches),
+	PROC_FILE("max_user_watches", show_watches),
 	{.name = NULL},
 };
 
 static const struct proc_entry core_entries[] = {
-	FILE_ROW("somaxconn", show_somaxconn),
+	PROC_FILE("somaxconn", show_somaxconn),
 	{.name = NULL},
 };
 
 static const struct proc_entry net_entries[] = {
-	DIR_ROW("core", core_entries),
+	PROC_DIR("core", core_entries),
 	{.name = NULL},
 };
 
 static const struct proc_entry fs_entries[] = {
-	DIR_ROW("epoll", epoll_entries),
-	DIR_ROW("inotify", inotify_entries),
-	FILE_ROW("protected_hardlinks", show_zero),
-	FILE_ROW("protected_symlinks", show_zero),
-	FILE_ROW("file-max", show_file_max),
-	FILE_ROW("file-nr", show_file_nr),
-	FILE_ROW("nr_open", show_nr_open),
-	FILE_ROW("pipe-max-size", show_pipe_max),
+	PROC_DIR("epoll", epoll_entries),
+	PROC_DIR("inotify", inotify_entries),
+	PROC_FILE("protected_hardlinks", show_zero),
+	PROC_FILE("protected_symlinks", show_zero),
+	PROC_FILE("file-max", show_file_max),
+	PROC_FILE("file-nr", show_file_nr),
+	PROC_FILE("nr_open", show_nr_open),
+	PROC_FILE("pipe-max-size", show_pipe_max),
 	{.name = NULL},
 };
 
 static const struct proc_entry sys_entries[] = {
-	DIR_ROW("fs", fs_entries),
-	DIR_ROW("kernel", kernel_entries),
-	DIR_ROW("net", net_entries),
-	DIR_ROW("vm", vm_entries),
+	PROC_DIR("fs", fs_entries),
+	PROC_DIR("kernel", kernel_entries),
+	PROC_DIR("net", net_entries),
+	PROC_DIR("vm", vm_entries),
 	{.name = NULL},
 };
 
 const struct proc_entry proc_root_entries[] = {
-	FILE_ROW("cmdline", show_cmdline),
-	FILE_ROW("cpuinfo", show_cpuinfo),
-	FILE_ROW("devices", show_devices),
-	FILE_ROW("filesystems", show_filesystems),
-	FILE_ROW("loadavg", show_loadavg),
-	FILE_ROW("meminfo", show_meminfo),
-	FILE_ROW("partitions", show_partitions),
+	PROC_FILE("cmdline", show_cmdline),
+	PROC_FILE("cpuinfo", show_cpuinfo),
+	PROC_FILE("devices", show_devices),
+	PROC_FILE("filesystems", show_filesystems),
+	PROC_FILE("loadavg", show_loadavg),
+	PROC_FILE("meminfo", show_meminfo),
+	PROC_FILE("partitions", show_partitions),
 	{.name = "mounts", .mode = S_IFLNK | 0777, .text = text_mounts},
 	{.name = "self", .mode = S_IFLNK | 0777, .text = text_self},
 	{.name = "thread-self", .mode = S_IFLNK | 0777, .text = text_thread_self},
-	FILE_ROW("stat", show_stat),
-	FILE_ROW("swaps", show_swaps),
-	DIR_ROW("sys", sys_entries),
-	FILE_ROW("uptime", show_uptime),
-	FILE_ROW("version", show_version),
-	FILE_ROW("vmstat", show_vmstat),
+	PROC_FILE("stat", show_stat),
+	PROC_FILE("swaps", show_swaps),
+	PROC_DIR("sys", sys_entries),
+	PROC_FILE("uptime", show_uptime),
+	PROC_FILE("version", show_version),
+	PROC_FILE("vmstat", show_vmstat),
 	{.name = NULL},
 };

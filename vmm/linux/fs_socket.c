@@ -178,21 +178,9 @@ static void socket_inode_free(struct inode *i)
 	free(i);
 }
 
-static int socket_setattr(struct dentry *d, const struct vfs_setattr *s)
-{
-	struct inode *i = d->inode;
-
-	if (s->valid & ATTR_SIZE)
-		return -EINVAL;
-	pthread_mutex_lock(&i->lock);
-	inode_set_attr_locked(i, s);
-	pthread_mutex_unlock(&i->lock);
-	return 0;
-}
-
 static const struct inode_ops socket_inode_ops = {
 	.free = socket_inode_free,
-	.setattr = socket_setattr,
+	.setattr = inode_setattr_sizeless,
 };
 
 int socket_file(struct task *t, struct sock *s, int type, unsigned flags, struct file **out)

@@ -66,36 +66,27 @@ static int show_all_mask(struct proc_buf *b, const struct proc_ctx *ctx)
 	return 0;
 }
 
-#define FILE_ROW(n, fn)                                                                            \
-	{                                                                                          \
-		.name = n, .mode = S_IFREG | 0444, .show = fn                                      \
-	}
-#define DIR_ROW(n, table)                                                                          \
-	{                                                                                          \
-		.name = n, .mode = S_IFDIR | 0555, .children = table                               \
-	}
-
 static const struct proc_entry topology_entries[] = {
-	FILE_ROW("core_id", show_self),
-	FILE_ROW("core_siblings", show_all_mask),
-	FILE_ROW("core_siblings_list", show_all),
-	FILE_ROW("package_cpus", show_all_mask),
-	FILE_ROW("package_cpus_list", show_all),
-	FILE_ROW("physical_package_id", show_zero),
-	FILE_ROW("thread_siblings", show_self_mask),
-	FILE_ROW("thread_siblings_list", show_self),
+	PROC_FILE("core_id", show_self),
+	PROC_FILE("core_siblings", show_all_mask),
+	PROC_FILE("core_siblings_list", show_all),
+	PROC_FILE("package_cpus", show_all_mask),
+	PROC_FILE("package_cpus_list", show_all),
+	PROC_FILE("physical_package_id", show_zero),
+	PROC_FILE("thread_siblings", show_self_mask),
+	PROC_FILE("thread_siblings_list", show_self),
 	{.name = NULL},
 };
 
 static const struct proc_entry one_cpu_entries[] = {
-	DIR_ROW("topology", topology_entries),
+	PROC_DIR("topology", topology_entries),
 	{.name = NULL},
 };
 
 static const struct proc_entry cpu_entries[] = {
-	FILE_ROW("kernel_max", show_last), FILE_ROW("offline", show_none),
-	FILE_ROW("online", show_all),      FILE_ROW("possible", show_all),
-	FILE_ROW("present", show_all),     {.name = NULL},
+	PROC_FILE("kernel_max", show_last), PROC_FILE("offline", show_none),
+	PROC_FILE("online", show_all),      PROC_FILE("possible", show_all),
+	PROC_FILE("present", show_all),     {.name = NULL},
 };
 
 static const struct proc_entry system_entries[] = {
@@ -104,12 +95,12 @@ static const struct proc_entry system_entries[] = {
 };
 
 static const struct proc_entry device_entries[] = {
-	DIR_ROW("system", system_entries),
+	PROC_DIR("system", system_entries),
 	{.name = NULL},
 };
 
 static const struct proc_entry root_entries[] = {
-	DIR_ROW("devices", device_entries),
+	PROC_DIR("devices", device_entries),
 	{.name = NULL},
 };
 

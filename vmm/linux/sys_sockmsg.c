@@ -62,6 +62,20 @@ static struct transfer *transfer_state(struct call *c)
 	return x;
 }
 
+/* The socket of args[0] and the call's transfer, made on its first run. NULL and *err. */
+static struct transfer *call_transfer(struct task *t, struct call *c, struct socket **so, int *err)
+{
+	struct transfer *x;
+
+	*so = call_socket(t, c, (int)c->args[0], err);
+	if (!*so)
+		return NULL;
+	x = transfer_state(c);
+	if (!x)
+		*err = -ENOMEM;
+	return x;
+}
+
 static bool nonblocking(const struct call *c, int flags)
 {
 	return flags & MSG_DONTWAIT || c->file[0]->flags & O_NONBLOCK;
@@ -169,16 +183,13 @@ static long send_run(struct task *t, struct call *c, struct socket *so, struct t
 
 long sys_sendto(struct task *t, struct call *c)
 {
-	struct transfer *x = c->state;
+	struct socket *so;
 	int err;
-	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
+	struct transfer *x = call_transfer(t, c, &so, &err);
 
+	if (!x)
+		return err;
 	if (!c->rerun) {
-		if (!so)
-			return err;
-		x = transfer_state(c);
-		if (!x)
-			return -ENOMEM;
 		err = uio_init(&x->u, task_mm(t), false, c->args[1], c->args[2]);
 		x->flags = (int)c->args[3];
 		if (!err)
@@ -191,16 +202,13 @@ long sys_sendto(struct task *t, struct call *c)
 
 long sys_sendmsg(struct task *t, struct call *c)
 {
-	struct transfer *x = c->state;
+	struct socket *so;
 	int err;
-	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
+	struct transfer *x = call_transfer(t, c, &so, &err);
 
+	if (!x)
+		return err;
 	if (!c->rerun) {
-		if (!so)
-			return err;
-		x = transfer_state(c);
-		if (!x)
-			return -ENOMEM;
 		x->flags = (int)c->args[2];
 		err = sendmsg_begin(t, so, x, c->args[1]);
 		if (err)
@@ -218,14 +226,12 @@ static long many_result(struct transfer *x, long err)
 long sys_sendmmsg(struct task *t, struct call *c)
 {
 	unsigned n = (unsigned)c->args[2] < UIO_MAXIOV ? (unsigned)c->args[2] : UIO_MAXIOV;
+	struct socket *so;
 	int err;
-	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
-	struct transfer *x = so ? transfer_state(c) : NULL;
+	struct transfer *x = call_transfer(t, c, &so, &err);
 
-	if (!so)
-		return err;
 	if (!x)
-		return -ENOMEM;
+		return err;
 	for (; x->done < n; x->done++) {
 		uint64_t at = c->args[1] + x->done * sizeof(struct mmsghdr_k);
 		uint32_t len;
@@ -280,18 +286,15 @@ static long recv_run(struct task *t, struct call *c, struct socket *so, struct t
 
 long sys_recvfrom(struct task *t, struct call *c)
 {
-	struct transfer *x = c->state;
+	struct socket *so;
 	bool trunc;
 	long r;
 	int err;
-	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
+	struct transfer *x = call_transfer(t, c, &so, &err);
 
+	if (!x)
+		return err;
 	if (!c->rerun) {
-		if (!so)
-			return err;
-		x = transfer_state(c);
-		if (!x)
-			return -ENOMEM;
 		err = uio_init(&x->u, task_mm(t), true, c->args[1], c->args[2]);
 		x->flags = (int)c->args[3];
 		if (!err)
@@ -375,16 +378,13 @@ static long recvmsg_run(struct task *t, struct call *c, struct socket *so, struc
 
 long sys_recvmsg(struct task *t, struct call *c)
 {
-	struct transfer *x = c->state;
+	struct socket *so;
 	int err;
-	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
+	struct transfer *x = call_transfer(t, c, &so, &err);
 
+	if (!x)
+		return err;
 	if (!c->rerun) {
-		if (!so)
-			return err;
-		x = transfer_state(c);
-		if (!x)
-			return -ENOMEM;
 		x->flags = (int)c->args[2];
 		err = recvmsg_begin(t, so, x, c->args[1]);
 		if (err)
@@ -420,9 +420,9 @@ static void recvmmsg_put_time(struct task *t, struct call *c)
 long sys_recvmmsg(struct task *t, struct call *c)
 {
 	unsigned n = (unsigned)c->args[2] < UIO_MAXIOV ? (unsigned)c->args[2] : UIO_MAXIOV;
+	struct socket *so;
 	int err;
-	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
-	struct transfer *x = so ? transfer_state(c) : NULL;
+	struct transfer *x = call_transfer(t, c, &so, &err);
 	long r = 0;
 
 	if (!c->rerun) {
@@ -430,10 +430,8 @@ long sys_recvmmsg(struct task *t, struct call *c)
 		if (r)
 			return r;
 	}
-	if (!so)
-		return err;
 	if (!x)
-		return -ENOMEM;
+		return err;
 	while (x->done < n) {
 		uint64_t at = c->args[1] + x->done * sizeof(struct mmsghdr_k);
 		uint32_t len;

@@ -463,6 +463,8 @@ int memname_rename(struct dentry *old, struct dentry *newdir, const char *newnam
 		   struct dentry *target, bool exchange);
 /* i->lock held: s's attributes but the size into i; ctime is now. */
 void inode_set_attr_locked(struct inode *i, const struct vfs_setattr *s);
+/* inode_ops' setattr of what has no size: a pipe, a socket. -EINVAL: the size is to change. */
+int inode_setattr_sizeless(struct dentry *d, const struct vfs_setattr *s);
 
 /* ---- the file systems ---- */
 
