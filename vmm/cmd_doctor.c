@@ -3,6 +3,7 @@
  * for each thing that is missing what to do about it.
  */
 #include "run.h"
+#include "landlock.h"
 #include "vcpu.h"
 #include "../devices/counter.h"
 
@@ -134,6 +135,26 @@ static void print_traits(struct vm *vm)
 	}
 }
 
+/* How well vmbox can confine itself: see jail.h. */
+static void print_landlock(void)
+{
+	int abi = landlock_abi();
+	char text[64];
+
+	if (abi >= LANDLOCK_ABI_MIN) {
+		snprintf(text, sizeof(text), "ABI %d: vmbox opens only what it was given", abi);
+		row("Landlock", text);
+		return;
+	}
+	row("Landlock", abi == -EOPNOTSUPP ? "not enabled"
+			: abi < 0          ? "not in this kernel"
+					   : "too old");
+	remedy(abi == -EOPNOTSUPP ? "it works without; boot with lsm=landlock,... to confine which "
+				    "files vmbox may open"
+				  : "it works without; Linux 5.19 or later with "
+				    "CONFIG_SECURITY_LANDLOCK confines which files vmbox may open");
+}
+
 int cmd_doctor(int argc, char **argv)
 {
 	bool quiet = argc == 2 && (strcmp(argv[1], "--quiet") == 0 || strcmp(argv[1], "-q") == 0);
@@ -162,6 +183,7 @@ int cmd_doctor(int argc, char **argv)
 	if (!quiet) {
 		row("/dev/kvm", "usable");
 		print_traits(&vm);
+		print_landlock();
 		row("verdict", "ready: vmbox run ./program");
 	}
 	vm_destroy(&vm);

@@ -20,7 +20,7 @@
 
 #ifdef JAIL_OFF
 
-int jail_enter(void)
+int jail_enter(const struct landlock_tree *trees, size_t n)
 {
 	return 0;
 }
@@ -43,7 +43,8 @@ static const int allowed[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64), SCMP_SYS(preadv), SCMP_SYS(pwritev), SCMP_SYS(preadv2),
 	SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(copy_file_range), SCMP_SYS(recvfrom),
-	/* files: of the root and what was bound, by descriptors that are open */
+	/* files: of the root and what was bound, by descriptors that are open; others are
+	 * landlock.c's to forbid */
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(close_range),
 	SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(fcntl), SCMP_SYS(flock),
 	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
@@ -193,11 +194,14 @@ static int add_all(scmp_filter_ctx f, uint32_t action, const int *calls, size_t 
 	return r;
 }
 
-int jail_enter(void)
+int jail_enter(const struct landlock_tree *trees, size_t n)
 {
-	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int r;
+	int r = landlock_enter(trees, n);
+	scmp_filter_ctx f;
 
+	if (r)
+		return r;
+	f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	if (!f)
 		return -ENOMEM;
 	r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);

@@ -446,11 +446,33 @@ static int start_image(struct run *r)
 	return e == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-/* The machine is made and the image is open: the rest is done with little. */
-static int confine(const struct run_options *o)
-{
-	int e = o->no_jail ? 0 : jail_enter();
+struct tree_list {
+	struct landlock_tree *tree;
+	size_t n;
+};
 
+static int add_tree(void *arg, int fd, bool writable)
+{
+	struct tree_list *l = arg;
+
+	l->tree[l->n++] = (struct landlock_tree){fd, writable};
+	return 0;
+}
+
+/* The machine is made and the image is open: the rest is done with little. */
+static int confine(struct run *r)
+{
+	const struct run_options *o = r->o;
+	struct tree_list l = {.n = 0};
+	int e = 0;
+
+	if (o->no_jail)
+		return 0;
+	l.tree = calloc(o->nmounts + 1, sizeof(*l.tree)); /* and the root */
+	e = l.tree ? vfs_each_host_tree(r->k, add_tree, &l) : -ENOMEM;
+	if (e == 0)
+		e = jail_enter(l.tree, l.n);
+	free(l.tree);
 	if (e < 0)
 		vmbox_error("cannot confine itself: %s (--no-jail runs without)", strerror(-e));
 	return e;
@@ -458,7 +480,7 @@ static int confine(const struct run_options *o)
 
 static int run_threads(struct run *r)
 {
-	int e = confine(r->o);
+	int e = confine(r);
 
 	if (e < 0)
 		return e;

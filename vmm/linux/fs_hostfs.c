@@ -500,6 +500,20 @@ bool super_is_host(const struct super *sb)
 	return sb->ops >= host_supers && sb->ops < host_supers + ARRAY_SIZE(host_supers);
 }
 
+int vfs_each_host_tree(struct kernel *k, int (*f)(void *arg, int fd, bool writable), void *arg)
+{
+	struct super *sb;
+	int e = 0;
+
+	SLIST_FOREACH (sb, &k->vfs->supers, all) {
+		if (super_is_host(sb))
+			e = f(arg, hostfs_of(sb)->root_fd, hostfs_of(sb)->kind == HOSTFS_WRITE);
+		if (e)
+			break;
+	}
+	return e;
+}
+
 int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **out,
 		  struct dentry **root)
 {

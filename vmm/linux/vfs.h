@@ -85,6 +85,13 @@ struct vfs_mount {
 int vfs_mount(struct kernel *k, const struct vfs_mount *m);
 
 /*
+ * The host's trees that may be asked for files from now on: --root and each --bind. Calls f for
+ * each with its descriptor (O_PATH, borrowed) and whether the guest's changes go to it, until it
+ * does not return 0; what it returned last. Before the first task runs.
+ */
+int vfs_each_host_tree(struct kernel *k, int (*f)(void *arg, int fd, bool writable), void *arg);
+
+/*
  * Without --root: puts the host's regular file `host_path` (opened now, read-only, O_CLOEXEC) at
  * `guest_path` in the in-memory root, read-only, with its host mode; makes the directories above.
  * Negative errno: ENOENT, EACCES, EISDIR, ENOTDIR, ...

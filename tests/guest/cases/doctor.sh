@@ -6,6 +6,7 @@ status=0
 want_status 0 doctor
 grep -qi 'kvm' "$WORK/out" || fail "doctor does not speak of KVM"
 grep -Eqi 'exit.*(us|ns)' "$WORK/out" || fail "doctor does not say what an exit costs"
+grep -q '^Landlock ' "$WORK/out" || fail "doctor does not say which files vmbox could open"
 status=0
 "$VMBOX" doctor --quiet > "$WORK/out" 2> "$WORK/err" || status=$?
 want_status 0 "doctor --quiet"

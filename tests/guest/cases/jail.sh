@@ -1,5 +1,5 @@
 # vmbox confines itself before the guest runs: a filter of system calls and no_new_privs, in every
-# thread; --no-jail leaves it out.
+# thread, and Landlock's trees, within which all works; --no-jail leaves it out.
 . "$BIN/cases/lib.sh"
 need_busybox
 
@@ -32,4 +32,13 @@ look "" NoNewPrivs
 [ "$seen" = "1 " ] || fail "NoNewPrivs of the threads: '$seen'"
 look --no-jail Seccomp
 [ "$seen" = "$outside " ] || fail "Seccomp with --no-jail: '$seen', outside '$outside'"
+# What was given can be used to the full: the tests of --root and --bind run confined, too.
+mkdir -p "$WORK/given/sub"
+echo given > "$WORK/given/f"
+vm --root / --bind "$WORK/given:/mnt:rw" /bin/sh -c 'cd /mnt && cat f && mv f sub/g && ln sub/g h &&
+	echo more >> h && : > new && rm new && cat sub/g && cat /etc/hostname > /dev/null' < /dev/null
+[ "$status" = 0 ] || fail "confined to --root and --bind: status $status"
+[ "$(cat "$WORK/given/sub/g")" = "$(printf 'given\nmore')" ] || fail "confined: what was written is not there"
+vm --no-jail --root / /bin/true < /dev/null
+want_status 0 "not confined"
 finish
