@@ -25,6 +25,14 @@
  */
 #define ABI_SYSCALL_GVA      0xffffffff80002000
 #define ABI_SYSCALL_USER_GVA 0xffffffff80003000
+/*
+ * Where SYSCALL keeps the privilege level, ring 3 may also jump here, which needs no trap: rax and
+ * the arguments as for SYSCALL, rcx the address to go on at, which must lie right behind a SYSCALL
+ * instruction (a restarted call executes that). r11 is lost; on return it holds the flags, and rcx
+ * the address, as after SYSCALL. Flags and stack are left alone.
+ */
+#define ABI_SYSCALL_ENTRY     0x100 /* in the page */
+#define ABI_SYSCALL_ENTRY_GVA 0xffffffff80003100
 #define ABI_IDT_GVA          0xffffffff80004000
 /* Per vCPU: ABI_CPU_STRIDE bytes: GDT+TSS (with its I/O bitmap: 3 pages), trap stack (1 page),
  * fault stack (1). */

@@ -43,6 +43,10 @@ stub_vectors_end:
 stub_syscall:
 	out %al, $ABI_PORT_SYSCALL
 	sysretq
+	/* Whoever came by a jump has its flags in RFLAGS, not in r11: the VMM sees which `out` it was. */
+	.org stub_syscall + ABI_SYSCALL_ENTRY, 0xf4
+	out %al, $ABI_PORT_SYSCALL
+	hlt
 stub_syscall_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -12,9 +12,10 @@
 #include <linux/kvm.h>
 #include <string.h>
 
-#define STUB_SYSRET (ABI_SYSCALL_GVA + 2) /* behind the two-byte `out` */
-#define VECTOR_PF   14
-#define VECTOR_GP   13
+#define STUB_OUT_LEN 2
+#define STUB_SYSRET  (ABI_SYSCALL_GVA + STUB_OUT_LEN)
+#define VECTOR_PF    14
+#define VECTOR_GP    13
 
 /* What exception stubs leave below the top of the trap stack, in words. */
 enum {
@@ -156,6 +157,11 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	return true;
 }
 
+static bool at_ring0(const struct vcpu *v)
+{
+	return (v->run->s.regs.sregs.cs.selector & 3) == 0;
+}
+
 /*
  * The stub's doorbell, or the instruction before it: a system call. rcx is the program's word for
  * where to go on; where ring 3 may jump to the stub it can be anything.
@@ -164,6 +170,10 @@ static enum vm_exit as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
 {
 	struct uregs *u = &c->regs;
 
+	/* By a jump, not by SYSCALL. */
+	if (u->rip >= ABI_SYSCALL_ENTRY_GVA && u->rip <= ABI_SYSCALL_ENTRY_GVA + STUB_OUT_LEN &&
+	    !at_ring0(v))
+		u->r11 = u->rflags;
 	v->arch.at = v->vm->traits.syscall_raises_cpl ? X86_AT_STUB : X86_AT_USER;
 	if (u->rcx > ABI_USER_END) {
 		v->arch.at = X86_AT_KERNEL;
@@ -221,11 +231,6 @@ static bool in_page(uint64_t rip, uint64_t page)
 	return page_down(rip) == page;
 }
 
-static bool at_ring0(const struct vcpu *v)
-{
-	return (v->run->s.regs.sregs.cs.selector & 3) == 0;
-}
-
 /*
  * A kick found it anywhere: in the program, before or behind the system call's
  * doorbell, or between the CPU's push of an exception frame and its doorbell. What has begun
@@ -236,7 +241,8 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 	uint64_t rip = c->regs.rip, vec, error = 0;
 
 	if (!at_ring0(v)) {
-		if (rip == ABI_SYSCALL_USER_GVA && !v->vm->traits.syscall_raises_cpl)
+		if ((rip == ABI_SYSCALL_USER_GVA || rip == ABI_SYSCALL_ENTRY_GVA) &&
+		    !v->vm->traits.syscall_raises_cpl)
 			return as_syscall(v, c, t);
 		v->arch.at = X86_AT_USER;
 		t->kind = TRAP_KICK;
