@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -166,8 +165,7 @@ void frame_list_splice(struct gmem *gm, struct frame_list *to, struct frame_list
 	*from = (struct frame_list){0};
 }
 
-/* Tells gmem_maintain, which looks without the lock. */
-static void hint_locked(struct gmem *gm)
+void gmem_hint_locked(struct gmem *gm)
 {
 	atomic_store_explicit(&gm->dirty_hint, gm->dirty.n, memory_order_relaxed);
 	atomic_store_explicit(&gm->quarantine_hint, gm->quarantine.n, memory_order_relaxed);
@@ -215,7 +213,7 @@ pfn_t frame_alloc_raw(struct gmem *gm, bool zero)
 	pfn = frame_list_pop(gm, &gm->dirty);
 	if (pfn) {
 		stale = true;
-		hint_locked(gm);
+		gmem_hint_locked(gm);
 	} else {
 		pfn = frame_list_pop(gm, &gm->clean);
 		if (!pfn)
@@ -262,7 +260,7 @@ void frame_free_list(struct gmem *gm, struct frame_list *list)
 	pthread_mutex_lock(&gm->lock);
 	gm->used -= list->n;
 	frame_list_splice(gm, &gm->dirty, list);
-	hint_locked(gm);
+	gmem_hint_locked(gm);
 	pthread_mutex_unlock(&gm->lock);
 }
 
@@ -319,15 +317,12 @@ void table_free_list(struct gmem *gm, struct frame_list *list)
 	gm->used -= list->n;
 	gm->tables -= list->n;
 	frame_list_splice(gm, shadow ? &gm->quarantine : &gm->dirty, list);
-	hint_locked(gm);
+	gmem_hint_locked(gm);
 	pthread_mutex_unlock(&gm->lock);
 }
 
-/*
- * Empties the quarantine: KVM forgets every shadow table. What is freed
- * while that goes on waits for the next time. Returns how many frames became free.
- */
-static uint64_t quarantine_recycle(struct gmem *gm, uint64_t at_least)
+/* What is freed while this goes on waits for the next time. */
+uint64_t gmem_quarantine_recycle(struct gmem *gm, uint64_t at_least)
 {
 	struct frame_list list;
 	uint64_t n;
@@ -350,88 +345,11 @@ static uint64_t quarantine_recycle(struct gmem *gm, uint64_t at_least)
 			n = 0;
 		else
 			gm->recycles++;
-		hint_locked(gm);
+		gmem_hint_locked(gm);
 		pthread_mutex_unlock(&gm->lock);
 	}
 	pthread_mutex_unlock(&gm->recycle_lock);
 	return n;
-}
-
-/* ---- giving memory back ---- */
-
-static int compare_pfn(const void *a, const void *b)
-{
-	pfn_t x = *(const pfn_t *)a, y = *(const pfn_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Cuts the older half off the stale list; the recently freed ones stay, for their caches. */
-static size_t cut_older_half(struct gmem *gm, pfn_t *out, size_t cap)
-{
-	size_t keep, n = 0;
-	pfn_t pfn;
-
-	pthread_mutex_lock(&gm->lock);
-	keep = gm->dirty.n / 2;
-	pfn = gm->dirty.head;
-	if (gm->dirty.n > GMEM_TRIM_PAGES) {
-		for (size_t i = 1; i < keep; i++)
-			pfn = gm->frames[pfn].next;
-		n = gm->dirty.n - keep;
-		if (n > cap)
-			n = 0;
-	}
-	if (n) {
-		pfn_t rest = gm->frames[pfn].next;
-
-		gm->dirty.tail = pfn;
-		gm->dirty.n = keep;
-		for (size_t i = 0; i < n; i++, rest = gm->frames[rest].next)
-			out[i] = rest;
-		hint_locked(gm);
-	}
-	pthread_mutex_unlock(&gm->lock);
-	return n;
-}
-
-static void trim(struct gmem *gm)
-{
-	size_t cap, n;
-	pfn_t *v;
-
-	if (pthread_mutex_trylock(&gm->trim_lock))
-		return;
-	cap = atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed) + GMEM_TRIM_PAGES;
-	v = malloc(cap * sizeof(*v));
-	n = v ? cut_older_half(gm, v, cap) : 0;
-	if (n)
-		qsort(v, n, sizeof(*v), compare_pfn);
-	for (size_t i = 0, run; i < n; i += run) {
-		struct frame_list list = {0};
-		int r;
-
-		for (run = 1; i + run < n && v[i + run] == v[i] + run;)
-			run++;
-		r = fallocate(gm->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			      (off_t)v[i] << PAGE_SHIFT, (off_t)(run << PAGE_SHIFT));
-		for (size_t j = 0; j < run; j++)
-			frame_list_push(gm, &list, v[i + run - 1 - j]);
-		pthread_mutex_lock(&gm->lock);
-		frame_list_splice(gm, r < 0 ? &gm->dirty : &gm->clean, &list);
-		hint_locked(gm);
-		pthread_mutex_unlock(&gm->lock);
-	}
-	free(v);
-	pthread_mutex_unlock(&gm->trim_lock);
-}
-
-void gmem_maintain(struct gmem *gm)
-{
-	if (atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) > gm->quarantine_max)
-		quarantine_recycle(gm, gm->quarantine_max + 1);
-	if (atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed) > GMEM_TRIM_PAGES)
-		trim(gm);
 }
 
 static bool frame_available(struct gmem *gm)
@@ -451,7 +369,7 @@ bool gmem_make_room(struct gmem *gm)
 	/* Frames on their way from one list to the other come back when the lock is free. */
 	pthread_mutex_lock(&gm->trim_lock);
 	pthread_mutex_unlock(&gm->trim_lock);
-	if (quarantine_recycle(gm, 1) || frame_available(gm))
+	if (gmem_quarantine_recycle(gm, 1) || frame_available(gm))
 		return true;
 	return memobj_reclaim(gm, RECLAIM_PAGES) > 0;
 }

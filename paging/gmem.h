@@ -71,6 +71,14 @@ void gmem_get_stats(struct gmem *gm, struct gmem_stats *out);
 /* Changes whenever a page has become executable. */
 uint64_t gmem_code_gen(struct gmem *gm);
 
+/*
+ * Nobody will use guest memory for a while: gives back to the host what is free, lets KVM forget
+ * the tables of dead processes, and unmaps the VMM's alias (each page of it is mapped again when it
+ * is touched). Stops all vCPUs if it must. Does a bounded part of it; true: call again. No lock
+ * held.
+ */
+bool gmem_idle(struct gmem *gm);
+
 /* The guest-physical ranges that hold memory, or may once more of it is used; returns how many. */
 unsigned gmem_ranges(struct gmem *gm, struct abi_range out[ABI_MEMORY_MAX]);
 

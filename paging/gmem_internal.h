@@ -115,6 +115,14 @@ pfn_t table_alloc(struct gmem *gm);
  */
 void table_free_list(struct gmem *gm, struct frame_list *list);
 
+/* Tells gmem_maintain of the lists' lengths. gm->lock held. */
+void gmem_hint_locked(struct gmem *gm);
+/*
+ * Empties the quarantine if it holds at least so many frames: KVM forgets every shadow table.
+ * Returns how many frames became free. No lock held but possibly an mm's.
+ */
+uint64_t gmem_quarantine_recycle(struct gmem *gm, uint64_t at_least);
+
 /* Delayed work: recycles a full quarantine, punches holes. Called where no lock is held; cheap when
  * there is nothing. */
 void gmem_maintain(struct gmem *gm);

@@ -3,6 +3,7 @@
 #include "early.h"
 #include "host_clock.h"
 #include "host_tty.h"
+#include "idle.h"
 #include "jail.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
@@ -37,6 +38,7 @@ struct run {
 	struct kernel *k;
 	struct clock *clock;
 	struct timer clock_timer;
+	struct idle idle;
 	struct host_clock host_clock;
 	struct memobj *clock_obj; /* one page, which stays */
 	char host_cwd[PATH_MAX];
@@ -480,10 +482,14 @@ static int confine(struct run *r)
 
 static int run_threads(struct run *r)
 {
-	int e = confine(r);
+	int e = idle_start(&r->idle, &r->vm, reactor_timers(r->reactor));
 
-	if (e < 0)
+	if (e == 0)
+		e = confine(r);
+	if (e < 0) {
+		idle_stop(&r->idle);
 		return e;
+	}
 	e = reactor_start(r->reactor);
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
 		r->vm.vcpus[i]->thread_arg = r->sched;
@@ -505,6 +511,7 @@ static int run_threads(struct run *r)
 		pthread_join(r->thread[i], NULL);
 	}
 	timer_cancel(&r->clock_timer);
+	idle_stop(&r->idle);
 	reactor_stop(r->reactor);
 	return e;
 }

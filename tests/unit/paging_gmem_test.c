@@ -1,6 +1,8 @@
 /* Frames, slots, table frames and the fault-recovering access. */
 #include "paging_fake.h"
 
+#include <sys/stat.h>
+
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -171,6 +173,56 @@ static void test_trim(void **state)
 	assert_int_equal(m.gm->fresh, n + 1);
 	for (unsigned i = 0; i < n; i++)
 		frame_put(m.gm, v[i]);
+	free(v);
+	fake_exit(&m);
+}
+
+/* A guest that sleeps: what is free goes back, what is used stays as it is. */
+static void test_idle(void **state)
+{
+	const unsigned n = 3000, left = 256;
+	struct frame_list tables = {0};
+	struct fake_machine m;
+	pfn_t *v = calloc(n, sizeof(*v));
+	struct gmem_stats st;
+	struct stat before, after;
+	pfn_t kept;
+
+	fake_init(&m, 128UL << 20, true);
+	kept = frame_alloc(m.gm, false);
+	*(uint8_t *)frame_hva(m.gm, kept) = 42;
+	for (unsigned i = 0; i < 20; i++)
+		frame_list_push(m.gm, &tables, table_alloc(m.gm));
+	for (unsigned i = 0; i < n; i++) {
+		v[i] = frame_alloc(m.gm, false);
+		*(uint8_t *)frame_hva(m.gm, v[i]) = 1;
+	}
+	assert_int_equal(fstat(m.gm->fd, &before), 0);
+	table_free_list(m.gm, &tables);
+	for (unsigned i = 0; i < n; i++)
+		frame_put(m.gm, v[i]);
+	while (gmem_idle(m.gm))
+		;
+	gmem_get_stats(m.gm, &st);
+	assert_int_equal(m.recycles, 1);
+	assert_int_equal(st.frames_quarantined, 0);
+	assert_int_equal(m.gm->dirty.n, left);
+	assert_int_equal(m.gm->clean.n, n + 20 - left);
+	assert_int_equal(fstat(m.gm->fd, &after), 0);
+	assert_true(after.st_blocks <= before.st_blocks - (n + 20 - left) * 8);
+	assert_int_equal(*(uint8_t *)frame_hva(m.gm, kept), 42);
+	/* Nothing to do: nothing is done. */
+	assert_false(gmem_idle(m.gm));
+	assert_int_equal(m.gm->dirty.n, left);
+	assert_int_equal(m.recycles, 1);
+	for (unsigned i = 0; i < n; i++) {
+		v[i] = frame_alloc(m.gm, true);
+		assert_int_not_equal(v[i], 0);
+		assert_int_equal(*(uint8_t *)frame_hva(m.gm, v[i]), 0);
+	}
+	for (unsigned i = 0; i < n; i++)
+		frame_put(m.gm, v[i]);
+	frame_put(m.gm, kept);
 	free(v);
 	fake_exit(&m);
 }
@@ -367,12 +419,19 @@ static void test_other_faults_kill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_refuses), cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_hole),           cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_quarantine),     cmocka_unit_test(test_access_segv),
-		cmocka_unit_test(test_access_words),   cmocka_unit_test(test_access_bus),
-		cmocka_unit_test(test_access_threads), cmocka_unit_test(test_other_faults_kill),
+		cmocka_unit_test(test_create_refuses),
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_exhaustion),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_quarantine),
+		cmocka_unit_test(test_access_segv),
+		cmocka_unit_test(test_access_words),
+		cmocka_unit_test(test_access_bus),
+		cmocka_unit_test(test_access_threads),
+		cmocka_unit_test(test_other_faults_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,21 @@ static int map_special(struct exec *e, uint64_t addr, struct memobj *obj, uint64
 	return r;
 }
 
+/*
+ * Somewhere above the stack, in the same leaf table (vdso_addr() of Linux 6.12): elsewhere a small
+ * program would need two tables more for it. A hint: it may not fit.
+ */
+static uint64_t vdso_hint(const struct exec *e, uint64_t len)
+{
+	const uint64_t span = PAGE_SIZE * (PAGE_SIZE / sizeof(uint64_t));
+	uint64_t start = e->stack_top, end = ((start + span - 1) & ~(span - 1)) - len;
+	uint32_t random;
+
+	if (end <= start || getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return start;
+	return start + random % (((end - start) >> PAGE_SHIFT) + 1) * PAGE_SIZE;
+}
+
 /* The vDSO, with the clock page right below it. */
 static int map_vdso(struct exec *e)
 {
@@ -193,6 +208,7 @@ static int map_vdso(struct exec *e)
 		return 0;
 	len = page_up(memobj_size(k->vdso_obj));
 	map.len += len;
+	map.addr = vdso_hint(e, map.len);
 	r = mm_mmap(e->mm, &map, &at);
 	if (r == 0)
 		r = map_special(e, at, k->clock_obj, PAGE_SIZE, VMA_READ, "[vvar]");
