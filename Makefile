@@ -4,7 +4,7 @@
 #   make check         unit and guest tests
 #   make check-nested  the guest tests inside a QEMU machine that has KVM
 #   make check-full    everything
-#   make bench         what vmbox costs, beside native
+#   make bench         what vmbox costs, beside native; bench-nested, bench-report
 #   make install       DESTDIR= PREFIX=/usr/local
 
 HOST_ARCH := $(subst aarch64,arm64,$(shell uname -m))
@@ -113,7 +113,7 @@ $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(LIB)
 
 -include tests/guest/rules.mk tests/bench/rules.mk
 
-.PHONY: unit-tests check check-unit check-guest check-nested check-full check-style bench clean install
+.PHONY: unit-tests check check-unit check-guest check-nested check-full check-style bench bench-nested bench-report clean install
 unit-tests: $(UNIT_TESTS)
 
 check-unit: unit-tests
@@ -133,10 +133,22 @@ check-nested: all guest-tests
 check-full:
 	tests/check-full
 
-# Another architecture's runs in the nested machine.
+# Another architecture's runs in the nested machine, with few rows; bench-nested does that with this one's.
+BENCH = tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench
+BENCH_FEW := --cpus 2 --quick --rounds 2 --scale 5 --filter 'calls|mappings|sync|processes|ring-2|ring-16|ring-100|startup|sh-200'
+BENCH_NESTED = tests/nested/run --arch $(ARCH) --timeout 600 --mem 2560 --add $(O)/vmbox --add $(O)/tests/bench \
+	--add tests/bench $(if $(filter $(HOST_ARCH),$(ARCH)),$(patsubst %,--add %,$(shell command -v busybox))) \
+	--get /tmp/bench.json:$(O)/bench-nested.json -- $(BENCH) --json /tmp/bench.json
+
 bench: all bench-progs
-	$(if $(filter-out $(HOST_ARCH),$(ARCH)),tests/nested/run --arch $(ARCH) --timeout 900 --mem 2048 \
-		--add $(O)/vmbox --add $(O)/tests/bench --) tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench $(BENCH_ARGS)
+	$(if $(filter $(HOST_ARCH),$(ARCH)),$(BENCH) --json $(O)/bench.json,$(BENCH_NESTED) --label arm64-el2-emulated $(BENCH_FEW)) $(BENCH_ARGS)
+
+bench-nested: all bench-progs
+	$(BENCH_NESTED) --label $(if $(filter x86_64,$(ARCH)),svm,$(ARCH)-el2)-emulated $(BENCH_FEW) $(BENCH_ARGS)
+
+# docs/benchmarks.md and its plots, from what the runs above have left.
+bench-report:
+	tests/bench/report $(wildcard build/*/bench.json build/*/bench-nested.json)
 
 # `vmbox nested` finds its runner in lib/vmbox/nested, compiled helpers beside it.
 NESTED_LIB = $(DESTDIR)$(PREFIX)/lib/vmbox/nested
