@@ -5,7 +5,8 @@
  * that was permitted, whatever descriptor or path leads there; what is open already stays
  * open. It knows opening, making, removing and moving; not stat, chmod, chown, utimes and extended
  * attributes, which the file systems alone keep within their trees. It also keeps vmbox from
- * connecting TCP sockets and from signalling and meeting other processes, where the kernel has that.
+ * connecting TCP sockets and from signalling and meeting other processes, where the kernel has
+ * that.
  */
 #ifndef VMBOX_LANDLOCK_H
 #define VMBOX_LANDLOCK_H

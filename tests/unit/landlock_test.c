@@ -187,7 +187,8 @@ static void writable(void)
 	want(unlinkat(top_fd, "rw/dir", AT_REMOVEDIR) == 0);
 	want(symlinkat("x", top_fd, "rw/l") == 0 && unlinkat(top_fd, "rw/l", 0) == 0);
 	want(mknodat(top_fd, "rw/p", S_IFIFO | 0600, 0) == 0 && unlinkat(top_fd, "rw/p", 0) == 0);
-	want(mknodat(top_fd, "rw/dev", S_IFCHR | 0600, 0x103) && (errno == EACCES || errno == EPERM));
+	want(mknodat(top_fd, "rw/dev", S_IFCHR | 0600, 0x103) &&
+	     (errno == EACCES || errno == EPERM));
 	/* A file that was named alone. */
 	want(try_open("single", O_RDWR | O_TRUNC) == 0);
 }

@@ -66,30 +66,63 @@ static void fsids_leave(const struct fsids *ids)
 
 /* ---- making names ---- */
 
-/* [V] A dentry for what the host has as `name` in dir by now. fd: open on it, or -1; taken over. */
+/* [V] h's first open descriptor; taken over. */
+static void give_fd(struct host_inode *h, int fd)
+{
+	struct vfs *v = h->i.sb->v;
+	struct hostfd *hf = NULL;
+	bool have;
+
+	pthread_mutex_lock(&h->i.lock);
+	have = h->hf;
+	/* Without it is opened when it is needed. */
+	if (!have)
+		h->hf = hf = hostfd_create(v, fd, fd);
+	pthread_mutex_unlock(&h->i.lock);
+	if (have) {
+		close(fd);
+		hostfd_release(v);
+	}
+}
+
+/*
+ * [V, let go of] A dentry for what the host has as `name` in dir by now. fd: open on it, or -1;
+ * taken over.
+ */
 static int found(struct dentry *dir, const char *name, int fd, struct dentry **out)
 {
 	struct vfs *v = dir->sb->v;
 	struct inode *i = NULL;
-	struct hostfd *hf;
+	struct dentry *now;
 	struct stat st;
-	int err;
+	int err = 0;
 
+	vfs_unlock(v);
 	if (fd >= 0 ? fstat(fd, &st) : fstatat(hi(dir->inode)->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		err = -errno;
-	else
+	vfs_lock(v);
+	if (!err)
 		err = host_get_inode(dir->inode, name, &st, &i);
-	if (fd >= 0 && (err || hi(i)->hf)) {
+	if (fd >= 0 && err) {
 		close(fd);
 		hostfd_release(v);
 	} else if (fd >= 0) {
-		hf = hostfd_create(v, fd, fd);
-		pthread_mutex_lock(&i->lock);
-		hi(i)->hf = hf; /* without: it is opened when it is needed */
-		pthread_mutex_unlock(&i->lock);
+		give_fd(hi(i), fd);
 	}
+	dir->sb->names_seq++;
 	if (err)
 		return err == -ESTALE ? -ENOENT : err;
+	/* A look-up may have seen it already. */
+	now = dentry_find(dir, name, strlen(name));
+	if (now && now->inode == i) {
+		inode_put_locked(i);
+		*out = now;
+		return 0;
+	}
+	if (now) {
+		dentry_unlink(now, false);
+		dentry_put_locked(now);
+	}
 	*out = dentry_alloc(dir, name, strlen(name), i);
 	if (!*out)
 		return -ENOMEM;
@@ -133,9 +166,11 @@ static int bind_create(struct dentry *dir, const char *name, size_t len, const s
 		err = hostfd_reserve(v);
 	if (err)
 		return err;
+	vfs_unlock(v);
 	fsids_enter(&ids, n->uid, n->gid);
 	err = make(dirfd, z, n, &fd);
 	fsids_leave(&ids);
+	vfs_lock(v);
 	if (err && S_ISREG(n->mode))
 		hostfd_release(v);
 	return err ? err : found(dir, z, fd, out);
@@ -170,13 +205,15 @@ static int bind_tmpfile(struct dentry *dir, const struct inode_new *n, struct in
 		host_free(&h->i);
 		return -ENOMEM;
 	}
+	vfs_lock(v);
 	host_insert_inode(h);
+	vfs_unlock(v);
 	*out = &h->i;
 	return 0;
 }
 
-/* A descriptor that is h's file: one that is open, else a new O_PATH one (*close_it). */
-static int any_fd(struct host_inode *h, bool locked, bool *close_it)
+/* [no lock] A descriptor that is h's file: one that is open, else a new O_PATH one (*close_it). */
+static int any_fd(struct host_inode *h, bool *close_it)
 {
 	int fd = h->fd;
 
@@ -187,7 +224,7 @@ static int any_fd(struct host_inode *h, bool locked, bool *close_it)
 	pthread_mutex_unlock(&h->i.lock);
 	if (fd >= 0)
 		return fd;
-	fd = host_open_path(h, locked);
+	fd = host_open_path(h);
 	*close_it = fd >= 0;
 	return fd;
 }
@@ -205,22 +242,34 @@ static void fd_path(char buf[40], int fd)
 	snprintf(buf, 40, "/proc/self/fd/%d", fd);
 }
 
+/* [no lock] */
+static int link_host(struct host_inode *h, int dirfd, const char *name)
+{
+	char path[40];
+	bool close_it;
+	int fd = any_fd(h, &close_it), err;
+
+	if (fd < 0)
+		return fd == -ESTALE ? -ENOENT : fd;
+	fd_path(path, fd);
+	err = linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+	any_fd_done(h, fd, close_it);
+	return err;
+}
+
 static int bind_link(struct dentry *dir, const char *name, size_t len, struct inode *i,
 		     struct dentry **out)
 {
-	char z[VFS_NAME_MAX + 1], path[40];
-	bool close_it;
-	int fd, err;
+	struct vfs *v = dir->sb->v;
+	char z[VFS_NAME_MAX + 1];
+	int err;
 
 	if (hi(dir->inode)->fd < 0 || hi(i)->made)
 		return -EPERM;
 	put_name(z, name, len);
-	fd = any_fd(hi(i), true, &close_it);
-	if (fd < 0)
-		return fd == -ESTALE ? -ENOENT : fd;
-	fd_path(path, fd);
-	err = linkat(AT_FDCWD, path, hi(dir->inode)->fd, z, AT_SYMLINK_FOLLOW) ? -errno : 0;
-	any_fd_done(hi(i), fd, close_it);
+	vfs_unlock(v);
+	err = link_host(hi(i), hi(dir->inode)->fd, z);
+	vfs_lock(v);
 	return err ? err : found(dir, z, -1, out);
 }
 
@@ -238,14 +287,21 @@ static void lost_link(struct inode *i)
 	pthread_mutex_unlock(&i->lock);
 }
 
+/* While names are held only look-ups touch d: they may take it out of the cache. */
 static int bind_unlink(struct dentry *d)
 {
-	int dirfd = hi(d->parent->inode)->fd;
+	int dirfd = hi(d->parent->inode)->fd, err = 0;
+	struct vfs *v = d->sb->v;
 
 	if (hi(d->inode)->made) /* a mount point once */
 		return -EBUSY;
+	vfs_unlock(v);
 	if (unlinkat(dirfd, d->name, S_ISDIR(d->inode->mode) ? AT_REMOVEDIR : 0))
-		return -errno;
+		err = -errno;
+	vfs_lock(v);
+	if (err)
+		return err;
+	d->sb->names_seq++;
 	lost_link(d->inode);
 	dentry_unlink(d, true);
 	return 0;
@@ -254,7 +310,8 @@ static int bind_unlink(struct dentry *d)
 static int bind_rename(struct dentry *old, struct dentry *newdir, const char *newname, size_t len,
 		       struct dentry *target, bool exchange)
 {
-	struct dentry *olddir = old->parent;
+	struct dentry *olddir = old->parent, *seen;
+	struct vfs *v = old->sb->v;
 	char z[VFS_NAME_MAX + 1], *name = malloc(len + 1), *name2 = strdup(old->name);
 	size_t oldlen = old->len;
 	int err = name && name2 ? 0 : -ENOMEM;
@@ -262,16 +319,26 @@ static int bind_rename(struct dentry *old, struct dentry *newdir, const char *ne
 	put_name(z, newname, len);
 	if (!err && (hi(old->inode)->made || (target && hi(target->inode)->made)))
 		err = -EBUSY;
-	if (!err && renameat2(hi(olddir->inode)->fd, old->name, hi(newdir->inode)->fd, z,
+	if (!err) {
+		vfs_unlock(v);
+		if (renameat2(hi(olddir->inode)->fd, old->name, hi(newdir->inode)->fd, z,
 			      exchange ? RENAME_EXCHANGE : 0))
-		err = -errno;
+			err = -errno;
+		vfs_lock(v);
+	}
 	if (err) {
 		free(name);
 		free(name2);
 		return err;
 	}
 	memcpy(name, z, len + 1);
+	old->sb->names_seq++;
 	dentry_get(olddir);
+	/* A look-up may have seen the new name already. */
+	seen = dentry_find(newdir, z, len);
+	if (seen && seen != target && seen != old)
+		dentry_unlink(seen, false);
+	dentry_put_locked(seen);
 	if (target && !exchange) {
 		lost_link(target->inode);
 		dentry_unlink(target, true);
@@ -323,7 +390,7 @@ static int bind_setattr(struct dentry *d, const struct vfs_setattr *s)
 		err = bind_truncate(h, s->size);
 	if (err || !(s->valid & ~(unsigned)ATTR_SIZE))
 		return err;
-	fd = any_fd(h, false, &close_it);
+	fd = any_fd(h, &close_it);
 	if (fd < 0)
 		return fd;
 	err = change(&h->i, fd, s);

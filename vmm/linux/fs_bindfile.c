@@ -21,7 +21,7 @@
 /* A writable descriptor of h, readable too if the host permits it (*readable). Reserved. */
 static int open_writable(struct host_inode *h, bool *readable)
 {
-	int path = host_open_path(h, false), fd;
+	int path = host_open_path(h), fd;
 
 	if (path < 0)
 		return path;
@@ -71,7 +71,7 @@ static int need_writable(struct host_inode *h)
 
 /* ---- reading ---- */
 
-/* i->lock held: our pages' idea of the size is the host's. */
+/* i->data_lock held: our pages' idea of the size is the host's. */
 static int refresh_size(struct host_inode *h)
 {
 	struct stat st;
@@ -87,17 +87,14 @@ static ssize_t bind_read(struct file *f, struct xfer *x, int64_t *pos, struct sc
 			 struct call *c)
 {
 	struct host_inode *h = hi(file_inode(f));
-	bool mapped;
-	int err = 0;
+	int err;
 
-	pthread_mutex_lock(&h->i.lock);
-	mapped = h->mapped_rw;
-	if (mapped)
-		err = refresh_size(h);
-	pthread_mutex_unlock(&h->i.lock);
-	if (err)
-		return err;
-	return mapped ? memfile_read(f, x, pos, task, c) : hostfile_read(f, x, pos, task, c);
+	if (!atomic_load(&h->mapped_rw))
+		return hostfile_read(f, x, pos, task, c);
+	pthread_mutex_lock(&h->i.data_lock);
+	err = refresh_size(h);
+	pthread_mutex_unlock(&h->i.data_lock);
+	return err ? err : memfile_read(f, x, pos, task, c);
 }
 
 static struct memobj *bind_mmap(struct file *f, int *err)
@@ -108,16 +105,16 @@ static struct memobj *bind_mmap(struct file *f, int *err)
 	if (!o || (f->flags & O_ACCMODE) != O_RDWR)
 		return o;
 	memobj_track(o);
-	pthread_mutex_lock(&h->i.lock);
+	pthread_mutex_lock(&h->i.data_lock);
 	h->i.mf.lower = h->hf;
-	h->mapped_rw = true;
-	pthread_mutex_unlock(&h->i.lock);
+	atomic_store(&h->mapped_rw, true);
+	pthread_mutex_unlock(&h->i.data_lock);
 	return o;
 }
 
 /* ---- writing ---- */
 
-/* What was written to the host also goes to the pages that are there. i->lock held. */
+/* What was written to the host also goes to the pages that are there. i->data_lock held. */
 static void update_pages(struct inode *i, uint64_t pos, const uint8_t *buf, size_t len)
 {
 	struct gmem *gm = i->sb->v->k->gm;
@@ -153,7 +150,7 @@ static ssize_t write_host(int fd, const void *buf, size_t len, int64_t pos, bool
 	return n < 0 ? -errno : n;
 }
 
-/* Up to MEMFILE_HOLD bytes. i->lock held. What ended it: 0: the lock's time. */
+/* Up to MEMFILE_HOLD bytes. i->data_lock held. What ended it: 0: the lock's time. */
 static ssize_t write_part(struct host_inode *h, struct xfer *x, int64_t *pos, bool append,
 			  ssize_t *total)
 {
@@ -184,7 +181,7 @@ static ssize_t write_part(struct host_inode *h, struct xfer *x, int64_t *pos, bo
 	return 0;
 }
 
-/* Another's write takes set-id bits away; the host does not do it for root. i->lock held. */
+/* Another's write takes set-id bits away; the host does not do it for root. i->data_lock held. */
 static void drop_setid(struct host_inode *h)
 {
 	uint32_t mode = h->i.mode;
@@ -192,8 +189,11 @@ static void drop_setid(struct host_inode *h)
 	if (!(mode & S_ISUID) && (mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP))
 		return;
 	mode &= ~(uint32_t)(S_ISUID | S_ISGID);
-	if (!fchmod(atomic_load(&h->hf->wfd), mode & 07777))
-		h->i.mode = h->st.st_mode = mode;
+	if (fchmod(atomic_load(&h->hf->wfd), mode & 07777))
+		return;
+	pthread_mutex_lock(&h->i.lock);
+	h->i.mode = h->st.st_mode = mode;
+	pthread_mutex_unlock(&h->i.lock);
 }
 
 static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
@@ -203,10 +203,10 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 	ssize_t total = 0, err = 0;
 
 	while (!err && x->left) {
-		pthread_mutex_lock(&h->i.lock);
-		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
+		pthread_mutex_lock(&h->i.data_lock);
 		drop_setid(h);
-		pthread_mutex_unlock(&h->i.lock);
+		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
+		pthread_mutex_unlock(&h->i.data_lock);
 	}
 	if (total && (f->flags & O_DSYNC))
 		fdatasync(atomic_load(&h->hf->wfd));
@@ -232,17 +232,14 @@ static int put_page(void *owner, uint64_t pos, const void *page, size_t len)
 
 static int write_back(struct host_inode *h)
 {
-	struct memobj *o = NULL;
 	int err;
 
-	pthread_mutex_lock(&h->i.lock);
-	if (h->mapped_rw)
-		o = memobj_get(h->i.mf.obj);
-	pthread_mutex_unlock(&h->i.lock);
-	if (!o)
+	if (!atomic_load(&h->mapped_rw))
 		return 0;
-	err = memobj_write_back(o, put_page);
-	memobj_put(o);
+	/* Without the lock a write(2) could come between a page's copy and its way to the host. */
+	pthread_mutex_lock(&h->i.data_lock);
+	err = memobj_write_back(h->i.mf.obj, put_page);
+	pthread_mutex_unlock(&h->i.data_lock);
 	return err;
 }
 
@@ -338,16 +335,16 @@ int bind_truncate(struct host_inode *h, int64_t size)
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&h->i.lock);
+	pthread_mutex_lock(&h->i.data_lock);
 	if (ftruncate(atomic_load(&h->hf->wfd), size))
 		err = -errno;
 	else if (h->i.mf.obj)
 		err = memobj_set_size(h->i.mf.obj, (uint64_t)size);
-	pthread_mutex_unlock(&h->i.lock);
+	pthread_mutex_unlock(&h->i.data_lock);
 	return err;
 }
 
-/* i->lock held: zeros in the pages that are there. */
+/* i->data_lock held: zeros in the pages that are there. */
 static void zero_pages(struct inode *i, uint64_t pos, uint64_t len)
 {
 	static const uint8_t zeros[PAGE_SIZE];
@@ -371,13 +368,13 @@ int bind_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	if (fallocate(atomic_load(&h->hf->wfd), mode, off, len))
 		err = -errno;
 	if (!err && i->mf.obj && (mode & FALLOC_FL_PUNCH_HOLE))
 		zero_pages(i, (uint64_t)off, (uint64_t)len);
 	else if (!err && i->mf.obj)
 		err = refresh_size(h);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return err;
 }

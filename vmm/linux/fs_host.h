@@ -7,7 +7,9 @@
  * refers to it; in an overlay also for a file that exists in memory alone. An overlay's inode is
  * `upper` once its attributes are its own; its data follow when they are needed (`below` until
  * then). It stays the same inode, with the same numbers, for every open file and mapping.
- * inode->lock protects what a call may change, vfs->lock where the host has it.
+ * inode->lock protects what a call may change, vfs->lock where the host has it. The host may take
+ * long to answer: none of the two is held then, but a super's names_lock and an inode's data_lock
+ * are, where what is asked is a change.
  */
 #ifndef VMBOX_LINUX_FS_HOST_H
 #define VMBOX_LINUX_FS_HOST_H
@@ -47,17 +49,18 @@ struct host_inode {
 	struct inode i;
 	/* immutable: */
 	int fd; /* a directory's O_PATH descriptor; -1: no directory, or one that is not entered */
-	int path_fd;  /* O_PATH, of a file that is the root of a mount; else -1 */
-	bool made;    /* in memory alone: the host has none */
-	dev_t dev;    /* as the guest sees it */
+	int path_fd; /* O_PATH, of a file that is the root of a mount; else -1 */
+	bool made;   /* in memory alone: the host has none */
+	dev_t dev;   /* as the guest sees it */
+	ino_t hostino;
 	char *target; /* of a link made in memory */
 	uint64_t charge;
 	/* protected by i.lock: */
 	struct stat st; /* the host's, as last seen */
 	struct hostfd *hf;
-	_Atomic bool upper; /* i's attributes count, not st; never again false */
-	bool below;         /* upper, but the data are still the host's file */
-	bool mapped_rw;     /* fs_bind.c: mappings may have changed pages */
+	_Atomic bool upper;     /* i's attributes count, not st; never again false */
+	bool below;             /* upper, but the data are still the host's file */
+	_Atomic bool mapped_rw; /* fs_bind.c: mappings may have changed pages; never again false */
 	/* protected by vfs->lock: */
 	bool hashed, held;       /* held: a reference, because names of the host may lead here */
 	struct host_inode *ldir; /* no directory: where the host has it; a reference */
@@ -95,15 +98,15 @@ bool host_is_inode(struct inode *i, const struct stat *st);
 struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st);
 /* [V] Into the table of the host's inodes. */
 void host_insert_inode(struct host_inode *h);
-/* [V] The inode that st, found as `name` in dir, describes. -ESTALE: it is gone. */
+/* [V, let go of] The inode that st, found as `name` in dir, describes. -ESTALE: it is gone. */
 int host_get_inode(struct inode *dir, const char *name, const struct stat *st, struct inode **out);
 /* [V] Notes that the host has h as `name` in dir. -ENOMEM. */
 int host_set_place(struct host_inode *h, struct host_inode *dir, const char *name);
 /*
- * [no lock, or V if locked] An O_PATH descriptor of the host's file of h (not a directory),
- * reserved; -ESTALE if it is not where it was.
+ * [no lock] An O_PATH descriptor of the host's file of h (not a directory), reserved; -ESTALE if it
+ * is not where it was.
  */
-int host_open_path(struct host_inode *h, bool locked);
+int host_open_path(struct host_inode *h);
 /* Opens again what an O_PATH descriptor stands for. A descriptor or a negative errno. */
 int host_reopen(int path_fd, int flags);
 
@@ -123,7 +126,7 @@ void hostfd_put(struct hostfd *hf);
 void hostfd_limit(struct hostfd *hf, uint64_t size);
 /* [no lock] h->hf is there: readable, or as the host permits. -ESTALE, -EACCES, -ENFILE, ... */
 int hostfile_need(struct host_inode *h);
-/* i->lock held: the page cache over h->hf. NULL: no memory. */
+/* i->data_lock held: the page cache over h->hf. NULL: no memory. */
 struct memobj *hostfile_obj(struct host_inode *h);
 extern const struct vfs_file_ops hostfile_ops;
 ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,

@@ -146,18 +146,21 @@ struct memobj *hostfile_obj(struct host_inode *h)
 {
 	struct inode *i = &h->i;
 
-	if (!i->mf.obj) {
-		i->mf.obj = memobj_create(i->sb->v->k->gm, &hostfd_memobj_ops, h->hf);
-		if (i->mf.obj)
+	struct memobj *o = i->mf.obj;
+
+	if (!o) {
+		o = memobj_create(i->sb->v->k->gm, &hostfd_memobj_ops, h->hf);
+		if (o)
 			hostfd_get(h->hf);
+		i->mf.obj = o;
 	}
-	return i->mf.obj;
+	return o;
 }
 
 /* A readable descriptor of h, reserved; one that the host only lets us write to is -EACCES. */
 static int open_readable(struct host_inode *h)
 {
-	int path = host_open_path(h, false), fd;
+	int path = host_open_path(h), fd;
 	struct vfs *v = h->i.sb->v;
 
 	if (path < 0)
@@ -286,7 +289,7 @@ struct memobj *hostfile_mmap(struct file *f, int *err)
 	struct stat st;
 
 	*err = -ENOMEM;
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	o = hostfile_obj(h);
 	/* The host may have changed the file since it was last mapped. */
 	if (o && !fstat(h->hf->fd, &st) && (uint64_t)st.st_size != memobj_size(o) &&
@@ -294,7 +297,7 @@ struct memobj *hostfile_mmap(struct file *f, int *err)
 		o = NULL;
 	if (o)
 		memobj_get(o);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	if (o)
 		*err = 0;
 	return o;

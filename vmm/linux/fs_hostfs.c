@@ -18,6 +18,8 @@
 
 /* Inodes that exist in memory alone are numbered from here: above those of real file systems. */
 #define MADE_INO (1UL << 40)
+/* A name that changes while the host is asked about it is asked about again. */
+#define LOOKUP_TRIES 4
 
 void host_set_stat(struct inode *i, const struct stat *st)
 {
@@ -40,20 +42,15 @@ bool host_same_file(const struct stat *a, const struct stat *b)
 
 bool host_is_inode(struct inode *i, const struct stat *st)
 {
-	bool same;
+	const struct host_inode *h = hi(i);
 
-	if (hi(i)->made)
-		return false;
-	pthread_mutex_lock(&i->lock);
-	same = host_same_file(&hi(i)->st, st);
-	pthread_mutex_unlock(&i->lock);
-	return same;
+	return !h->made && h->dev == st->st_dev && h->hostino == st->st_ino &&
+	       inode_type(i) == (st->st_mode & S_IFMT);
 }
 
-static size_t bucket(const struct stat *st)
+static size_t bucket(dev_t dev, ino_t ino)
 {
-	return ((uint64_t)st->st_ino * 0x9e3779b97f4a7c15 ^ (uint64_t)st->st_dev) >> 40 &
-	       (HOSTFS_BUCKETS - 1);
+	return ((uint64_t)ino * 0x9e3779b97f4a7c15 ^ (uint64_t)dev) >> 40 & (HOSTFS_BUCKETS - 1);
 }
 
 /* [V] */
@@ -61,7 +58,7 @@ static struct inode *find_inode(struct hostfs *fs, const struct stat *st)
 {
 	struct inode *i;
 
-	LIST_FOREACH (i, &fs->table[bucket(st)], hash)
+	LIST_FOREACH (i, &fs->table[bucket(st->st_dev, st->st_ino)], hash)
 		if (host_is_inode(i, st))
 			return inode_get(i);
 	return NULL;
@@ -71,7 +68,7 @@ void host_insert_inode(struct host_inode *h)
 {
 	struct hostfs *fs = hostfs_of(h->i.sb);
 
-	LIST_INSERT_HEAD(&fs->table[bucket(&h->st)], &h->i, hash);
+	LIST_INSERT_HEAD(&fs->table[bucket(h->dev, h->hostino)], &h->i, hash);
 	h->hashed = true;
 }
 
@@ -84,6 +81,7 @@ struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st)
 	inode_init(&h->i, sb, hostfs_inode_ops(hostfs_of(sb)->kind), st->st_mode, st->st_ino);
 	h->i.rdev = st->st_rdev;
 	h->dev = st->st_dev;
+	h->hostino = st->st_ino;
 	h->fd = h->path_fd = -1;
 	RB_INIT(&h->whites);
 	host_set_stat(&h->i, st);
@@ -172,9 +170,18 @@ static int open_dir(struct vfs *v, int dirfd, const char *name, const struct sta
 	return fd;
 }
 
+static void close_dir(struct vfs *v, int fd)
+{
+	if (fd < 0)
+		return;
+	close(fd);
+	hostfd_release(v);
+}
+
 int host_get_inode(struct inode *dir, const char *name, const struct stat *st, struct inode **out)
 {
 	struct hostfs *fs = hostfs_of(dir->sb);
+	struct vfs *v = dir->sb->v;
 	struct host_inode *h;
 	int err, fd = -1;
 
@@ -187,19 +194,20 @@ int host_get_inode(struct inode *dir, const char *name, const struct stat *st, s
 		return err;
 	}
 	if (S_ISDIR(st->st_mode)) {
-		fd = open_dir(dir->sb->v, hi(dir)->fd, name, st, hi(dir)->st.st_dev != st->st_dev);
+		vfs_unlock(v);
+		fd = open_dir(v, hi(dir)->fd, name, st, hi(dir)->dev != st->st_dev);
+		vfs_lock(v);
 		if (fd == -EXDEV)
 			fd = -1;
 		else if (fd < 0)
 			return fd;
+		/* Another look-up may have been faster. */
+		*out = find_inode(fs, st);
 	}
-	h = host_inode_alloc(dir->sb, st);
+	h = *out ? NULL : host_inode_alloc(dir->sb, st);
 	if (!h) {
-		if (fd >= 0) {
-			close(fd);
-			hostfd_release(dir->sb->v);
-		}
-		return -ENOMEM;
+		close_dir(v, fd);
+		return *out ? 0 : -ENOMEM;
 	}
 	h->fd = fd;
 	host_insert_inode(h);
@@ -210,46 +218,48 @@ int host_get_inode(struct inode *dir, const char *name, const struct stat *st, s
 	return err;
 }
 
-static int ask_host(struct dentry *d, struct dentry *cached, const char *name, struct inode **i)
-{
-	struct host_inode *dir = hi(d->inode);
-	struct stat st;
-	int err = -ESTALE;
-
-	for (int tries = 0; tries < 4 && err == -ESTALE; tries++) {
-		if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
-			return -errno;
-		if (cached && host_is_inode(cached->inode, &st)) {
-			host_set_stat(cached->inode, &st);
-			*i = NULL;
-			return host_set_place(hi(cached->inode), dir, name);
-		}
-		err = host_get_inode(d->inode, name, &st, i);
-	}
-	return err;
-}
-
-int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
-		struct task *t, struct dentry **out)
+/* [V, let go of] The inode that the host has as `name` in d. */
+static int ask_host(struct dentry *d, const char *name, struct inode **i)
 {
 	struct vfs *v = d->sb->v;
-	char z[VFS_NAME_MAX + 1];
-	struct inode *i = NULL;
-	int err = -ENOENT;
+	struct stat st;
+	int err = 0;
 
-	memcpy(z, name, len);
-	z[len] = 0;
-	/* The descriptors of what is given up here are closed when the lock is dropped. */
-	if (atomic_load(&v->nhostfds) > v->max_hostfds / 4 * 3)
-		dentry_shrink(v, 0);
-	if (hi(d->inode)->fd >= 0 && !overlay_is_white(hi(d->inode), name, len))
-		err = ask_host(d, cached, z, &i);
-	if (!err && !i) {
-		*out = dentry_get(cached);
+	vfs_unlock(v);
+	if (fstatat(hi(d->inode)->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
+		err = -errno;
+	vfs_lock(v);
+	return err ? err : host_get_inode(d->inode, name, &st, i);
+}
+
+static bool may_ask(struct dentry *d, const char *name, size_t len)
+{
+	return hi(d->inode)->fd >= 0 && !overlay_is_white(hi(d->inode), name, len);
+}
+
+/*
+ * [V] What the host said meets what the cache has by now. i: an inode, a reference that is taken
+ * over; or NULL and err. Names in memory (pinned, deleted) count for more.
+ */
+static int settle(struct dentry *d, const char *name, size_t len, struct inode *i, int err,
+		  struct dentry **out)
+{
+	struct dentry *now = dentry_find(d, name, len);
+
+	if (!err && !may_ask(d, name, len)) {
+		inode_put_locked(i);
+		i = NULL;
+		err = -ENOENT;
+	}
+	if (now && ((now->flags & (D_PINNED | D_MOUNTED)) || now->inode == i)) {
+		inode_put_locked(i);
+		*out = now;
 		return 0;
 	}
-	if (cached && (cached->flags & D_LINKED))
-		dentry_unlink(cached, false);
+	if (now) {
+		dentry_unlink(now, false);
+		dentry_put_locked(now);
+	}
 	if (err)
 		return err == -ESTALE ? -ENOENT : err;
 	*out = dentry_alloc(d, name, len, i);
@@ -259,18 +269,62 @@ int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_
 	return 0;
 }
 
-/* i->lock held: attributes that are the inode's own, as inode_getattr has filled them in. */
+/*
+ * The host is asked without vfs->lock, so that one slow answer keeps nobody else from looking names
+ * up:
+ *
+ *	look-up                        a change by a guest (names_lock held)
+ *	names_seq noted
+ *	-- the host: what is `a`? --   -- the host: a is now b --
+ *	                               the cache follows, names_seq goes up
+ *	names_seq differs: ask again
+ *
+ * What is found in the end was so at some time during the call, which is all that a path
+ * promises; every later look-up asks anew.
+ */
+int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
+		struct task *t, struct dentry **out)
+{
+	struct vfs *v = d->sb->v;
+	char z[VFS_NAME_MAX + 1];
+	struct inode *i = NULL;
+	int err = -ENOENT;
+
+	(void)cached;
+	memcpy(z, name, len);
+	z[len] = 0;
+	/* The descriptors of what is given up here are closed when the lock is dropped. */
+	if (atomic_load(&v->nhostfds) > v->max_hostfds / 4 * 3)
+		dentry_shrink(v, 0);
+	for (int tries = 0; tries < LOOKUP_TRIES && may_ask(d, z, len); tries++) {
+		uint64_t seq = d->sb->names_seq;
+
+		inode_put_locked(i);
+		i = NULL;
+		err = ask_host(d, z, &i);
+		if (err != -ESTALE && seq == d->sb->names_seq)
+			break;
+	}
+	return settle(d, z, len, i, err, out);
+}
+
+/* Attributes that are the inode's own, as inode_getattr has filled them in. */
 static void upper_attr(struct host_inode *h, struct vfs_attr *a)
 {
+	bool below;
+
 	a->dev = h->dev;
 	if (!S_ISREG(a->mode))
 		return;
-	if (h->below) {
+	pthread_mutex_lock(&h->i.lock);
+	below = h->below;
+	if (below) {
 		a->size = (uint64_t)h->st.st_size;
 		a->blocks = (uint64_t)h->st.st_blocks;
-	} else {
-		memfile_getattr(&h->i, a);
 	}
+	pthread_mutex_unlock(&h->i.lock);
+	if (!below)
+		memfile_getattr(&h->i, a);
 }
 
 int host_getattr(struct inode *i, struct vfs_attr *a)
@@ -287,11 +341,12 @@ int host_getattr(struct inode *i, struct vfs_attr *a)
 	/* Fresh where a descriptor is open; else the walk has just asked. */
 	if (!atomic_load(&h->upper) && fd >= 0 && !fstat(fd, &st))
 		host_set_stat(i, &st);
-	pthread_mutex_lock(&i->lock);
-	if (atomic_load(&h->upper))
+	if (atomic_load(&h->upper)) {
 		upper_attr(h, a);
-	else
-		attr_from_stat(a, &h->st);
+		return 0;
+	}
+	pthread_mutex_lock(&i->lock);
+	attr_from_stat(a, &h->st);
 	pthread_mutex_unlock(&i->lock);
 	return 0;
 }
@@ -310,7 +365,7 @@ ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *b
 		memcpy(buf, h->target, (size_t)n);
 		return n;
 	}
-	fd = host_open_path(h, true);
+	fd = host_open_path(h);
 	if (fd < 0)
 		return fd == -ESTALE ? -ENOENT : fd;
 	n = readlinkat(fd, "", buf, size);
@@ -333,13 +388,13 @@ static int place_of(struct host_inode *h, struct host_inode **dir, char name[VFS
 	return 0;
 }
 
-int host_open_path(struct host_inode *h, bool locked)
+int host_open_path(struct host_inode *h)
 {
 	struct vfs *v = h->i.sb->v;
 	char name[VFS_NAME_MAX + 1];
 	struct host_inode *dir = NULL;
 	struct stat st;
-	int fd, err = locked ? hostfd_reserve(v) : hostfd_reserve_shrink(v);
+	int fd, err = hostfd_reserve_shrink(v);
 
 	if (err)
 		return err;
@@ -349,11 +404,9 @@ int host_open_path(struct host_inode *h, bool locked)
 			hostfd_release(v);
 		return fd < 0 ? -ENFILE : fd;
 	}
-	if (!locked)
-		vfs_lock(v);
+	vfs_lock(v);
 	err = place_of(h, &dir, name);
-	if (!locked)
-		vfs_unlock(v);
+	vfs_unlock(v);
 	fd = err ? -1 : openat(dir->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (!err && fd < 0)
 		err = errno == EMFILE ? -ENFILE : errno == ENOENT ? -ESTALE : -errno;
@@ -361,9 +414,7 @@ int host_open_path(struct host_inode *h, bool locked)
 		close(fd);
 		err = -ESTALE;
 	}
-	if (dir && locked)
-		inode_put_locked(&dir->i);
-	else if (dir)
+	if (dir)
 		inode_put(&dir->i);
 	if (err)
 		hostfd_release(v);

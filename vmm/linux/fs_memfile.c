@@ -17,6 +17,21 @@ struct memobj *memfile_obj(struct inode *i)
 	return i->mf.obj;
 }
 
+/* The data changed. */
+static void touch(struct inode *i, bool drop_setid)
+{
+	pthread_mutex_lock(&i->lock);
+	inode_now(&i->mtime);
+	i->ctime = i->mtime;
+	/* Another's write takes set-id bits away. */
+	if (drop_setid) {
+		i->mode &= ~(uint32_t)S_ISUID;
+		if (i->mode & 010)
+			i->mode &= ~(uint32_t)S_ISGID;
+	}
+	pthread_mutex_unlock(&i->lock);
+}
+
 /* The super's count of pages follows i's. */
 static void account(struct inode *i)
 {
@@ -122,7 +137,7 @@ static ssize_t read_some(struct inode *i, uint64_t pos, size_t n, struct xfer *x
 	return read_missing(i, pos, n, x);
 }
 
-/* Up to MEMFILE_HOLD bytes. i->lock held. True: there may be more. */
+/* Up to MEMFILE_HOLD bytes. i->data_lock held. True: there may be more. */
 static bool read_part(struct inode *i, struct xfer *x, int64_t *pos, ssize_t *total)
 {
 	int64_t size = memfile_size(i), end = *pos + (int64_t)MEMFILE_HOLD;
@@ -157,10 +172,13 @@ ssize_t memfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_
 	while (more) {
 		ssize_t before = total;
 
-		pthread_mutex_lock(&i->lock);
+		pthread_mutex_lock(&i->data_lock);
 		more = read_part(i, x, pos, &total) && total > before;
-		if (!more && !(f->flags & O_NOATIME))
-			inode_now(&i->atime);
+		pthread_mutex_unlock(&i->data_lock);
+	}
+	if (!(f->flags & O_NOATIME)) {
+		pthread_mutex_lock(&i->lock);
+		inode_now(&i->atime);
 		pthread_mutex_unlock(&i->lock);
 	}
 	return total;
@@ -175,7 +193,7 @@ static bool page_is_there(struct inode *i, int64_t pos)
 	return i->mf.obj && !memobj_next_resident(i->mf.obj, &next) && next == ix;
 }
 
-/* How many bytes may be written at pos: seals, the largest file. i->lock held. */
+/* How many bytes may be written at pos: seals, the largest file. i->data_lock held. */
 static ssize_t may_write(struct inode *i, int64_t pos, size_t n)
 {
 	int64_t size;
@@ -200,7 +218,7 @@ static ssize_t may_write(struct inode *i, int64_t pos, size_t n)
 	return (ssize_t)n;
 }
 
-/* Up to MEMFILE_HOLD bytes. i->lock held. What ended it: 0: the lock's time. */
+/* Up to MEMFILE_HOLD bytes. i->data_lock held. What ended it: 0: the lock's time. */
 static ssize_t write_part(struct inode *i, struct xfer *x, int64_t *pos, ssize_t *total)
 {
 	struct memobj *o = memfile_obj(i);
@@ -246,27 +264,21 @@ ssize_t memfile_write(struct file *f, struct xfer *x, int64_t *pos, struct sched
 	ssize_t total = 0, err = 0;
 
 	while (!err && x->left) {
-		pthread_mutex_lock(&i->lock);
+		pthread_mutex_lock(&i->data_lock);
 		if (f->flags & O_APPEND)
 			*pos = memfile_size(i);
 		err = write_part(i, x, pos, &total);
-		if (total) {
-			inode_now(&i->mtime);
-			i->ctime = i->mtime;
-			/* Another's write takes set-id bits away. */
-			i->mode &= ~(uint32_t)S_ISUID;
-			if (i->mode & 010)
-				i->mode &= ~(uint32_t)S_ISGID;
-		}
-		pthread_mutex_unlock(&i->lock);
+		if (total)
+			touch(i, true);
+		pthread_mutex_unlock(&i->data_lock);
 	}
 	return total ? total : err;
 }
 
 /* ---- positions, mappings ---- */
 
-/* SEEK_DATA and SEEK_HOLE by resident pages; all that may come from a lower file is data. i->lock
- * held. */
+/* SEEK_DATA and SEEK_HOLE by resident pages; all that may come from a lower file is data.
+ * i->data_lock held. */
 static int64_t seek_data(struct inode *i, int64_t off, bool want_data, int64_t size)
 {
 	uint64_t ix = (uint64_t)off >> PAGE_SHIFT, next, lower = 0;
@@ -293,7 +305,7 @@ int64_t memfile_lseek(struct file *f, int64_t off, int whence)
 	struct inode *i = file_inode(f);
 	int64_t r, size;
 
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	size = memfile_size(i);
 	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
 		if (off < 0 || off >= size)
@@ -305,7 +317,7 @@ int64_t memfile_lseek(struct file *f, int64_t off, int whence)
 	} else {
 		r = lseek_size(f, off, whence, size);
 	}
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return r;
 }
 
@@ -314,11 +326,11 @@ struct memobj *memfile_mmap(struct file *f, int *err)
 	struct inode *i = file_inode(f);
 	struct memobj *o;
 
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	o = memfile_obj(i);
 	if (o)
 		memobj_get(o);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	*err = o ? 0 : -ENOMEM;
 	return o;
 }
@@ -339,7 +351,7 @@ const struct vfs_file_ops memfile_ops = {
 
 /* ---- fallocate ---- */
 
-/* Zeros over [from, to), and no more memory than that takes: i->lock held. */
+/* Zeros over [from, to), and no more memory than that takes: i->data_lock held. */
 static int zero_range(struct inode *i, int64_t from, int64_t to)
 {
 	static const uint8_t zeros[PAGE_SIZE];
@@ -386,9 +398,7 @@ int memfile_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 			      ? -ENOSPC
 			      : memfile_resize(i, off + len);
 	}
-	if (!err) {
-		inode_now(&i->mtime);
-		i->ctime = i->mtime;
-	}
+	if (!err)
+		touch(i, false);
 	return err;
 }

@@ -156,6 +156,8 @@ void inode_set_attr_locked(struct inode *i, const struct vfs_setattr *s)
 		i->gid = s->gid;
 	if (s->valid & ATTR_ATIME)
 		i->atime = s->atime;
+	if (s->valid & ATTR_SIZE)
+		inode_now(&i->mtime);
 	if (s->valid & ATTR_MTIME)
 		i->mtime = s->mtime;
 	inode_now(&i->ctime);

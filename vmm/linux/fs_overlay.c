@@ -54,17 +54,28 @@ void overlay_free_whites(struct host_inode *h)
 	}
 }
 
-/* [V] The host's `name` in dir, if there is one, is deleted from here on. */
+/* [V, let go of] The host has d's name, too. The names lock keeps d where it is. */
+static bool host_has(struct dentry *d)
+{
+	struct vfs *v = d->sb->v;
+	int fd = hi(d->parent->inode)->fd;
+	struct stat st;
+	bool yes;
+
+	if (fd < 0)
+		return false;
+	vfs_unlock(v);
+	yes = !fstatat(fd, d->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+	vfs_lock(v);
+	return yes;
+}
+
+/* [V] The host's `name` in dir is deleted from here on. */
 static int add_white(struct host_inode *dir, const char *name, size_t len)
 {
-	char z[VFS_NAME_MAX + 1];
 	struct white *w;
-	struct stat st;
 
-	memcpy(z, name, len);
-	z[len] = 0;
-	if (dir->fd < 0 || overlay_is_white(dir, name, len) ||
-	    fstatat(dir->fd, z, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
+	if (overlay_is_white(dir, name, len))
 		return 0;
 	if (super_charge(dir->i.sb, sizeof(*w) + len))
 		return -ENOSPC;
@@ -159,25 +170,39 @@ static int own_dir(struct dentry *d)
 	return is_attached(d) ? own(d) : -ENOENT;
 }
 
+static bool is_below(struct host_inode *h)
+{
+	bool below;
+
+	pthread_mutex_lock(&h->i.lock);
+	below = h->below;
+	pthread_mutex_unlock(&h->i.lock);
+	return below;
+}
+
+/* i->data_lock held. */
+static void not_below(struct host_inode *h)
+{
+	pthread_mutex_lock(&h->i.lock);
+	h->below = false;
+	pthread_mutex_unlock(&h->i.lock);
+}
+
 /* [no lock] The data of i are ours from here on, still to be read from the host. */
 static int own_data(struct inode *i)
 {
 	struct host_inode *h = hi(i);
 	struct memobj *o = NULL;
 	struct stat st;
-	bool below;
 	int err = 0;
 
-	pthread_mutex_lock(&i->lock);
-	below = h->below;
-	pthread_mutex_unlock(&i->lock);
-	if (!below)
+	if (!is_below(h))
 		return 0;
 	err = hostfile_need(h);
 	if (err)
 		return err;
-	pthread_mutex_lock(&i->lock);
-	if (h->below) {
+	pthread_mutex_lock(&i->data_lock);
+	if (is_below(h)) {
 		o = hostfile_obj(h);
 		if (!o)
 			err = -ENOMEM;
@@ -188,14 +213,14 @@ static int own_data(struct inode *i)
 		if (!err) {
 			hostfd_limit(h->hf, (uint64_t)st.st_size);
 			i->mf.lower = h->hf;
-			h->below = false;
+			not_below(h);
 		}
 	}
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return err;
 }
 
-/* i->lock held: nothing of the host's file counts any more. */
+/* i->data_lock held: nothing of the host's file counts any more. */
 static int drop_data(struct inode *i)
 {
 	struct host_inode *h = hi(i);
@@ -206,7 +231,7 @@ static int drop_data(struct inode *i)
 		hostfd_limit(h->hf, 0);
 		err = memobj_set_size(i->mf.obj, 0);
 	}
-	h->below = false;
+	not_below(h);
 	return err;
 }
 
@@ -214,14 +239,7 @@ static int drop_data(struct inode *i)
 
 static bool in_memory(struct inode *i)
 {
-	bool yes;
-
-	if (!atomic_load(&hi(i)->upper))
-		return false;
-	pthread_mutex_lock(&i->lock);
-	yes = !hi(i)->below;
-	pthread_mutex_unlock(&i->lock);
-	return yes;
+	return atomic_load(&hi(i)->upper) && !is_below(hi(i));
 }
 
 static ssize_t overlay_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
@@ -270,10 +288,8 @@ int overlay_open(struct inode *i, struct vfs_file *f)
 	err = own_data(i);
 	if (!err && write) {
 		/* Mappings will change pages that nobody tells us of. */
-		pthread_mutex_lock(&i->lock);
 		if (i->mf.obj)
 			memobj_keep(i->mf.obj);
-		pthread_mutex_unlock(&i->lock);
 	}
 	return err;
 }
@@ -290,15 +306,15 @@ static int overlay_setattr(struct dentry *d, const struct vfs_setattr *s)
 		err = own_data(i);
 	if (err)
 		return err;
-	pthread_mutex_lock(&i->lock);
-	if (s->valid & ATTR_SIZE) {
-		err = hi(i)->below ? drop_data(i) : memfile_resize(i, s->size);
-		if (!err)
-			inode_now(&i->mtime);
-	}
-	if (!err)
+	pthread_mutex_lock(&i->data_lock);
+	if (s->valid & ATTR_SIZE)
+		err = is_below(hi(i)) ? drop_data(i) : memfile_resize(i, s->size);
+	if (!err) {
+		pthread_mutex_lock(&i->lock);
 		inode_set_attr_locked(i, s);
-	pthread_mutex_unlock(&i->lock);
+		pthread_mutex_unlock(&i->lock);
+	}
+	pthread_mutex_unlock(&i->data_lock);
 	return err;
 }
 
@@ -318,9 +334,9 @@ static int overlay_fallocate(struct inode *i, int mode, int64_t off, int64_t len
 	int err;
 
 	/* It is open for writing: the data are ours. */
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	err = memfile_fallocate(i, mode, off, len);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return err;
 }
 
@@ -405,22 +421,18 @@ static int overlay_link(struct dentry *dir, const char *name, size_t len, struct
 	return err;
 }
 
-/* [V] 0, -ENOTEMPTY. */
-static int is_empty(struct dentry *d)
+/* [no lock] The host's names in dir are all deleted. 0, -ENOTEMPTY, ... */
+static int host_names_white(struct host_inode *dir)
 {
-	struct host_inode *dir = hi(d->inode);
 	char buf[16384] __attribute__((aligned(8)));
-	int fd, err = 0;
+	struct vfs *v = dir->i.sb->v;
+	int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	long n;
 
-	if (d->npinned)
-		return -ENOTEMPTY;
-	if (dir->fd < 0)
-		return 0;
-	fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EMFILE ? -ENFILE : -errno;
-	while (!err && (n = host_getdents(fd, buf, sizeof(buf))) > 0)
+	while (!err && (n = host_getdents(fd, buf, sizeof(buf))) > 0) {
+		vfs_lock(v);
 		for (long at = 0; at < n && !err;) {
 			const struct dirent64 *de = (const void *)(buf + at);
 			size_t len = strlen(de->d_name);
@@ -430,21 +442,39 @@ static int is_empty(struct dentry *d)
 			    !overlay_is_white(dir, de->d_name, len))
 				err = -ENOTEMPTY;
 		}
+		vfs_unlock(v);
+	}
 	close(fd);
+	return err;
+}
+
+/* [V, let go of] 0, -ENOTEMPTY. The names lock keeps it so. */
+static int is_empty(struct dentry *d)
+{
+	struct vfs *v = d->sb->v;
+	int err;
+
+	if (d->npinned)
+		return -ENOTEMPTY;
+	if (hi(d->inode)->fd < 0)
+		return 0;
+	vfs_unlock(v);
+	err = host_names_white(hi(d->inode));
+	vfs_lock(v);
 	return err;
 }
 
 static int overlay_unlink(struct dentry *d)
 {
 	struct inode *i = d->inode;
-	bool isdir = S_ISDIR(i->mode);
+	bool isdir = S_ISDIR(i->mode), below = host_has(d);
 	int err = isdir ? is_empty(d) : 0;
 
 	if (!err)
 		err = own_dir(d->parent);
 	if (!err)
 		err = own(d);
-	if (!err)
+	if (!err && below)
 		err = add_white(hi(d->parent->inode), d->name, d->len);
 	if (err)
 		return err;
@@ -457,6 +487,7 @@ static int overlay_unlink(struct dentry *d)
 static int overlay_rename(struct dentry *old, struct dentry *newdir, const char *newname,
 			  size_t len, struct dentry *target, bool exchange)
 {
+	bool below = !exchange && host_has(old);
 	int err = own_dir(newdir);
 
 	if (!err)
@@ -465,7 +496,7 @@ static int overlay_rename(struct dentry *old, struct dentry *newdir, const char 
 		err = own(old);
 	if (!err && exchange)
 		err = own(target);
-	if (!err && !exchange)
+	if (!err && below)
 		err = add_white(hi(old->parent->inode), old->name, old->len);
 	return err ? err : memname_rename(old, newdir, newname, len, target, exchange);
 }

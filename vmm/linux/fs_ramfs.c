@@ -62,11 +62,8 @@ static void ramfs_free(struct inode *i)
 
 static int ramfs_getattr(struct inode *i, struct vfs_attr *a)
 {
-	if (!S_ISREG(i->mode))
-		return 0;
-	pthread_mutex_lock(&i->lock);
-	memfile_getattr(i, a);
-	pthread_mutex_unlock(&i->lock);
+	if (S_ISREG(i->mode))
+		memfile_getattr(i, a);
 	return 0;
 }
 
@@ -75,17 +72,17 @@ static int ramfs_setattr(struct dentry *d, const struct vfs_setattr *s)
 	struct inode *i = d->inode;
 	int err = 0;
 
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	if ((i->seals & F_SEAL_EXEC_K) && (s->valid & ATTR_MODE) && (i->mode ^ s->mode) & 0111)
 		err = -EPERM;
-	if (!err && s->valid & ATTR_SIZE) {
+	if (!err && s->valid & ATTR_SIZE)
 		err = memfile_resize(i, s->size);
-		if (!err)
-			inode_now(&i->mtime);
-	}
-	if (!err)
+	if (!err) {
+		pthread_mutex_lock(&i->lock);
 		inode_set_attr_locked(i, s);
-	pthread_mutex_unlock(&i->lock);
+		pthread_mutex_unlock(&i->lock);
+	}
+	pthread_mutex_unlock(&i->data_lock);
 	return err;
 }
 
@@ -108,9 +105,9 @@ static int ramfs_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 {
 	int err;
 
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	err = memfile_fallocate(i, mode, off, len);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return err;
 }
 

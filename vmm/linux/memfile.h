@@ -4,8 +4,9 @@
  *
  * The pages are those of a memobj, made at the first write or mapping, so that they can be mapped
  * and come out of the guest's own memory. With a `lower` file (fs_host.h) pages that nobody touched
- * are still the host's: they are read when they are needed. inode->lock protects a memfile; a long
- * transfer lets go of it now and then, so one write is whole to other calls up to MEMFILE_HOLD.
+ * are still the host's: they are read when they are needed. inode->data_lock protects a memfile; a
+ * long transfer lets go of it now and then, so one write is whole to other calls up to
+ * MEMFILE_HOLD.
  */
 #ifndef VMBOX_LINUX_MEMFILE_H
 #define VMBOX_LINUX_MEMFILE_H
@@ -16,25 +17,30 @@ struct inode;
 struct vfs_attr;
 struct hostfd;
 
-#define MEMFILE_HOLD (1UL << 20) /* bytes moved at a time under inode->lock */
+#define MEMFILE_HOLD (1UL << 20) /* bytes moved at a time under inode->data_lock */
 
 struct memfile {
-	struct memobj *obj;   /* a reference; NULL: no data yet. Once set it stays. */
-	struct hostfd *lower; /* gives the pages that are missing; the memobj keeps it */
-	uint64_t counted;     /* of its pages, in the super's count */
+	/* Written under inode->data_lock, read with or without it: once set they stay. */
+	struct memobj *_Atomic obj;   /* a reference; NULL: no data yet */
+	struct hostfd *_Atomic lower; /* gives the pages that are missing; the memobj keeps it */
+	/* protected by inode->data_lock: */
+	uint64_t counted; /* of its pages, in the super's count */
 };
 
-/* ---- i->lock held ---- */
+/* ---- i->data_lock held ---- */
 
 /* The object, made if there is none; NULL: no memory. Borrowed. */
 struct memobj *memfile_obj(struct inode *i);
-int64_t memfile_size(struct inode *i);
 /* -EFBIG, -ENOSPC. */
 int memfile_resize(struct inode *i, int64_t size);
-/* size and blocks */
-void memfile_getattr(struct inode *i, struct vfs_attr *a);
 /* As inode_ops' fallocate, with the times. */
 int memfile_fallocate(struct inode *i, int mode, int64_t off, int64_t len);
+
+/* ---- no lock held, or data_lock ---- */
+
+int64_t memfile_size(struct inode *i);
+/* size and blocks */
+void memfile_getattr(struct inode *i, struct vfs_attr *a);
 
 /* ---- no lock held ---- */
 

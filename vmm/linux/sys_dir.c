@@ -150,6 +150,7 @@ static int walk_new(struct walker *w, struct task *t, int dirfd, const char *pat
 		return err;
 	if (w->type != WALK_LAST_NAME)
 		return -EEXIST;
+	walk_hold_names(w);
 	if (w->slash && dir)
 		w->slash = false;
 	else if (w->slash) {
@@ -333,15 +334,19 @@ static void told_removed(struct dentry *dir, struct dentry *d)
 
 static int remove_locked(struct walker *w, bool dir)
 {
+	bool slash = w->slash;
 	struct path p;
 	int err;
 
 	if (w->at.d->sb->flags & SB_RDONLY)
 		return -EROFS;
+	walk_hold_names(w);
+	/* No link is followed, whatever the path ends in. */
+	w->slash = false;
 	err = walk_last(w, false, &p);
 	if (err)
 		return err;
-	if (dir && !S_ISDIR(p.d->inode->mode))
+	if ((dir || slash) && !S_ISDIR(p.d->inode->mode))
 		err = -ENOTDIR;
 	else
 		err = may_delete(w->at.d->inode, p.d->inode, &w->cred);
@@ -402,7 +407,6 @@ static long readlink_call(struct task *t, int dirfd, uint64_t upath, uint64_t ub
 	char path[VFS_PATH_MAX], text[VFS_PATH_MAX];
 	struct inode *i;
 	struct path p;
-	bool cached;
 	ssize_t n;
 	int err;
 
@@ -414,15 +418,10 @@ static long readlink_call(struct task *t, int dirfd, uint64_t upath, uint64_t ub
 	if (err)
 		return err;
 	i = p.d->inode;
-	cached = !(i->sb->flags & SB_NOCACHE);
-	if (cached)
-		vfs_lock(t->k->vfs);
 	if (S_ISLNK(i->mode) && i->ops->readlink)
 		n = i->ops->readlink(i, p.d, t, text, sizeof(text));
 	else
 		n = *path ? -EINVAL : -ENOENT;
-	if (cached)
-		vfs_unlock(t->k->vfs);
 	path_put(&p);
 	if (n < 0)
 		return n;

@@ -70,7 +70,7 @@ long sys_memfd_create(struct task *t, struct call *c)
 	return open_memfd(t, name, flags);
 }
 
-/* A mapping that could write makes F_SEAL_WRITE impossible. i->lock held. */
+/* A mapping that could write makes F_SEAL_WRITE impossible. i->data_lock held. */
 static int add_seals_locked(struct inode *i, unsigned seals)
 {
 	if (i->seals & F_SEAL_SEAL)
@@ -95,9 +95,9 @@ long fcntl_add_seals(struct file *f, unsigned seals)
 		return -EINVAL;
 	if (!i->sealable)
 		return -EINVAL;
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	r = add_seals_locked(i, seals);
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return r;
 }
 
@@ -108,9 +108,9 @@ long fcntl_get_seals(struct file *f)
 
 	if (!i->sealable)
 		return -EINVAL;
-	pthread_mutex_lock(&i->lock);
+	pthread_mutex_lock(&i->data_lock);
 	r = i->seals;
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	return r;
 }
 
@@ -119,9 +119,12 @@ int seals_allow_map(struct file *f, bool writable, bool *nowrite)
 	struct inode *i = file_inode(f);
 	unsigned seals;
 
-	pthread_mutex_lock(&i->lock);
+	*nowrite = false;
+	if (!i->sealable)
+		return 0;
+	pthread_mutex_lock(&i->data_lock);
 	seals = i->seals;
-	pthread_mutex_unlock(&i->lock);
+	pthread_mutex_unlock(&i->data_lock);
 	*nowrite = seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE);
 	return *nowrite && writable ? -EPERM : 0;
 }

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
-#define STALE_TRIES 3 /* a host file replaced between look-up and open is looked up again */
+#define TMPFILE_BIT  (O_TMPFILE & ~O_DIRECTORY)
+#define CREATE_TRIES 8
+#define STALE_TRIES  3 /* a host file replaced between look-up and open is looked up again */
 
 /* Who a new inode in dir belongs to, and its mode. */
 static void new_owner(struct task *t, struct inode *dir, const struct cred *c, uint32_t mode,
@@ -29,12 +30,29 @@ static void new_owner(struct task *t, struct inode *dir, const struct cred *c, u
 	pthread_mutex_unlock(&dir->lock);
 }
 
+/* [V, let go of] The names are held; -EEXIST: somebody was faster than that. */
+static int hold_missing(struct walker *w)
+{
+	struct path p;
+	int err;
+
+	if (w->names)
+		return 0;
+	walk_hold_names(w);
+	err = walk_last(w, false, &p);
+	if (!err)
+		path_put_locked(&p);
+	return !err ? -EEXIST : err == -ENOENT ? 0 : err;
+}
+
 int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct dentry **out)
 {
 	struct inode *dir = w->at.d->inode;
 	struct inode_new n;
-	int err;
+	int err = hold_missing(w);
 
+	if (err)
+		return err;
 	if (dir->sb->flags & SB_RDONLY)
 		return -EROFS;
 	if (w->at.d->flags & D_DELETED)
@@ -63,16 +81,20 @@ static int open_last(struct walker *w, unsigned flags, unsigned mode, struct pat
 
 	if ((flags & O_CREAT) && w->slash)
 		return -EISDIR;
-	err = walk_last(w, follow, p);
-	if (!(flags & O_CREAT))
-		return err;
-	if (err == -ENOENT && w->missing) {
+	/* While we make it another may, and another remove it again. */
+	for (int tries = 0; tries < CREATE_TRIES; tries++) {
+		err = walk_last(w, follow, p);
+		if (!(flags & O_CREAT))
+			return err;
+		if (err != -ENOENT || !w->missing)
+			break;
 		if (w->slash)
 			return -EISDIR;
 		err = vfs_create_at(w, S_IFREG | (mode & 07777), NULL, &p->d);
 		p->mnt = w->at.mnt;
 		*created = !err;
-		return err;
+		if (err != -EEXIST || (flags & O_EXCL))
+			return err;
 	}
 	if (err)
 		return err;
@@ -132,17 +154,17 @@ static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mo
 		err = -EOPNOTSUPP;
 	if (!err) {
 		new_owner(t, dir.d->inode, &cred, S_IFREG | (mode & 07777), &n);
-		vfs_lock(v);
 		err = dir.d->inode->ops->tmpfile(dir.d, &n, &i);
-		if (!err) {
-			snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
-			out->mnt = dir.mnt;
-			out->d = dentry_alloc(dir.d, name, strlen(name), i);
-			if (out->d)
-				out->d->flags |= D_DELETED;
-			else
-				err = -ENOMEM;
-		}
+	}
+	if (!err) {
+		snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
+		out->mnt = dir.mnt;
+		vfs_lock(v);
+		out->d = dentry_alloc(dir.d, name, strlen(name), i);
+		if (out->d)
+			out->d->flags |= D_DELETED;
+		else
+			err = -ENOMEM;
 		vfs_unlock(v);
 	}
 	path_put(&dir);

@@ -85,7 +85,7 @@ static void told_renamed(struct walker *wo, struct walker *wn, const struct path
 static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 {
 	struct path old = {NULL, NULL}, new = {NULL, NULL};
-	bool nslash = wn->slash;
+	bool oslash = wo->slash, nslash = wn->slash;
 	int err;
 
 	if (wo->at.mnt != wn->at.mnt)
@@ -96,10 +96,13 @@ static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	if (wo->at.d->sb->flags & SB_RDONLY)
 		return -EROFS;
+	walk_hold_names(wo);
+	/* No link is followed, whatever the paths end in. */
+	wo->slash = wn->slash = false;
 	err = walk_last(wo, false, &old);
+	wo->slash = oslash;
 	if (err)
 		return err;
-	wn->slash = false;
 	err = walk_last(wn, false, &new);
 	wn->slash = nslash;
 	if (err == -ENOENT)

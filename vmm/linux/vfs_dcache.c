@@ -43,6 +43,7 @@ void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, 
 	i->ino = ino ? ino : atomic_fetch_add(&sb->next_ino, 1);
 	atomic_init(&i->refs, 1);
 	pthread_mutex_init(&i->lock, NULL);
+	pthread_mutex_init(&i->data_lock, NULL);
 	LIST_INIT(&i->locks);
 	LIST_INIT(&i->marks);
 	inode_now(&i->mtime);
@@ -54,6 +55,7 @@ void inode_fini(struct inode *i)
 	inode_locks_free(i);
 	inode_xattrs_free(i);
 	memfile_fini(i);
+	pthread_mutex_destroy(&i->data_lock);
 	pthread_mutex_destroy(&i->lock);
 }
 
@@ -294,6 +296,7 @@ void dentry_move(struct dentry *d, struct dentry *parent, char *name, size_t len
 		parent->npinned++;
 	}
 	d->parent = dentry_get(parent);
+	d->sb->v->nmoves++;
 	free(d->name);
 	d->name = name;
 	d->len = (unsigned)len;

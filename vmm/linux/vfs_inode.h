@@ -8,11 +8,14 @@
  * a reference); host-backed ones look every name up anew, and dentries nobody refers to wait on an
  * LRU list of bounded length.
  *
- * vfs->lock protects the name space: every dentry's links and name, the LRU, mounts, file
- * systems' inode tables, and directory changes. inode->lock protects attributes and
- * data. Order: file->lock (held over a call that moves the position, so above even k->tree_lock) >
- * k->tree_lock > vfs->lock > inode->lock > mm->lock > memobj->lock > leaf locks. Nothing that takes
- * k->tree_lock runs under vfs->lock.
+ * vfs->lock protects the name space in memory: every dentry's links and name, the LRU, mounts, and
+ * file systems' inode tables. inode->lock protects attributes. Neither is ever held while the host
+ * is asked or guest memory is touched. What takes longer has locks above them: super->names_lock
+ * is held over a change of names, inode->data_lock over a change of data; a mount that hangs hangs
+ * those alone that change the same thing. Order: file->lock (held over a call that moves the
+ * position, so above even k->tree_lock) > k->tree_lock > vfs->lock > inode->lock; names_lock >
+ * vfs->lock; file->lock > data_lock > inode->lock, mm->lock > memobj->lock > leaf locks. Nothing
+ * that takes k->tree_lock runs under vfs->lock.
  */
 #ifndef VMBOX_LINUX_VFS_INODE_H
 #define VMBOX_LINUX_VFS_INODE_H
@@ -94,8 +97,10 @@ bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, in
 
 /*
  * What a file system implements. Members may be NULL where a default is named. Those marked [V] are
- * called with vfs->lock held, the others without it. Names are not NUL-terminated, 1..255 bytes,
- * never "." or "..".
+ * called with vfs->lock held, the others without it; those marked [V, N] with the super's
+ * names_lock, too. Those marked "let go of" may drop vfs->lock meanwhile, to ask the host: what the
+ * caller has references to stays, other names may change, under N in other supers alone. Names are
+ * not NUL-terminated, 1..255 bytes, never "." or "..".
  */
 struct inode_ops {
 	/* [V] The last reference is gone: leave look-up tables. NULL: nothing. */
@@ -106,14 +111,15 @@ struct inode_ops {
 	/* [no lock] d: a name of it. NULL: -EROFS. */
 	int (*setattr)(struct dentry *d, const struct vfs_setattr *s);
 	/*
-	 * [V unless SB_NOCACHE] The name in directory d: *out with a reference. cached: what the
+	 * [V, let go of; no lock if SB_NOCACHE] The name in directory d: *out with a reference.
+	 * cached: what the
 	 * cache has, or NULL; it may be given back with another reference or replaced. NULL: the
 	 * cache is the truth. -ENOENT, -EACCES, -EIO, -ENFILE, -ENOMEM. t: who asks, for /proc.
 	 */
 	int (*lookup)(struct dentry *d, struct dentry *cached, const char *name, size_t len,
 		      struct task *t, struct dentry **out);
-	/* [V] NULL: -EROFS, or -EPERM for a writable super. Linked dentry with a reference in *out.
-	 */
+	/* [V, N, let go of; as are link, unlink and rename] NULL: -EROFS, or -EPERM for a writable
+	 * super. Linked dentry with a reference in *out. -EEXIST: the host has the name. */
 	int (*create)(struct dentry *d, const char *name, size_t len, const struct inode_new *n,
 		      struct dentry **out);
 	int (*link)(struct dentry *d, const char *name, size_t len, struct inode *i,
@@ -122,9 +128,9 @@ struct inode_ops {
 	/* target: what newname is now, or NULL; exchange swaps the two. */
 	int (*rename)(struct dentry *old, struct dentry *newdir, const char *newname, size_t len,
 		      struct dentry *target, bool exchange);
-	int (*tmpfile)(struct dentry *d, const struct inode_new *n,
-		       struct inode **out); /* NULL: -EOPNOTSUPP */
-	/* [V unless SB_NOCACHE] The link's text, not NUL-terminated: its length (cut to size). */
+	/* [no lock] NULL: -EOPNOTSUPP */
+	int (*tmpfile)(struct dentry *d, const struct inode_new *n, struct inode **out);
+	/* [no lock] The link's text, not NUL-terminated: its length (cut to size). */
 	ssize_t (*readlink)(struct inode *i, struct dentry *d, struct task *t, char *buf,
 			    size_t size);
 	/* A magic link: where it leads, a reference in *out. NULL: an ordinary one. */
@@ -153,13 +159,17 @@ struct inode {
 	_Atomic uint32_t mode; /* written under lock; the type bits never change */
 	uint32_t uid, gid, nlink;
 	struct timespec atime, mtime, ctime, btime;
-	int64_t size;      /* not of files whose memobj knows it */
-	struct memfile mf; /* a regular file's pages */
+	int64_t size; /* not of files whose memobj knows it */
 	SLIST_HEAD(, xattr) xattrs;
-	unsigned seals;    /* memfd_create(2) */
 	struct fifo *fifo; /* protected by lock: of a FIFO that is open */
 	bool sealable;     /* immutable: made by memfd_create */
 	bool linkable;     /* made by O_TMPFILE: may be linked though nlink is 0 */
+	/* Held while a regular file's data change, and while they are moved from and to guest
+	 * memory or the host, however long that takes. */
+	pthread_mutex_t data_lock;
+	/* protected by data_lock: */
+	struct memfile mf; /* a regular file's pages */
+	unsigned seals;    /* memfd_create(2) */
 	/* protected by sb->v->locks_lock: */
 	LIST_HEAD(, file_lock) locks;
 	/* protected by sb->v->notify_lock: */
@@ -233,6 +243,11 @@ struct super {
 	 */
 	uint64_t max_data;
 	_Atomic uint64_t data_pages;
+	/* Held while a name is made, moved or removed, however long the host takes for it: taken
+	 * with no vfs->lock, which comes below it (walk_hold_names). */
+	pthread_mutex_t names_lock;
+	/* protected by vfs->lock: */
+	uint64_t names_seq; /* a change of names that the host made is in the cache now */
 	SLIST_ENTRY(super) all;
 };
 
@@ -298,6 +313,7 @@ struct vfs {
 	uint64_t seed;       /* immutable */
 	uint64_t boot_id[2]; /* immutable: random, and shown to the guest, as the seed is not */
 	TAILQ_HEAD(, dentry) lru;
+	uint64_t nmoves; /* dentries that got another parent */
 	unsigned nlru, lru_max;
 	TAILQ_HEAD(mount_list, mount) mounts;
 	SLIST_HEAD(, inode) doomed;

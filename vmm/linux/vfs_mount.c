@@ -24,6 +24,7 @@ void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, un
 	sb->flags = flags;
 	sb->source = source;
 	atomic_init(&sb->next_ino, 1);
+	pthread_mutex_init(&sb->names_lock, NULL);
 	sb->max_inodes = SUPER_MAX_INODES;
 	sb->max_bytes = v->k->cfg.mem_limit / 8;
 	if (sb->max_bytes < SUPER_MIN_BYTES)
@@ -197,6 +198,7 @@ void vfs_destroy(struct kernel *k)
 	free(v->anon_mnt);
 	while ((sb = SLIST_FIRST(&v->supers))) {
 		SLIST_REMOVE_HEAD(&v->supers, all);
+		pthread_mutex_destroy(&sb->names_lock);
 		if (sb->ops->destroy)
 			sb->ops->destroy(sb);
 		else

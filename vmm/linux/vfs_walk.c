@@ -77,6 +77,10 @@ static int dotdot(struct walker *w, struct path *out)
 
 	if ((w->resolve & RESOLVE_BENEATH) && path_is(&p, &w->root))
 		return -EXDEV;
+	/* A directory that we have passed may have been moved out of the root: ".." would lead
+	 * past it. */
+	if ((w->resolve & RESOLVE_SCOPED) && w->nmoves != w->v->nmoves)
+		return -EAGAIN;
 
 	while (!path_is(&p, &w->root) && p.d == p.mnt->root && p.mnt->parent) {
 		p.d = p.mnt->point;
@@ -205,7 +209,9 @@ static int follow_link(struct walker *w, const struct path *link, struct path *o
 	body = malloc(VFS_PATH_MAX);
 	if (!body)
 		return -ENOMEM;
+	vfs_unlock(w->v);
 	n = i->ops->readlink(i, link->d, w->t, body, VFS_PATH_MAX);
+	vfs_lock(w->v);
 	if (n < 0 || n >= VFS_PATH_MAX) {
 		free(body);
 		return n < 0 ? (int)n : -ENAMETOOLONG;
@@ -310,6 +316,7 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
 	w->nested = flags & WALK_NESTED;
 	if (!w->nested)
 		vfs_lock(w->v);
+	w->nmoves = w->v->nmoves;
 	if (err)
 		return err;
 	skip_slashes(&w->stack[0].rest);
@@ -337,6 +344,29 @@ void walk_end_root(struct walker *w)
 	path_put_locked(&w->root);
 	for (unsigned i = 0; i <= w->depth; i++)
 		free(w->stack[i].body);
+}
+
+void walk_hold_names(struct walker *w)
+{
+	struct super *sb = w->at.d->sb;
+
+	/* names_lock comes first. */
+	vfs_unlock(w->v);
+	pthread_mutex_lock(&sb->names_lock);
+	vfs_lock(w->v);
+	w->names = sb;
+}
+
+/* A link has led the walk elsewhere. */
+static void rehold_names(struct walker *w)
+{
+	if (!w->names || w->names == w->at.d->sb)
+		return;
+	vfs_unlock(w->v);
+	pthread_mutex_unlock(&w->names->names_lock);
+	vfs_lock(w->v);
+	w->names = NULL;
+	walk_hold_names(w);
 }
 
 int walk_last(struct walker *w, bool follow, struct path *out)
@@ -367,6 +397,7 @@ int walk_last(struct walker *w, bool follow, struct path *out)
 				err = walk_to_last(w);
 				if (err)
 					return err;
+				rehold_names(w);
 				continue;
 			}
 			*out = magic;
@@ -381,6 +412,8 @@ int walk_last(struct walker *w, bool follow, struct path *out)
 
 static void release(struct walker *w)
 {
+	if (w->names)
+		pthread_mutex_unlock(&w->names->names_lock);
 	for (unsigned i = 0; i <= w->depth; i++)
 		free(w->stack[i].body);
 	file_close(w->dirfile);

@@ -2,8 +2,11 @@
  * Path walking, component by component.
  *
  * A walker stands in a directory with the last component not yet looked up, so that callers can
- * open, create or remove it; it holds vfs->lock from walk_begin() to walk_end() (but lets go of it
- * around /proc's own look-ups). Symbolic links are interpreted here, in the guest's name space;
+ * open, create or remove it; it holds vfs->lock from walk_begin() to walk_end(), but lets go of it
+ * around what may take long: /proc's own look-ups, and questions to the host. So what it has passed
+ * may be renamed or removed meanwhile, as on Linux; it has references. Who is to change a name
+ * holds the names of that directory's super from walk_hold_names() on. Symbolic links are
+ * interpreted here, in the guest's name space;
  * ".." never leaves the task's root. path_resolution(7).
  */
 #ifndef VMBOX_LINUX_VFS_WALK_H
@@ -33,7 +36,9 @@ struct walker {
 	struct path at;       /* a reference: the directory that `last` is in */
 	struct file *dirfile; /* a reference or NULL */
 	unsigned nlinks, depth;
-	unsigned resolve; /* RESOLVE_* */
+	unsigned resolve;    /* RESOLVE_* */
+	uint64_t nmoves;     /* vfs's, when the walk began */
+	struct super *names; /* its names_lock is held; NULL: none's */
 	struct walk_frame {
 		char *body; /* owned, or NULL: the caller's string */
 		const char *rest;
@@ -50,7 +55,7 @@ struct walker {
 /*
  * Walks to the directory of path's last component. path must live until walk_end(), which is called
  * after a failure too. 0; -ENOENT (empty, or a component is missing), -ENOTDIR, -EACCES, -ELOOP,
- * -ENAMETOOLONG, -EBADF (dirfd), -ENOMEM, -EIO; -EXDEV and -ELOOP as openat2(2).
+ * -ENAMETOOLONG, -EBADF (dirfd), -ENOMEM, -EIO; -EXDEV, -ELOOP and -EAGAIN as openat2(2).
  */
 int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, unsigned flags);
 /*
@@ -59,6 +64,11 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
  * else as walk_begin.
  */
 int walk_last(struct walker *w, bool follow, struct path *out);
+/*
+ * [V, let go of] From here to walk_end() nobody else makes, moves or removes names in w->at's
+ * super. Before walk_last(), by who will; not twice, and not in a nested walk.
+ */
+void walk_hold_names(struct walker *w);
 /* The same for the VMM, as root and with no process: path is absolute. [V] */
 int walk_begin_root(struct walker *w, struct vfs *v, const char *path);
 void walk_end_root(struct walker *w); /* the lock stays */
@@ -68,9 +78,10 @@ void walk_end(struct walker *w);
 void walk_end2(struct walker *outer, struct walker *inner);
 
 /*
- * Makes w->last in w->at, which does not have it: mode with the type (the umask is applied), target
- * for a link. *out has a reference. -EROFS, -EACCES, -ENOENT (the directory was removed), -EPERM,
- * -ENOSPC, -ENOMEM.
+ * [V, let go of] Makes w->last in w->at, which walk_last did not find there: mode with the type
+ * (the umask is applied), target for a link. Holds the names, if the caller does not yet. *out has
+ * a reference. -EROFS, -EACCES, -ENOENT (the directory was removed), -EPERM, -EEXIST (it is there
+ * by now), -ENOSPC, -ENOMEM.
  */
 int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct dentry **out);
 
