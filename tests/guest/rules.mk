@@ -59,9 +59,9 @@ endef
 $(foreach dir,tests/guest tests/guest/$(ARCH),$(eval $(call gt_meta_rule,$(dir))))
 
 # The benchmark's operations: cases/exits.sh counts what they cost.
-$(GT_OUT)/tools/op: tests/bench/op.c
+$(GT_OUT)/tools/op: $(wildcard tests/bench/op*.c) tests/bench/op.h
 	@mkdir -p $(@D)
-	$(CC) $(GT_CFLAGS) -MMD -MP -MF $@.d -MT $@ -static -pthread -o $@ $<
+	$(CC) $(GT_CFLAGS) -static -pthread -o $@ $(filter %.c,$^)
 
 $(GT_OUT)/cases/%.sh: tests/guest/cases/%.sh
 	@mkdir -p $(@D)

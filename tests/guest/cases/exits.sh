@@ -11,12 +11,16 @@ number() {
 }
 
 counts() {
-	vm --stats="$WORK/stats" "$op" "$1" "$2" < /dev/null
+	arg=
+	case $1 in *:*) arg=${1#*:} ;; esac
+	# shellcheck disable=SC2086
+	vm --stats="$WORK/stats" "$op" "${1%:*}" "$2" $arg < /dev/null
 	want_status 0 "$1 $2"
 	echo "$(number exits syscall) $(number exits page_fault) $(number vcpu_ioctls get_xsave) $(number vcpu_ioctls set_xsave)"
 }
 
-# at_most OPERATION COUNT CALLS FAULTS SAVES LOADS: of each at most so many hundredths an operation.
+# at_most OPERATION[:ARG] COUNT CALLS FAULTS SAVES LOADS: of each at most so many hundredths an
+# operation.
 # A task that another vCPU takes over brings its FP state along: saves and loads have room for one
 # such move.
 at_most() {
@@ -36,11 +40,11 @@ at_most() {
 }
 
 at_most getppid 2000 100 0 0 0
-at_most pingpong 200 420 10 300 300
+at_most pipe-pingpong 200 420 10 300 300
 at_most fork-wait 100 430 10 320 300
 at_most fork-exec 50 1830 20 420 400
-at_most fault 4000 1 8 1 1
-at_most ring-100 1000 230 20 200 150
+at_most fault-order 4000 1 8 1 1
+at_most ring:100 1000 230 20 200 150
 at_most thread-join 100 1100 30 400 330
 at_most signal 200 210 5 160 260
 # Most likely a dynamic program: what its loader maps comes with it.
