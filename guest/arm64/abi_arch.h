@@ -46,10 +46,21 @@
 #define ABI_FRAME_FLUSH_ASID 320
 #define ABI_FRAME_FLUSH_PAGE 328
 #define ABI_FRAME_ROOTS      336
+#define ABI_FRAME_ID_VALID   344
 #define ABI_FRAME_VREGS      512
 #define ABI_FRAME_FPSR       1024
 #define ABI_FRAME_FPCR       1028
 #define ABI_FRAME_FPU_SIZE   528
+#define ABI_FRAME_IDS        1536
+
+/* The ID registers S3_0_C0_Cm_n are number m * 8 + n, m below 8. */
+#define ABI_ID_REGS 64
+/* An ESR_EL1 says that EL0 reads one of them: class, Op0, Op1, CRn and direction of the access. */
+#define ABI_ESR_ID_MASK 0xfc31fc01
+#define ABI_ESR_ID      0x60300001
+#define ABI_ESR_ID_CRM  1 /* and where it says which, and into which register */
+#define ABI_ESR_ID_OP2  17
+#define ABI_ESR_ID_RT   5
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>
@@ -75,9 +86,12 @@ struct abi_frame {
 	uint64_t flush_asid; /* as TLBI ASIDE1IS takes it: bits 63:48 */
 	uint64_t flush_page; /* as TLBI VAAE1IS takes it: the address's bits 55:12 */
 	uint64_t roots;      /* counts writes of TTBR0 */
-	uint64_t unused2[21];
+	uint64_t id_valid;   /* bit n: EL0 may read ID register n, and reads ids[n] */
+	uint64_t unused2[20];
 	uint8_t vregs[512]; /* as struct user_fpsimd_state */
 	uint32_t fpsr, fpcr;
+	uint64_t unused3[63];
+	uint64_t ids[ABI_ID_REGS];
 };
 
 _Static_assert(offsetof(struct abi_frame, regs.sp) == ABI_FRAME_SP, "sp");
@@ -91,6 +105,8 @@ _Static_assert(offsetof(struct abi_frame, ttbr0) == ABI_FRAME_TTBR0, "ttbr0");
 _Static_assert(offsetof(struct abi_frame, flush_asid) == ABI_FRAME_FLUSH_ASID, "flush_asid");
 _Static_assert(offsetof(struct abi_frame, flush_page) == ABI_FRAME_FLUSH_PAGE, "flush_page");
 _Static_assert(offsetof(struct abi_frame, roots) == ABI_FRAME_ROOTS, "roots");
+_Static_assert(offsetof(struct abi_frame, id_valid) == ABI_FRAME_ID_VALID, "id_valid");
+_Static_assert(offsetof(struct abi_frame, ids) == ABI_FRAME_IDS, "ids");
 _Static_assert(offsetof(struct abi_frame, vregs) == ABI_FRAME_VREGS, "vregs");
 _Static_assert(offsetof(struct abi_frame, fpsr) == ABI_FRAME_FPSR, "fpsr");
 _Static_assert(offsetof(struct abi_frame, fpcr) == ABI_FRAME_FPCR, "fpcr");

@@ -68,6 +68,14 @@ stub_out:
 	mrs	x1, esr_el1
 	mrs	x2, far_el1
 	stp	x1, x2, [sp, #ABI_FRAME_ESR]
+	cmp	w0, #ABI_RING_SYNC
+	b.ne	stub_fpu
+	ldr	w2, =ABI_ESR_ID_MASK
+	and	w2, w1, w2
+	ldr	w3, =ABI_ESR_ID
+	cmp	w2, w3
+	b.eq	stub_id
+stub_fpu:
 	stp	q0, q1, [sp, #ABI_FRAME_VREGS]
 	stp	q2, q3, [sp, #ABI_FRAME_VREGS + 32]
 	stp	q4, q5, [sp, #ABI_FRAME_VREGS + 64]
@@ -144,6 +152,7 @@ stub_resume:
 	msr	fpsr, x1
 	msr	fpcr, x2
 6:
+stub_enter:
 	ldr	x1, [sp, #ABI_FRAME_TPIDR]
 	msr	tpidr_el0, x1
 	ldp	x1, x2, [sp, #ABI_FRAME_PC]
@@ -170,6 +179,28 @@ stub_resume:
 	/* No speculation runs on behind it. */
 	dsb	nsh
 	isb
+
+	/* EL0 reads an ID register, which programs do as they start: no reason to leave the VM. */
+stub_id:
+	ubfx	x2, x1, #ABI_ESR_ID_CRM, #4
+	ubfx	x3, x1, #ABI_ESR_ID_OP2, #3
+	add	x2, x3, x2, lsl #3
+	cmp	x2, #ABI_ID_REGS
+	b.hs	stub_fpu
+	ldr	x3, [sp, #ABI_FRAME_ID_VALID]
+	lsr	x3, x3, x2
+	tbz	x3, #0, stub_fpu
+	add	x3, sp, #ABI_FRAME_IDS
+	ldr	x3, [x3, x2, lsl #3]
+	ubfx	x2, x1, #ABI_ESR_ID_RT, #5
+	cmp	x2, #31 /* XZR; in the frame, SP */
+	b.eq	1f
+	str	x3, [sp, x2, lsl #3]
+1:	ldr	x1, [sp, #ABI_FRAME_PC]
+	add	x1, x1, #4
+	str	x1, [sp, #ABI_FRAME_PC]
+	b	stub_enter
+	.ltorg
 stub_end:
 
 	.section .note.GNU-stack, "", %progbits

@@ -1,5 +1,5 @@
 /*
- * arm64: the kernel half of the guest, a vCPU's system registers, and what its ID registers say.
+ * arm64: the kernel half of the guest, and a vCPU's system registers.
  *
  * The MMU is on from the first instruction. Shared pages: the stub, the doorbell (which is no
  * page of memory). Per vCPU: a frame page (guest/arm64/abi_arch.h). The interrupt controller is
@@ -8,7 +8,6 @@
 #include "arm64.h"
 #include "../../devices/counter.h"
 
-#include <asm/hwcap.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,25 +16,19 @@
 
 extern const uint8_t stub_start[], stub_end[], stub_resume[];
 
-#define SCTLR_EL1    ARM64_SYS_REG(3, 0, 1, 0, 0)
-#define CPACR_EL1    ARM64_SYS_REG(3, 0, 1, 0, 2)
-#define TTBR0_EL1    ARM64_SYS_REG(3, 0, 2, 0, 0)
-#define TTBR1_EL1    ARM64_SYS_REG(3, 0, 2, 0, 1)
-#define TCR_EL1      ARM64_SYS_REG(3, 0, 2, 0, 2)
-#define MAIR_EL1     ARM64_SYS_REG(3, 0, 10, 2, 0)
-#define VBAR_EL1     ARM64_SYS_REG(3, 0, 12, 0, 0)
-#define CNTKCTL_EL1  ARM64_SYS_REG(3, 0, 14, 1, 0)
-#define MDSCR_EL1    ARM64_SYS_REG(2, 0, 0, 2, 2)
-#define TPIDR_EL0    ARM64_SYS_REG(3, 3, 13, 0, 2)
-#define TPIDRRO_EL0  ARM64_SYS_REG(3, 3, 13, 0, 3)
-#define ID_PFR0      ARM64_SYS_REG(3, 0, 0, 4, 0)
-#define ID_PFR1      ARM64_SYS_REG(3, 0, 0, 4, 1)
-#define ID_ISAR0     ARM64_SYS_REG(3, 0, 0, 6, 0)
-#define ID_ISAR1     ARM64_SYS_REG(3, 0, 0, 6, 1)
-#define ID_MMFR0     ARM64_SYS_REG(3, 0, 0, 7, 0)
-#define ID_MMFR1     ARM64_SYS_REG(3, 0, 0, 7, 1)
-#define ID_MMFR2     ARM64_SYS_REG(3, 0, 0, 7, 2)
-#define FIELD(v, at) ((unsigned)((v) >> (at)&0xf))
+#define SCTLR_EL1   ARM64_SYS_REG(3, 0, 1, 0, 0)
+#define CPACR_EL1   ARM64_SYS_REG(3, 0, 1, 0, 2)
+#define TTBR0_EL1   ARM64_SYS_REG(3, 0, 2, 0, 0)
+#define TTBR1_EL1   ARM64_SYS_REG(3, 0, 2, 0, 1)
+#define TCR_EL1     ARM64_SYS_REG(3, 0, 2, 0, 2)
+#define MAIR_EL1    ARM64_SYS_REG(3, 0, 10, 2, 0)
+#define VBAR_EL1    ARM64_SYS_REG(3, 0, 12, 0, 0)
+#define CNTKCTL_EL1 ARM64_SYS_REG(3, 0, 14, 1, 0)
+#define MDSCR_EL1   ARM64_SYS_REG(2, 0, 0, 2, 2)
+#define TPIDR_EL0   ARM64_SYS_REG(3, 3, 13, 0, 2)
+#define TPIDRRO_EL0 ARM64_SYS_REG(3, 3, 13, 0, 3)
+#define ID_MMFR0    ARM64_SYS_REG(3, 0, 0, 7, 0)
+#define ID_MMFR1    ARM64_SYS_REG(3, 0, 0, 7, 1)
 
 /*
  * SCTLR_EL1: M C I; stack alignment checks SA SA0; for EL0: cache maintenance UCI, CTR_EL0 UCT,
@@ -165,28 +158,19 @@ int arm64_set_reg(struct vcpu *v, uint64_t id, uint64_t value)
 	return vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_ONE_REG, &r);
 }
 
-/* An ID register; what this kernel does not know is 0: nothing of it is there. */
-static uint64_t id_reg(struct vcpu *v, uint64_t id)
-{
-	uint64_t value = 0;
-
-	arm64_get_reg(v, id, &value);
-	return value;
-}
-
 static uint64_t sctlr(struct vcpu *v)
 {
-	return SCTLR | (FIELD(id_reg(v, ID_MMFR1), 20) ? 0 : SCTLR_SPAN);
+	return SCTLR | (ARM64_ID_FIELD(arm64_id_reg(v, ID_MMFR1), 20) ? 0 : SCTLR_SPAN);
 }
 
 static uint64_t tcr(struct vcpu *v)
 {
-	uint64_t mmfr0 = id_reg(v, ID_MMFR0);
-	unsigned range = FIELD(mmfr0, 0);
+	uint64_t mmfr0 = arm64_id_reg(v, ID_MMFR0);
+	unsigned range = ARM64_ID_FIELD(mmfr0, 0);
 
 	if (range > IPS_48BIT)
 		range = IPS_48BIT;
-	return TCR | (uint64_t)range << TCR_IPS | (FIELD(mmfr0, 4) == 2 ? TCR_AS : 0);
+	return TCR | (uint64_t)range << TCR_IPS | (ARM64_ID_FIELD(mmfr0, 4) == 2 ? TCR_AS : 0);
 }
 
 /* The bit of the counter whose edges are the event stream, about EVENTS_HZ of them. */
@@ -273,8 +257,9 @@ static int init_vm(struct vcpu *v)
 {
 	struct vm_arch *a = &v->vm->arch;
 
-	a->asid_bits = FIELD(id_reg(v, ID_MMFR0), 4) == 2 ? 16 : 8;
+	a->asid_bits = ARM64_ID_FIELD(arm64_id_reg(v, ID_MMFR0), 4) == 2 ? 16 : 8;
 	a->icache_aliases = icache_aliases();
+	arm64_read_features(v);
 	a->asids = asid_space_create(a->asid_bits, VM_MAX_CPUS);
 	return a->asids ? 0 : -ENOMEM;
 }
@@ -298,6 +283,8 @@ int vcpu_arch_init(struct vcpu *v)
 	r = vcpu_arch_reset(v);
 	if (r == 0 && v->index == 0)
 		r = init_vm(v);
+	if (r == 0)
+		arm64_show_features(v);
 	return r;
 }
 
@@ -306,62 +293,4 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v)
 	(void)vm;
 	v->arch.frame->roots = 0; /* the probe's are not counted */
 	return v->index == 0 ? measure_offset(v) : 0;
-}
-
-/* ---- AT_HWCAP ---- */
-
-/*
- * What programs may use without the kernel's help: a field of at least `min` in an ID register.
- * Left out, because a kernel has work to do for them: SVE, SME, MTE, pointer authentication, BTI;
- * and HWCAP_CPUID, for EL0 cannot read the ID registers here.
- */
-static const struct {
-	uint64_t reg;
-	unsigned at, min;
-	uint64_t hwcap, hwcap2;
-} features[] = {
-	{ID_ISAR0, 4, 1, HWCAP_AES, 0},       {ID_ISAR0, 4, 2, HWCAP_PMULL, 0},
-	{ID_ISAR0, 8, 1, HWCAP_SHA1, 0},      {ID_ISAR0, 12, 1, HWCAP_SHA2, 0},
-	{ID_ISAR0, 12, 2, HWCAP_SHA512, 0},   {ID_ISAR0, 16, 1, HWCAP_CRC32, 0},
-	{ID_ISAR0, 20, 2, HWCAP_ATOMICS, 0},  {ID_ISAR0, 28, 1, HWCAP_ASIMDRDM, 0},
-	{ID_ISAR0, 32, 1, HWCAP_SHA3, 0},     {ID_ISAR0, 36, 1, HWCAP_SM3, 0},
-	{ID_ISAR0, 40, 1, HWCAP_SM4, 0},      {ID_ISAR0, 44, 1, HWCAP_ASIMDDP, 0},
-	{ID_ISAR0, 48, 1, HWCAP_ASIMDFHM, 0}, {ID_ISAR0, 52, 1, HWCAP_FLAGM, 0},
-	{ID_ISAR0, 52, 2, 0, HWCAP2_FLAGM2},  {ID_ISAR0, 60, 1, 0, HWCAP2_RNG},
-	{ID_ISAR1, 0, 1, HWCAP_DCPOP, 0},     {ID_ISAR1, 0, 2, 0, HWCAP2_DCPODP},
-	{ID_ISAR1, 12, 1, HWCAP_JSCVT, 0},    {ID_ISAR1, 16, 1, HWCAP_FCMA, 0},
-	{ID_ISAR1, 20, 1, HWCAP_LRCPC, 0},    {ID_ISAR1, 20, 2, HWCAP_ILRCPC, 0},
-	{ID_ISAR1, 32, 1, 0, HWCAP2_FRINT},   {ID_ISAR1, 36, 1, HWCAP_SB, 0},
-	{ID_ISAR1, 44, 1, 0, HWCAP2_BF16},    {ID_ISAR1, 48, 1, 0, HWCAP2_DGH},
-	{ID_ISAR1, 52, 1, 0, HWCAP2_I8MM},    {ID_PFR0, 48, 1, HWCAP_DIT, 0},
-	{ID_PFR1, 4, 2, HWCAP_SSBS, 0},       {ID_MMFR2, 32, 1, HWCAP_USCAT, 0},
-};
-
-/* 0xf in these two fields says that there is none. */
-static uint64_t fp_hwcap(uint64_t pfr0)
-{
-	uint64_t hwcap = 0;
-	unsigned fp = FIELD(pfr0, 16), simd = FIELD(pfr0, 20);
-
-	if (fp != 0xf)
-		hwcap |= HWCAP_FP | (fp >= 1 ? HWCAP_FPHP : 0);
-	if (simd != 0xf)
-		hwcap |= HWCAP_ASIMD | (simd >= 1 ? HWCAP_ASIMDHP : 0);
-	return hwcap;
-}
-
-uint64_t vm_arch_hwcap(struct vm *vm, uint64_t *hwcap2, const char **platform)
-{
-	struct vcpu *v = vm->vcpus[0];
-	uint64_t hwcap = HWCAP_EVTSTRM | fp_hwcap(id_reg(v, ID_PFR0));
-
-	*hwcap2 = 0;
-	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
-		if (FIELD(id_reg(v, features[i].reg), features[i].at) < features[i].min)
-			continue;
-		hwcap |= features[i].hwcap;
-		*hwcap2 |= features[i].hwcap2;
-	}
-	*platform = "aarch64";
-	return hwcap;
 }

@@ -172,6 +172,15 @@ static enum vm_exit as_abort(struct vcpu *v, uint64_t esr, uint64_t far, struct 
 	return VM_EXIT_PAGE_FAULT;
 }
 
+/* Programs read ID registers: the stub answers, where that traps. */
+static bool read_id(struct vcpu *v, struct cpu *c)
+{
+	uint32_t insn;
+
+	return v->mm && copy_from_guest(v->mm, &insn, gva(c->regs.pc), sizeof(insn)) == 0 &&
+	       arm64_emulate_mrs(v, c, insn);
+}
+
 static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, struct trap *t)
 {
 	uint64_t esr = v->arch.frame->esr;
@@ -185,6 +194,11 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, struct trap *t)
 	case ARM64_EC_IABT:
 	case ARM64_EC_DABT:
 		return as_abort(v, esr, v->arch.frame->far, t);
+	case ARM64_EC_UNDEF:
+		if (!read_id(v, c))
+			break;
+		c->regs.pc += ARM64_INSN_LEN;
+		return as_kick(t);
 	case ARM64_EC_WFX:
 		/* Waiting for an interrupt may end at any time: it does. */
 		c->regs.pc += ARM64_INSN_LEN;

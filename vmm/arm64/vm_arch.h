@@ -11,6 +11,7 @@ struct vm_arch {
 	unsigned asid_bits;  /* that the processor has */
 	bool icache_aliases; /* the same code at two addresses may be cached twice (VIPT) */
 	pfn_t stub_pfn, empty_pfn;
+	uint64_t ids[ABI_ID_REGS]; /* what EL0 reads of the ID registers */
 };
 
 #endif
