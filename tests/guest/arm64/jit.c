@@ -1,6 +1,10 @@
 // Code that is written as data: new code at once after the cache maintenance that Linux lets
 // programs do themselves (DC CVAU, IC IVAU, CTR_EL0), and after mprotect; DC ZVA, the counter.
+// A second thread, on another processor, runs what the first has written.
 #include "check.h"
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 /* mov w0, #n; ret */
 static void emit(uint32_t *code, unsigned n)
@@ -26,6 +30,47 @@ static unsigned zva_size(void)
 
 	__asm__("mrs %0, dczid_el0" : "=r"(id));
 	return id & 16 ? 0 : 4u << (id & 15);
+}
+
+#define TURNS 500
+
+struct shared {
+	uint32_t *code;
+	_Atomic unsigned written, done;
+};
+
+/* Runs each version once it is told of it. */
+static void *other(void *arg)
+{
+	struct shared *s = arg;
+
+	for (unsigned i = 1; i <= TURNS; i++) {
+		while (atomic_load(&s->written) != i)
+			sched_yield();
+		__asm__ volatile("isb"); /* what has been fetched before may be old */
+		CHECK_EQ(call(s->code), i);
+		atomic_store(&s->done, i);
+	}
+	return NULL;
+}
+
+/* What compilers have for it, and code that another thread runs. */
+static void check_threads(uint32_t *code)
+{
+	struct shared s = {.code = code};
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, other, &s), 0);
+	for (unsigned i = 1; i <= TURNS; i++) {
+		emit(code, i);
+		__builtin___clear_cache((char *)code, (char *)(code + 2));
+		CHECK_EQ(call(code), i);
+		atomic_store(&s.written, i);
+		while (atomic_load(&s.done) != i)
+			sched_yield();
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	say("one thread writes, both run\n");
 }
 
 int main(void)
@@ -65,6 +110,8 @@ int main(void)
 	reap_ok(pid);
 	CHECK_EQ(call(code), 1);
 	say("each process its own\n");
+
+	check_threads(code);
 
 	memset(data, 0x55, 8192);
 	if (zva) {
