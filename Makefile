@@ -116,8 +116,10 @@ $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(LIB)
 .PHONY: unit-tests check check-unit check-guest check-nested check-full check-style bench bench-nested bench-report clean install
 unit-tests: $(UNIT_TESTS)
 
+# Another architecture's run under QEMU's user emulation.
 check-unit: unit-tests
-	tests/run-unit $(UNIT_TESTS)
+	$(if $(filter-out $(HOST_ARCH),$(ARCH)),RUNNER="qemu-$(subst arm64,aarch64,$(ARCH))-static -L /" UNIT_TIMEOUT=600) \
+		tests/run-unit $(UNIT_TESTS)
 
 check-style:
 	docs/gen-compat --check
@@ -125,7 +127,7 @@ check-style:
 	tests/check-format
 
 check: all unit-tests guest-tests
-	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)" $(CHECK_ARGS)
+	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)" --arch $(ARCH) $(CHECK_ARGS)
 
 check-nested: all guest-tests
 	tests/check-nested --arch $(ARCH) --vmbox $(O)/vmbox --build $(O) $(CHECK_ARGS)
