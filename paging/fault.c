@@ -239,6 +239,8 @@ static int fault_present(struct fault *f, uint64_t e)
 	bool own = may_write(f, e);
 	uint64_t now;
 
+	if (f->access & FAULT_WRITE && !own && spare_contend(mm))
+		own = may_write(f, e);
 	if (f->access & FAULT_WRITE && !own)
 		return fault_copy(f);
 	if (f->n->v.flags & VMA_SHARED && !vma_shared_write(&f->n->v)) {

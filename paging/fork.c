@@ -14,6 +14,9 @@
 #define EAGER_HEAP  64 /* at the end of the heap */
 #define EAGER_OTHER 8  /* of any other mapping, from its start */
 
+/* More entries of a spare's that must go: new tables are cheaper. */
+#define STALE_MAX 32
+
 struct fork {
 	struct mm *parent, *child;
 	struct pgtable_batch batch; /* the parent's entries that become read-only */
@@ -22,6 +25,15 @@ struct fork {
 	unsigned left;
 	pte_t *table; /* the child's table that serves table_va */
 	uint64_t table_va;
+	/* Only where the child's tables have served before: */
+	bool reused;
+	struct pgtable_batch stale; /* its entries that go */
+	unsigned nstale;
+	unsigned nlate; /* what comes to stand where an entry goes, after the flush */
+	struct {
+		pte_t *p;
+		uint64_t e;
+	} late[STALE_MAX];
 };
 
 /* Private pages that the parent could write now. */
@@ -88,58 +100,172 @@ static pte_t *child_entry(struct fork *f, uint64_t va)
 	return f->table + ((va - base) >> PAGE_SHIFT);
 }
 
-static int copy_eagerly(struct fork *f, pte_t *c, uint64_t e)
+static int copy_frame(struct fork *f, pfn_t to, uint64_t from)
+{
+	struct gmem *gm = f->child->gm;
+
+	if (gmem_copy(frame_hva(gm, to), frame_hva(gm, pte_pfn(from)), PAGE_SIZE) != PAGE_SIZE)
+		return -ENOMEM;
+	f->left--;
+	return 0;
+}
+
+/* An entry of a spare's, of which nothing can be kept. */
+static int drop_stale(struct fork *f, pte_t *c)
+{
+	if (f->nstale == STALE_MAX)
+		return -ESTALE;
+	f->nstale++;
+	pgtable_restrict(&f->stale, c, 0, true);
+	return 0;
+}
+
+/* e, with its reference to a frame, becomes the child's. late: something else was there. */
+static void install(struct fork *f, pte_t *c, uint64_t e, bool late)
+{
+	if (!late) {
+		pgtable_set(f->child, c, e);
+		return;
+	}
+	f->late[f->nlate].p = c;
+	f->late[f->nlate++].e = e;
+}
+
+static void finish_stale(struct fork *f)
+{
+	if (!f->reused)
+		return;
+	pgtable_batch_flush(&f->stale);
+	for (unsigned i = 0; i < f->nlate; i++)
+		pgtable_set(f->child, f->late[i].p, f->late[i].e);
+}
+
+static int copy_eagerly(struct fork *f, pte_t *c, uint64_t e, bool late)
 {
 	struct gmem *gm = f->child->gm;
 	pfn_t pfn = frame_alloc_raw(gm, false);
 
 	if (!pfn)
 		return -ENOMEM;
-	if (gmem_copy(frame_hva(gm, pfn), frame_hva(gm, pte_pfn(e)), PAGE_SIZE) != PAGE_SIZE) {
+	if (copy_frame(f, pfn, e) < 0) {
 		frame_put(gm, pfn);
 		return -ENOMEM;
 	}
-	f->left--;
-	pgtable_set(f->child, c, pte_make(pfn, pte_flags(e)));
+	install(f, c, pte_make(pfn, pte_flags(e)), late);
 	return 0;
+}
+
+/*
+ * A spare's entry whose frame was the dead child's alone: what it wrote the next one will most
+ * likely write, too. The frame gets the parent's contents; the entry stays, or gets more
+ * permissive. False: it cannot be kept.
+ */
+static bool refill(struct fork *f, const struct vma *v, pte_t *c, uint64_t have, uint64_t e)
+{
+	unsigned flags = vma_pte_flags(v, true), had = pte_flags(have);
+	pfn_t pfn = pte_pfn(have);
+
+	if (v->flags & VMA_SHARED || flags & PTE_EXEC || had & PTE_EXEC || !f->left)
+		return false;
+	if (had & ~flags || !(flags & PTE_PRESENT) != !(had & PTE_PRESENT))
+		return false;
+	if (frame_refs(f->child->gm, pfn) != 1 || copy_frame(f, pfn, e) < 0)
+		return false;
+	if (flags != had)
+		pgtable_set(f->child, c, pte_make(pfn, flags));
+	return true;
 }
 
 static int copy_entry(struct fork *f, const struct vma *v, uint64_t va, pte_t *p)
 {
-	uint64_t e = pte_load(p);
+	uint64_t e = pte_load(p), have;
 	pte_t *c = child_entry(f, va);
+	bool now;
+	int r;
 
 	if (!c)
 		return -ENOMEM;
-	if (!(v->flags & VMA_SHARED)) {
-		if (copy_now(f, v, va, e))
-			return copy_eagerly(f, c, e);
-		if (pte_flags(e) & PTE_WRITE) {
-			e = pte_make(pte_pfn(e), pte_flags(e) & ~(unsigned)PTE_WRITE);
-			pgtable_restrict(&f->batch, p, e, false);
-		}
+	now = !(v->flags & VMA_SHARED) && copy_now(f, v, va, e);
+	have = pte_load(c);
+	if (have && (now || have != e)) {
+		if (refill(f, v, c, have, e))
+			return 0;
+		r = drop_stale(f, c);
+		if (r < 0)
+			return r;
+	} else if (have) {
+		/* Writable by both if the mapping is shared, else by neither. */
+		return 0;
+	}
+	if (now)
+		return copy_eagerly(f, c, e, have);
+	if (!(v->flags & VMA_SHARED) && pte_flags(e) & PTE_WRITE) {
+		e = pte_make(pte_pfn(e), pte_flags(e) & ~(unsigned)PTE_WRITE);
+		pgtable_restrict(&f->batch, p, e, false);
 	}
 	frame_get(f->child->gm, pte_pfn(e));
-	pgtable_set(f->child, c, e);
+	install(f, c, e, have);
+	return 0;
+}
+
+/* Pages of v up to `end` that one table serves: p, c: the parent's and the child's entries, or
+ * NULL. */
+static int copy_span(struct fork *f, const struct vma *v, uint64_t va, uint64_t end, pte_t *p,
+		     pte_t *c)
+{
+	for (unsigned i = 0; va < end; i++, va += PAGE_SIZE) {
+		int r = 0;
+
+		if (p && pte_load(&p[i]))
+			r = copy_entry(f, v, va, &p[i]);
+		else if (c && pte_load(&c[i]))
+			r = drop_stale(f, &c[i]);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
 static int copy_pages(struct fork *f, const struct vma *v)
 {
-	uint64_t va = v->start;
-	pte_t *p;
+	uint64_t va = v->start, end;
 
-	while ((p = pgtable_next(f->parent, &va, v->end))) {
+	for (; va < v->end; va = end) {
+		uint64_t p_va = va, c_va = va;
+		pte_t *p = pgtable_next(f->parent, &p_va, v->end);
+		pte_t *c = f->reused ? pgtable_next(f->child, &c_va, v->end) : NULL;
+		int r;
+
+		if (!p && !c)
+			break;
+		va = !c || (p && p_va < c_va) ? p_va : c_va;
+		end = (va | (PGTABLE_SPAN - 1)) + 1;
+		if (end > v->end)
+			end = v->end;
+		r = copy_span(f, v, va, end, p_va == va ? p : NULL, c_va == va ? c : NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The child has nothing in [start, end). */
+static int clear(struct fork *f, uint64_t start, uint64_t end)
+{
+	uint64_t va = start;
+	pte_t *c;
+
+	if (!f->reused)
+		return 0;
+	while ((c = pgtable_next(f->child, &va, end))) {
 		do {
-			if (pte_load(p)) {
-				int r = copy_entry(f, v, va, p);
+			int r = pte_load(c) ? drop_stale(f, c) : 0;
 
-				if (r < 0)
-					return r;
-			}
-			p++;
+			if (r < 0)
+				return r;
+			c++;
 			va += PAGE_SIZE;
-		} while (va < v->end && va & (PGTABLE_SPAN - 1));
+		} while (va < end && va & (PGTABLE_SPAN - 1));
 	}
 	return 0;
 }
@@ -147,6 +273,7 @@ static int copy_pages(struct fork *f, const struct vma *v)
 static int copy_vmas(struct fork *f)
 {
 	struct vma_node *n, *copy;
+	uint64_t done = 0; /* up to here the child's entries are right */
 	int r = 0;
 
 	RB_FOREACH (n, vma_tree, &f->parent->vmas) {
@@ -161,11 +288,14 @@ static int copy_vmas(struct fork *f)
 		vma_insert(f->child, copy);
 		if (n->v.flags & VMA_WIPEONFORK)
 			continue;
-		r = copy_pages(f, &n->v);
+		r = clear(f, done, n->v.start);
+		if (r == 0)
+			r = copy_pages(f, &n->v);
 		if (r < 0)
-			break;
+			return r;
+		done = n->v.end;
 	}
-	return r;
+	return clear(f, done, ABI_USER_END);
 }
 
 static void copy_settings(struct mm *to, const struct mm *from)
@@ -179,13 +309,33 @@ static void copy_settings(struct mm *to, const struct mm *from)
 	to->stack_limit = from->stack_limit;
 }
 
+/* With the tables of the last child, if they wait. */
+static struct mm *new_child(struct fork *f)
+{
+	uint64_t resident = 0, tables = 0;
+	pfn_t root = f->left ? spare_take(f->parent, &resident, &tables) : 0;
+	struct mm *child = mm_alloc(f->parent->gm, root);
+
+	if (!child) {
+		if (root)
+			pgtable_destroy_root(f->parent->gm, root);
+		return NULL;
+	}
+	f->reused = root != 0;
+	child->resident = resident;
+	child->tables = tables;
+	if (f->reused)
+		pgtable_batch_init(&f->stale, child);
+	return child;
+}
+
 static int fork_once(struct mm *parent, uint64_t hot, unsigned eager, struct mm **out)
 {
 	struct fork f = {.parent = parent, .hot = page_down(hot), .left = eager};
 	int r;
 
 	mm_lock(parent);
-	f.child = mm_alloc(parent->gm);
+	f.child = new_child(&f);
 	if (!f.child) {
 		mm_unlock(parent);
 		return -ENOMEM;
@@ -196,12 +346,16 @@ static int fork_once(struct mm *parent, uint64_t hot, unsigned eager, struct mm 
 	f.all = count_writable(parent, f.left) <= f.left;
 	r = copy_vmas(&f);
 	pgtable_batch_flush(&f.batch);
+	finish_stale(&f);
 	mm_unlock(parent);
 	mm_unlock(f.child);
 	if (r < 0) {
 		mm_put(f.child);
 		return r;
 	}
+	/* Where nothing may be copied at once, there is no use for a spare. */
+	if (eager)
+		spare_expect(f.child, parent);
 	mm_register(f.child);
 	*out = f.child;
 	return 0;
@@ -212,6 +366,8 @@ static int fork_retried(struct mm *parent, uint64_t hot, unsigned eager, struct 
 	for (int i = 0;; i++) {
 		int r = fork_once(parent, hot, eager, out);
 
+		if (r == -ESTALE)
+			r = fork_once(parent, hot, eager, out); /* with new tables */
 		if (r != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(parent->gm))
 			return r;
 	}

@@ -53,6 +53,8 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 	pthread_mutex_init(&gm->trim_lock, NULL);
 	pthread_mutex_init(&gm->mms_lock, NULL);
 	pthread_mutex_init(&gm->caches_lock, NULL);
+	pthread_mutex_init(&gm->spares_lock, NULL);
+	TAILQ_INIT(&gm->spares);
 	TAILQ_INIT(&gm->caches);
 	set_layout(gm, limit);
 
@@ -369,6 +371,8 @@ bool gmem_make_room(struct gmem *gm)
 	/* Frames on their way from one list to the other come back when the lock is free. */
 	pthread_mutex_lock(&gm->trim_lock);
 	pthread_mutex_unlock(&gm->trim_lock);
+	if (spare_reclaim(gm) && frame_available(gm))
+		return true;
 	if (gmem_quarantine_recycle(gm, 1) || frame_available(gm))
 		return true;
 	return memobj_reclaim(gm, RECLAIM_PAGES) > 0;

@@ -77,6 +77,11 @@ struct gmem {
 	/* protected by mms_lock: */
 	struct mm *mms[GMEM_MM_HASH];
 
+	pthread_mutex_t spares_lock;
+	/* protected by spares_lock: */
+	TAILQ_HEAD(, mm) spares; /* mms with a spare, the oldest first */
+	unsigned nspares;
+
 	pthread_mutex_t caches_lock; /* above memobj->lock, of which only the free ones are taken */
 	/* protected by caches_lock: */
 	TAILQ_HEAD(memobj_list, memobj) caches; /* objects whose pages can be filled again */
@@ -98,6 +103,8 @@ pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
  * pages from caches. No lock held. True: try again.
  */
 bool gmem_make_room(struct gmem *gm);
+/* spare.c: frees what is kept for later forks. True: there was something. */
+bool spare_reclaim(struct gmem *gm);
 #define GMEM_TRIES 8 /* how often to try again after gmem_make_room */
 
 /* Drops a reference; a frame that becomes free joins list instead of the free list. */

@@ -36,13 +36,13 @@ void mm_unlock(struct mm *mm)
 	gmem_maintain(gm);
 }
 
-struct mm *mm_alloc(struct gmem *gm)
+struct mm *mm_alloc(struct gmem *gm, pfn_t root)
 {
 	struct mm *mm = calloc(1, sizeof(*mm));
 
 	if (!mm)
 		return NULL;
-	mm->root = pgtable_root_new(gm);
+	mm->root = root ? root : pgtable_root_new(gm);
 	if (!mm->root) {
 		free(mm);
 		return NULL;
@@ -85,7 +85,7 @@ static void unregister(struct mm *mm)
 int mm_create(struct gmem *gm, struct mm **out)
 {
 	for (int i = 0;; i++) {
-		struct mm *mm = mm_alloc(gm);
+		struct mm *mm = mm_alloc(gm, 0);
 
 		if (mm) {
 			mm_register(mm);
@@ -114,12 +114,12 @@ bool mm_tryget(struct mm *mm)
 	return false;
 }
 
-static void mm_hold(struct mm *mm)
+void mm_hold(struct mm *mm)
 {
 	atomic_fetch_add_explicit(&mm->holds, 1, memory_order_relaxed);
 }
 
-static void mm_release(struct mm *mm)
+void mm_release(struct mm *mm)
 {
 	if (atomic_fetch_sub_explicit(&mm->holds, 1, memory_order_acq_rel) != 1)
 		return;
@@ -140,9 +140,13 @@ void mm_put(struct mm *mm)
 		next = vma_next(n);
 		vma_remove(mm, n);
 	}
-	/* No vCPU runs on this root now, and none will again: nothing to invalidate. */
-	pgtable_destroy(mm);
 	mm_unlock(mm);
+	spare_close(mm);
+	/* No vCPU runs on this root now. If it is not kept none will again: nothing to invalidate.
+	 */
+	spare_offer(mm);
+	pgtable_destroy(mm);
+	gmem_maintain(mm->gm);
 	mm_release(mm);
 }
 

@@ -61,17 +61,63 @@ struct mm {
 		gap_largest; /* top-down search: start here for more than gap_largest bytes */
 	uint64_t limit_as, stack_limit;
 
+	/* protected by gm->spares_lock: */
+	struct mm_spare {
+		pfn_t root; /* 0: there is none */
+		uint64_t resident, tables;
+		unsigned contended; /* mm->lock's */
+		bool closed;
+		TAILQ_ENTRY(mm) link;
+	} spare;
+
+	/* set by the fork that made it, before others see it; then its end's: */
+	struct mm *forked_from; /* a hold; NULL: nobody's child, or no candidate */
+	uint64_t forked_resident, forked_tables;
+
 	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;
 };
 
 void mm_lock(struct mm *mm);
 /* Also releases mm->dead and does gmem's delayed work. */
 void mm_unlock(struct mm *mm);
-/* mm_create without the registry: nobody else can find it. */
-struct mm *mm_alloc(struct gmem *gm);
+/* mm_create without the registry: nobody else can find it. root: its tables, or 0 for new ones. */
+struct mm *mm_alloc(struct gmem *gm, pfn_t root);
 void mm_register(struct mm *mm);
 /* A reference unless the last one is gone already. */
 bool mm_tryget(struct mm *mm);
+/* Keep the structure, not what is in it. */
+void mm_hold(struct mm *mm);
+void mm_release(struct mm *mm);
+
+/*
+ * ---- spare.c: the tables of dead children ----
+ *
+ * Who forks forks again, and the next child is like the last. So a child's tables outlive it, with
+ * the frames that they name, until its parent's next fork makes them the next child's: it copies
+ * the parent's pages into frames that the dead child had for itself, and changes only the entries
+ * that differ. That saves the tables, their frames, and on a KVM that shadows page tables the
+ * making and forgetting of the shadows, which costs more than all the rest of a fork.
+ *
+ * Nobody runs on a spare's tables, and no VMA describes them; their entries own references, as
+ * others do, so no frame in them can be anyone else's meanwhile. They are memory that can be had
+ * back at any time: the oldest of too many, and all when memory is short.
+ *
+ * gm->spares_lock, a leaf, protects the list and each mm's `spare`.
+ */
+
+/* child, just forked, shall leave its tables to parent. */
+void spare_expect(struct mm *child, struct mm *parent);
+/* child ends; no VMA is left. If its tables are kept, child->root is 0 afterwards. */
+void spare_offer(struct mm *child);
+/* The tables that wait for parent, now the caller's; 0: none. parent->lock held. */
+pfn_t spare_take(struct mm *parent, uint64_t *resident, uint64_t *tables);
+/*
+ * mm is about to copy a page that others name, too. After a few of these its spare goes, if it has
+ * one: true, and the page may be mm's alone now. mm->lock held.
+ */
+bool spare_contend(struct mm *mm);
+/* mm ends: its spare goes, and it gets no more. */
+void spare_close(struct mm *mm);
 
 /* ---- vma.c: the tree ---- */
 

@@ -147,15 +147,20 @@ static void destroy_table(struct destroy *d, pfn_t pfn, int level, unsigned entr
 	frame_list_push(d->gm, &d->tables, pfn);
 }
 
+void pgtable_destroy_root(struct gmem *gm, pfn_t root)
+{
+	struct destroy d = {.gm = gm};
+
+	destroy_table(&d, root, PGTABLE_LEVELS - 1, PGTABLE_USER_ENTRIES);
+	frame_free_list(gm, &d.frames);
+	table_free_list(gm, &d.tables);
+}
+
 void pgtable_destroy(struct mm *mm)
 {
-	struct destroy d = {.gm = mm->gm};
-
 	if (!mm->root)
 		return;
-	destroy_table(&d, mm->root, PGTABLE_LEVELS - 1, PGTABLE_USER_ENTRIES);
-	frame_free_list(mm->gm, &d.frames);
-	table_free_list(mm->gm, &d.tables);
+	pgtable_destroy_root(mm->gm, mm->root);
 	mm->root = 0;
 	mm->resident = 0;
 	mm->tables = 0;

@@ -79,6 +79,7 @@ void pgtable_set(struct mm *mm, pte_t *p, uint64_t e);
  * loaded again. No invalidation.
  */
 void pgtable_destroy(struct mm *mm);
+void pgtable_destroy_root(struct gmem *gm, pfn_t root);
 
 #define PGTABLE_BATCH 256
 

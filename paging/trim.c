@@ -101,6 +101,7 @@ void gmem_maintain(struct gmem *gm)
 
 bool gmem_idle(struct gmem *gm)
 {
+	spare_reclaim(gm);
 	if (atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) > IDLE_TABLES)
 		gmem_quarantine_recycle(gm, IDLE_TABLES + 1);
 	if (trim(gm, IDLE_KEEP, IDLE_STEP) == IDLE_STEP)

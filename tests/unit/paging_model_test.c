@@ -29,6 +29,7 @@ static struct member {
 } family[FAMILY];
 
 static uint64_t seed;
+static unsigned brood; /* percent of the steps that only replace a parent's last child */
 
 static unsigned rnd(unsigned n)
 {
@@ -170,7 +171,7 @@ static void do_remap(struct member *f, unsigned at, unsigned n)
 
 static void do_fork(struct member *f)
 {
-	struct member *child = &family[rnd(FAMILY)];
+	struct member *child = brood ? &family[(f - family + 1) % FAMILY] : &family[rnd(FAMILY)];
 
 	if (child == f)
 		return;
@@ -196,6 +197,10 @@ static void step(void)
 
 	if (!f->mm)
 		return;
+	if (rnd(100) < brood) {
+		do_fork(f);
+		return;
+	}
 	switch (rnd(16)) {
 	case 0:
 	case 1:
@@ -267,11 +272,21 @@ static void test_hardware(void **state)
 		play(false, s, 1500, (unsigned)s % 3 * 20);
 }
 
+/* Children that get the tables of those before them. */
+static void test_spares(void **state)
+{
+	brood = 15;
+	for (uint64_t s = 200; s < 212; s++)
+		play(s % 4, s, 1500, s % 3 ? 256 : 20);
+	brood = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shadow),
 		cmocka_unit_test(test_hardware),
+		cmocka_unit_test(test_spares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
