@@ -42,6 +42,7 @@ static const char run_help[] =
 	"robust-unlock=waiters\n"
 	"  --asid-bits N    use 2^N address-space identifiers at most (arm64; to test "
 	"roll-overs)\n"
+	"  -i, -t           a session at the terminal: -t insists that there is one\n"
 	"  --strace         print each system call on standard error\n"
 	"  --no-jail        do not confine vmbox itself (to debug it)\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
@@ -294,6 +295,9 @@ enum {
 	OPT_HELP
 };
 
+/* -i and -t, as other programs that run programs have them. */
+#define SHORT_OPTIONS "+:it"
+
 static const struct option long_options[] = {
 	{"root", required_argument, NULL, OPT_ROOT},
 	{"bind", required_argument, NULL, OPT_BIND},
@@ -413,6 +417,13 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 	uint64_t n;
 
 	switch (opt) {
+	case 'i': /* standard input is the guest's in any case */
+		return 0;
+	case 't':
+		if (isatty(STDIN_FILENO))
+			return 0;
+		vmbox_error("-t: standard input is not a terminal");
+		return -1;
 	case OPT_ROOT:
 		o->root = arg;
 		return 0;
@@ -507,7 +518,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	o->mem = default_mem();
 	opterr = 0;
 	optind = 0; /* getopt's way to begin again */
-	while (r == 0 && (opt = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+	while (r == 0 && (opt = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1) {
 		if (opt == '?' || opt == ':') {
 			vmbox_error("%s: %s (vmbox run --help lists the options)", argv[optind - 1],
 				    opt == ':' ? "needs an argument" : "no such option");
@@ -541,8 +552,9 @@ int run_options_each(int argc, char **argv,
 
 	opterr = 0;
 	optind = 0; /* getopt's way to begin again */
-	while ((opt = getopt_long(argc, argv, "+:", long_options, &index)) != -1)
-		if (opt == '?' || opt == ':' || f(arg, long_options[index].name, optarg) != 0)
+	while ((opt = getopt_long(argc, argv, SHORT_OPTIONS, long_options, &index)) != -1)
+		if (opt == '?' || opt == ':' ||
+		    (opt != 'i' && opt != 't' && f(arg, long_options[index].name, optarg) != 0))
 			return -1;
 	return optind < argc ? optind : -1;
 }

@@ -199,7 +199,7 @@ static void the_leader_gives_it_up_for_all(void **state)
 	assert_int_equal(tty_ioctl_word(w.init, TIOCSPGRP, 1), -ENOTTY);
 	exit_task(t, 0);
 	assert_true(signal_pending(fg));
-	assert_int_equal(atomic_load(&w.k->vfs->tty.sid), 0);
+	assert_int_equal(atomic_load(&w.k->vfs->host_tty->sid), 0);
 	CALL_GONE(fg, SYS_getpid); /* SIGHUP kills it */
 	assert_int_equal(CALL(w.init, SYS_ioctl, 0, TIOCSCTTY, 0), 0);
 	assert_int_equal(foreground(), 1);

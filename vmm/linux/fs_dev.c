@@ -2,7 +2,7 @@
  * /dev: an in-memory file system with character devices in it, the terminal, and links to open
  * descriptors.
  */
-#include "vfs_inode.h"
+#include "pty.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -125,9 +125,18 @@ static int dev_open(struct inode *i, struct vfs_file *f, struct task *t)
 	return 0;
 }
 
-static int tty_open(struct inode *i, struct vfs_file *f, struct task *t)
+static int tty_inode_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
-	return !t || tty_controls(t->p) ? stdio_attach_ctty(f) : -ENXIO;
+	struct tty *tty = t ? tty_of_process(t->p) : NULL;
+	int err = tty ? tty_open(tty, f, t, false) : -ENXIO;
+
+	tty_put(tty);
+	return err;
+}
+
+static int ptmx_open(struct inode *i, struct vfs_file *f, struct task *t)
+{
+	return t ? pts_open_master(f, t) : -ENXIO;
 }
 
 static int dev_setattr(struct dentry *d, const struct vfs_setattr *s)
@@ -147,7 +156,9 @@ static void dev_free(struct inode *i)
 static const struct inode_ops dev_inode_ops = {
 	.free = dev_free, .setattr = dev_setattr, .open = dev_open};
 static const struct inode_ops tty_inode_ops = {
-	.free = dev_free, .setattr = dev_setattr, .open = tty_open};
+	.free = dev_free, .setattr = dev_setattr, .open = tty_inode_open};
+static const struct inode_ops ptmx_inode_ops = {
+	.free = dev_free, .setattr = dev_setattr, .open = ptmx_open};
 
 /* [V] */
 static int add_node(struct vfs *v, struct super *sb, struct dentry *root,
@@ -198,5 +209,7 @@ int devfs_create(struct vfs *v, struct super **out, struct dentry **root)
 		err = ramfs_make(*root, links[i][0], S_IFLNK | 0777, links[i][1], NULL);
 	if (!err)
 		err = add_node(v, *out, *root, &tty_inode_ops, "tty", makedev(5, 0), 0666, &d);
+	if (!err)
+		err = add_node(v, *out, *root, &ptmx_inode_ops, "ptmx", makedev(5, 2), 0666, &d);
 	return err;
 }

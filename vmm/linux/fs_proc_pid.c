@@ -2,6 +2,7 @@
  * The files of /proc/PID. proc_pid(5) and the pages after it.
  */
 #include "fs_proc.h"
+#include "tty.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,8 @@ struct task *proc_task_locked(const struct proc_ctx *ctx)
 
 /* What tree_lock and process->lock protect, copied. */
 struct snapshot {
-	uint32_t pid, tgid, ppid, pgid, sid;
+	uint32_t pid, tgid, ppid, pgid, sid, tty;
+	int32_t tpgid;
 	unsigned threads;
 	char state;
 	char comm[TASK_COMM_LEN];
@@ -66,6 +68,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	s->ppid = p->parent ? p->parent->pid : 0;
 	s->pgid = p->pgid;
 	s->sid = p->sid;
+	tty_numbers_locked(p, &s->tty, &s->tpgid);
 	s->threads = p->ntasks;
 	s->state = ctx->reader && (ctx->tid ? ctx->reader == t : ctx->reader->p == p)
 			   ? 'R'
@@ -109,16 +112,17 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 	struct snapshot s;
 
 	snapshot_take(&s, ctx);
-	proc_printf(b,
-		    "%u (%s) %c %u %u %u 0 -1 4194304 %llu %llu %llu %llu %lld 0 %lld %lld 20 0 %u "
-		    "0 %lld %llu %llu ",
-		    s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid,
-		    (unsigned long long)s.times.minflt, (unsigned long long)s.times.cminflt,
-		    (unsigned long long)s.times.majflt, (unsigned long long)s.times.cmajflt,
-		    (long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
-		    (long long)(s.times.cstime / hz), s.threads,
-		    (long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
-		    (unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
+	proc_printf(
+		b,
+		"%u (%s) %c %u %u %u %u %d 4194304 %llu %llu %llu %llu %lld 0 %lld %lld 20 0 %u "
+		"0 %lld %llu %llu ",
+		s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid, s.tty, s.tpgid,
+		(unsigned long long)s.times.minflt, (unsigned long long)s.times.cminflt,
+		(unsigned long long)s.times.majflt, (unsigned long long)s.times.cmajflt,
+		(long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
+		(long long)(s.times.cstime / hz), s.threads,
+		(long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
+		(unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
 	proc_printf(
 		b,
 		"%llu 0 0 0 0 0 %llu %llu 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 %llu %llu %llu %llu 0\n",

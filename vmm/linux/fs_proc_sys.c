@@ -5,6 +5,7 @@
  * start the kernel's creation.
  */
 #include "fs_proc.h"
+#include "pty.h"
 
 #include "../core/pipe.h"
 
@@ -285,7 +286,17 @@ CONSTANT_NUMBER(show_nr_open, 1048576)
 CONSTANT(show_cmdline, "vmbox")
 CONSTANT(show_swaps, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority")
 CONSTANT(show_partitions, "major minor  #blocks  name\n")
-CONSTANT(show_devices, "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:")
+CONSTANT(show_devices,
+	 "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n128 ptm\n136 pts\n\n"
+	 "Block devices:")
+CONSTANT(show_tty_drivers, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+			   "/dev/ptmx            /dev/ptmx       5       2 system\n"
+			   "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+			   "pty_master           /dev/ptm      128 0-1048575 pty:master")
+CONSTANT(show_tty_ldiscs, "n_tty       0")
+CONSTANT_NUMBER(show_pty_max, ctx->k->vfs->pts->max)
+CONSTANT_NUMBER(show_pty_nr, pts_count(ctx->k->vfs))
+CONSTANT_NUMBER(show_one, 1)
 CONSTANT(show_core_pattern, "core")
 CONSTANT_NUMBER(show_zero, 0)
 CONSTANT_NUMBER(show_ratio, 50)
@@ -315,6 +326,30 @@ static const struct proc_entry random_entries[] = {
 	{.name = NULL},
 };
 
+static const struct proc_entry pty_entries[] = {
+	PROC_FILE("max", show_pty_max),
+	PROC_FILE("nr", show_pty_nr),
+	PROC_FILE("reserve", show_zero),
+	{.name = NULL},
+};
+
+static const struct proc_entry dev_tty_entries[] = {
+	PROC_FILE("ldisc_autoload", show_zero),
+	PROC_FILE("legacy_tiocsti", show_one),
+	{.name = NULL},
+};
+
+static const struct proc_entry dev_entries[] = {
+	PROC_DIR("tty", dev_tty_entries),
+	{.name = NULL},
+};
+
+static const struct proc_entry tty_entries[] = {
+	PROC_FILE("drivers", show_tty_drivers),
+	PROC_FILE("ldiscs", show_tty_ldiscs),
+	{.name = NULL},
+};
+
 static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("cap_last_cap", show_cap_last_cap),
 	PROC_FILE("domainname", show_domainname),
@@ -328,6 +363,7 @@ static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("version", show_sysversion),
 	PROC_FILE("core_pattern", show_core_pattern),
 	PROC_FILE("perf_event_paranoid", show_perf),
+	PROC_DIR("pty", pty_entries),
 	PROC_FILE("tainted", show_zero),
 	PROC_DIR("random", random_entries),
 	{.name = NULL},
@@ -378,11 +414,9 @@ static const struct proc_entry fs_entries[] = {
 };
 
 static const struct proc_entry sys_entries[] = {
-	PROC_DIR("fs", fs_entries),
-	PROC_DIR("kernel", kernel_entries),
-	PROC_DIR("net", net_entries),
-	PROC_DIR("vm", vm_entries),
-	{.name = NULL},
+	PROC_DIR("dev", dev_entries),       PROC_DIR("fs", fs_entries),
+	PROC_DIR("kernel", kernel_entries), PROC_DIR("net", net_entries),
+	PROC_DIR("vm", vm_entries),         {.name = NULL},
 };
 
 const struct proc_entry proc_root_entries[] = {
@@ -399,6 +433,7 @@ const struct proc_entry proc_root_entries[] = {
 	PROC_FILE("stat", show_stat),
 	PROC_FILE("swaps", show_swaps),
 	PROC_DIR("sys", sys_entries),
+	PROC_DIR("tty", tty_entries),
 	PROC_FILE("uptime", show_uptime),
 	PROC_FILE("version", show_version),
 	PROC_FILE("vmstat", show_vmstat),

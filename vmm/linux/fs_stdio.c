@@ -8,11 +8,13 @@
  * reactor watches the descriptor. A regular file's offset is the host's shared one, as the programs
  * before and after us on the same descriptor expect.
  */
-#include "vfs_inode.h"
+#include "process.h"
+#include "pty.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define STDIO_CHUNK 16384
@@ -100,13 +103,27 @@ static int wait_for(struct stdio *s, struct sched_task *task, uint32_t events)
 	return -EBLOCKED;
 }
 
+/* Who uses the terminal from the background: tty_check's results. */
+static int check_io(const struct stdio *s, bool write)
+{
+	struct termios a;
+
+	if (!s->tty || !task_current)
+		return 0;
+	if (!write)
+		return tty_check(s->k->vfs->host_tty, task_current, SIGTTIN);
+	if (tcgetattr(s->io_fd, &a) < 0 || !(a.c_lflag & TOSTOP))
+		return 0;
+	return tty_check(s->k->vfs->host_tty, task_current, SIGTTOU);
+}
+
 static ssize_t stdio_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
 			  struct call *c)
 {
 	struct stdio *s = sd_of(f);
 	uint8_t buf[STDIO_CHUNK];
 	ssize_t total = 0;
-	int err = c && c->rerun ? 0 : tty_check_io(s, false);
+	int err = c && c->rerun ? 0 : check_io(s, false);
 
 	if (err)
 		return err;
@@ -138,7 +155,7 @@ static ssize_t stdio_write(struct file *f, struct xfer *x, int64_t *pos, struct 
 	struct stdio *s = sd_of(f);
 	uint8_t buf[STDIO_CHUNK];
 	ssize_t total = 0;
-	int err = c && c->rerun ? 0 : tty_check_io(s, true);
+	int err = c && c->rerun ? 0 : check_io(s, true);
 
 	if (err)
 		return err;
@@ -221,12 +238,14 @@ static long stdio_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t a
 	struct stdio *s = sd_of(f);
 	int n;
 
+	if (s->tty)
+		return tty_ioctl(s->k->vfs->host_tty, f, false, t, cmd, arg);
 	if (cmd == FIONREAD) {
 		if (ioctl(s->fd, FIONREAD, &n))
 			return -errno;
 		return copy_to_guest(task_mm(t), gva(arg), &n, sizeof(n));
 	}
-	return s->tty ? tty_ioctl(s, t, cmd, arg) : -ENOTTY;
+	return -ENOTTY;
 }
 
 static int stdio_fsync(struct file *f)
@@ -351,40 +370,52 @@ static int stdio_create(struct kernel *k, int fd, struct stdio **out)
 		if (s->io_fd < 0)
 			s->io_fd = fd;
 	}
+	if (s->tty) {
+		err = host_tty_create(k, &st);
+		if (err)
+			goto close;
+	}
 	waitq_init(&s->wq);
 	if (!S_ISREG(s->type) && !S_ISDIR(s->type)) {
 		err = watch_create(k->reactor, s->io_fd, stdio_ready, s, &s->watch);
-		if (err && err != -EPERM) {
-			if (s->io_fd != fd)
-				close(s->io_fd);
-			goto fail;
-		}
+		if (err && err != -EPERM)
+			goto close;
 	}
 	inode_init(&si->i, k->vfs->anon, &stdio_inode_ops, st.st_mode, 0);
 	si->i.uid = st.st_uid;
 	si->i.gid = st.st_gid;
 	si->s = s;
 	s->inode = &si->i;
-	/* PID 1 will be the leader of the first session. */
-	if (s->tty) {
-		atomic_store(&k->vfs->tty.sid, PROCESS_ID_INIT);
-		atomic_store(&k->vfs->tty.pgrp, PROCESS_ID_INIT);
-	}
 	*out = s;
 	return 0;
+close:
+	if (s->io_fd != fd)
+		close(s->io_fd);
 fail:
 	free(s);
 	free(si);
 	return err;
 }
 
+/* A file on a name of its own: what the host calls it. */
+static int open_named(struct kernel *k, int host_fd, struct stdio *s, unsigned flags,
+		      struct vfs_file **out)
+{
+	char link[40], name[VFS_PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	name[n > 0 ? n : 0] = 0;
+	return vfs_open_anon(k, inode_get(s->inode), n > 0 ? name : "stdio", &stdio_ops, flags,
+			     out);
+}
+
 int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out)
 {
 	struct stdio *s = k->vfs->stdio[host_fd];
 	int flags = fcntl(host_fd, F_GETFL), err;
-	char link[40], name[VFS_PATH_MAX];
 	struct vfs_file *f;
-	ssize_t n;
 
 	*out = NULL;
 	if (flags < 0)
@@ -395,11 +426,9 @@ int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out)
 			return err;
 		k->vfs->stdio[host_fd] = s;
 	}
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
-	n = readlink(link, name, sizeof(name) - 1);
-	name[n > 0 ? n : 0] = 0;
-	err = vfs_open_anon(k, inode_get(s->inode), n > 0 ? name : "stdio", &stdio_ops,
-			    (unsigned)flags & (O_ACCMODE | O_APPEND | O_NONBLOCK), &f);
+	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK;
+	err = s->tty ? pts_open_host(k->vfs, (unsigned)flags, &f)
+		     : open_named(k, host_fd, s, (unsigned)flags, &f);
 	if (err)
 		return err;
 	stdio_attach(f, s);

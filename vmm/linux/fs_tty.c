@@ -1,119 +1,125 @@
 /*
- * A terminal of the host, as ioctl_tty(2) shows it to the guest.
+ * The terminal of the host that vmbox runs on, as a driver of tty.h.
  *
- * Attributes and the window size are the host's; sessions and the foreground process group are the
- * guest's own (tty.h). Nothing here waits for output to
- * drain, and TIOCSTI, which would type into the terminal, is not passed on.
+ * There is at most one: descriptors 0, 1 and 2 that are terminals are taken for the same, which the
+ * guest sees as /dev/pts/0. Line discipline, attributes, window size and the keys that send signals
+ * are the host's: what it sends to vmbox goes on to the guest's foreground group
+ * (kernel_signal_terminal). Nothing here stops the output or waits for it, and nothing types into
+ * the terminal.
  */
-#include "vfs_inode.h"
+#include "pty.h"
 
-#include <signal.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
-/* The kernel's struct termios, which differs from the C library's. */
-struct termios_k {
-	uint32_t iflag, oflag, cflag, lflag;
-	uint8_t line, cc[19];
-};
-_Static_assert(sizeof(struct termios_k) == 36, "struct termios is 36 bytes");
+#define TTY_TCGETS2 0x802c542a
+#define TTY_TCSETS2 0x402c542b
 
-struct termios2_k {
-	struct termios_k t;
-	uint32_t ispeed, ospeed;
-};
-
-#define TTY_TCGETS2  0x802c542a
-#define TTY_TCSETS2  0x402c542b
-#define TTY_TCSETSW2 0x402c542c
-#define TTY_TCSETSF2 0x402c542d
-
-static long get_arg(struct task *t, uint64_t arg, void *buf, size_t len)
+static long host(struct file *f, unsigned cmd, void *arg)
 {
-	return copy_from_guest(task_mm(t), buf, gva(arg), len);
-}
+	const struct stdio *s = vfs_file(f)->priv;
 
-static long put_arg(struct task *t, uint64_t arg, const void *buf, size_t len)
-{
-	return copy_to_guest(task_mm(t), gva(arg), buf, len);
-}
-
-static long host(const struct stdio *s, unsigned cmd, void *arg)
-{
 	return ioctl(s->io_fd, cmd, arg) < 0 ? -errno : 0;
 }
 
-static long set_attr(struct stdio *s, struct task *t, uint64_t arg, bool two, bool flush)
+static int host_get_attr(struct tty *tty, struct file *f, struct tty_attr *a)
 {
-	struct termios2_k a;
-	long r = tty_check(t, SIGTTOU);
+	return (int)host(f, TTY_TCGETS2, a);
+}
 
-	if (r == 0)
-		r = get_arg(t, arg, &a, two ? sizeof(a) : sizeof(a.t));
-	if (r)
-		return r;
+static int host_set_attr(struct tty *tty, struct file *f, const struct tty_attr *a, bool speeds,
+			 bool flush)
+{
+	struct tty_attr copy = *a;
+	const struct stdio *s = vfs_file(f)->priv;
+
 	if (flush)
 		ioctl(s->io_fd, TCFLSH, 0 /* TCIFLUSH */);
-	return host(s, two ? TTY_TCSETS2 : TCSETS, &a);
+	return (int)host(f, speeds ? TTY_TCSETS2 : TCSETS, &copy);
 }
 
-static long get_attr(struct stdio *s, struct task *t, uint64_t arg, bool two)
+static int host_get_size(struct tty *tty, struct file *f, struct winsize *ws)
 {
-	struct termios2_k a = {0};
-	long r = host(s, two ? TTY_TCGETS2 : TCGETS, &a);
-
-	return r ? r : put_arg(t, arg, &a, two ? sizeof(a) : sizeof(a.t));
+	return (int)host(f, TIOCGWINSZ, ws);
 }
 
-long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg)
+static int host_set_size(struct tty *tty, struct file *f, const struct winsize *ws)
 {
-	struct winsize ws = {0};
-	int n;
-	long r;
+	struct winsize copy = *ws;
 
-	switch (cmd) {
-	case TCGETS:
-		return get_attr(s, t, arg, false);
-	case TTY_TCGETS2:
-		return get_attr(s, t, arg, true);
-	case TCSETS:
-	case TCSETSW:
-	case TCSETSF:
-		return set_attr(s, t, arg, false, cmd == TCSETSF);
-	case TTY_TCSETS2:
-	case TTY_TCSETSW2:
-	case TTY_TCSETSF2:
-		return set_attr(s, t, arg, true, cmd == TTY_TCSETSF2);
-	case TIOCGWINSZ:
-		r = host(s, cmd, &ws);
-		return r ? r : put_arg(t, arg, &ws, sizeof(ws));
-	case TIOCSWINSZ:
-		r = get_arg(t, arg, &ws, sizeof(ws));
-		return r ? r : host(s, cmd, &ws);
-	case TIOCOUTQ:
-		r = host(s, cmd, &n);
-		return r ? r : put_arg(t, arg, &n, sizeof(n));
-	case TCFLSH:
-		r = tty_check(t, SIGTTOU);
-		if (r)
-			return r;
-		if (arg > 2)
-			return -EINVAL;
-		return ioctl(s->io_fd, TCFLSH, (int)arg) < 0 ? -errno : 0;
-	case TCXONC: /* stopping the terminal would stop the VMM's user, too */
-	case TCSBRK:
-	case TCSBRKP:
+	return (int)host(f, TIOCSWINSZ, &copy);
+}
+
+static int host_flush(struct tty *tty, struct file *f, int queue)
+{
+	const struct stdio *s = vfs_file(f)->priv;
+
+	if (queue < 0 || queue > 2)
+		return -EINVAL;
+	return ioctl(s->io_fd, TCFLSH, queue) < 0 ? -errno : 0;
+}
+
+/* To stop the terminal would stop the VMM's user, too. */
+static int host_flow(struct tty *tty, struct file *f, int action)
+{
+	return action < 0 || action > 3 ? -EINVAL : 0;
+}
+
+static int host_count(struct tty *tty, struct file *f, unsigned cmd)
+{
+	int n = 0;
+	long r = host(f, cmd, &n);
+
+	return r ? (int)r : n;
+}
+
+static int host_type(struct tty *tty, struct file *f, uint8_t c)
+{
+	return -EIO;
+}
+
+static void host_free(struct tty *tty)
+{
+	free(tty);
+}
+
+static int host_open(struct tty *tty, struct vfs_file *f, struct task *t)
+{
+	return stdio_attach_ctty(f);
+}
+
+static const struct tty_driver host_driver = {
+	.free = host_free,
+	.open = host_open,
+	.get_attr = host_get_attr,
+	.set_attr = host_set_attr,
+	.get_size = host_get_size,
+	.set_size = host_set_size,
+	.flush = host_flush,
+	.flow = host_flow,
+	.count = host_count,
+	.type = host_type,
+};
+
+int host_tty_create(struct kernel *k, const struct stat *st)
+{
+	struct tty *tty;
+	int err;
+
+	if (k->vfs->host_tty)
 		return 0;
-	case TIOCGPGRP:
-		return tty_get_pgrp(t, arg);
-	case TIOCSPGRP:
-		return tty_set_pgrp(t, arg);
-	case TIOCGSID:
-		return tty_get_sid(t, arg);
-	case TIOCSCTTY:
-		return tty_take(t);
-	case TIOCNOTTY:
-		return tty_give_up(t);
-	default:
-		return -ENOTTY;
+	tty = calloc(1, sizeof(*tty));
+	if (!tty)
+		return -ENOMEM;
+	tty_init(tty, &host_driver, k, PTS_MAJOR, 0);
+	tty->is_host = true;
+	err = pts_add_host(k->vfs, tty, st);
+	if (err) {
+		tty_put(tty);
+		return err;
 	}
+	k->vfs->host_tty = tty;
+	/* PID 1 will be the leader of the first session. */
+	tty_give_first(tty);
+	return 0;
 }

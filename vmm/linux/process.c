@@ -11,6 +11,7 @@
 #include "process.h"
 #include "thread_end.h"
 #include "stats.h"
+#include "tty.h"
 #include "vfs.h"
 #include "../core/workpool.h"
 
@@ -116,6 +117,7 @@ void process_put(struct process *p)
 	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	sigqueue_flush(&p->pending);
+	tty_put(p->ctty);
 	if (p->exe)
 		path_free(p->exe);
 	waitq_destroy(&p->child_wait);
@@ -369,6 +371,7 @@ void process_link_locked(struct process *p, struct task *first, struct process *
 
 	process_set_group_locked(p, creator ? creator->pgid : p->pid);
 	process_set_session_locked(p, creator ? creator->sid : p->pid);
+	tty_inherit_locked(p, creator);
 	if (parent != creator)
 		registry_reparent(k->registry, p->pid, parent ? parent->pid : 0);
 	p->parent = parent;
@@ -433,6 +436,7 @@ void process_release_locked(struct process *p)
 	registry_remove_process(k->registry, p->pid);
 	process_set_group_locked(p, 0);
 	process_set_session_locked(p, 0);
+	tty_forget_locked(p);
 	/* The zombie counted as one task. */
 	atomic_fetch_sub(&k->ntasks, 1);
 	process_put(p);

@@ -190,7 +190,7 @@ static int check_flags(unsigned *flags)
 static int open_once(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
 		     unsigned resolve, struct file **out)
 {
-	unsigned keep = flags & ~(unsigned)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	unsigned keep = flags & ~(unsigned)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	bool created = false, tmpfile = flags & TMPFILE_BIT && !(flags & O_PATH);
 	struct vfs_setattr trunc = {.valid = ATTR_SIZE};
 	struct path p = {NULL, NULL};

@@ -3,6 +3,7 @@
  */
 #include "process.h"
 #include "syscalls.h"
+#include "tty.h"
 
 long sys_getpid(struct task *t, struct call *c)
 {
@@ -174,6 +175,7 @@ long sys_setsid(struct task *t, struct call *c)
 	if (r > 0) {
 		process_set_session_locked(p, p->pid);
 		process_set_group_locked(p, p->pid);
+		tty_forget_locked(p);
 	}
 	pthread_mutex_unlock(&t->k->tree_lock);
 	return r;

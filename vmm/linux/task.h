@@ -32,6 +32,7 @@ struct fs_context;
 struct posix_timer;
 struct sem_undo;
 struct thread_end;
+struct tty;
 
 struct cred {
 	uint32_t uid, euid, suid, fsuid;
@@ -56,7 +57,6 @@ struct process_attr {
 	int sched_policy;    /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
 	uint64_t timerslack; /* ns */
 	bool no_new_privs, keepcaps;
-	bool no_ctty; /* TIOCNOTTY: gave up its session's terminal */
 };
 
 enum life { LIFE_NEW, LIFE_RUNNING, LIFE_EXITING, LIFE_ZOMBIE, LIFE_DEAD };
@@ -75,6 +75,8 @@ struct process {
 	TAILQ_HEAD(process_list, process) children;
 	struct process *parent; /* NULL: init, or its parent is outside */
 	uint32_t pgid, sid;
+	struct tty *ctty; /* the controlling terminal, a reference; NULL: none */
+	uint32_t old_fg;  /* a session's leader whose terminal has hung up: its foreground group */
 	enum life life;
 	int wait_status; /* valid when LIFE_ZOMBIE: wait(2)'s encoding */
 	TAILQ_HEAD(, task)

@@ -1,25 +1,37 @@
 /*
- * Controlling terminal, foreground group, and who is stopped for using it from the background.
+ * Terminals and sessions: who has which, and who is stopped for using it from the background. The
+ * order of checks is drivers/tty/tty_jobctrl.c's.
  */
 #include "process.h"
 #include "tty.h"
 #include "vfs_inode.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <termios.h>
 
-static struct tty *tty_of(struct kernel *k)
+void tty_init(struct tty *tty, const struct tty_driver *drv, struct kernel *k, unsigned major,
+	      unsigned minor)
 {
-	return &k->vfs->tty;
+	tty->drv = drv;
+	tty->k = k;
+	tty->nr = (minor & 0xff) | major << 8 | (minor & ~0xffU) << 12;
+	atomic_init(&tty->refs, 1);
 }
 
-bool tty_controls(struct process *p)
+struct tty *tty_get(struct tty *tty)
 {
-	uint32_t sid = atomic_load(&tty_of(p->k)->sid);
-
-	return sid && p->sid == sid && !p->attr.no_ctty;
+	atomic_fetch_add_explicit(&tty->refs, 1, memory_order_relaxed);
+	return tty;
 }
+
+void tty_put(struct tty *tty)
+{
+	if (tty && atomic_fetch_sub_explicit(&tty->refs, 1, memory_order_acq_rel) == 1)
+		tty->drv->free(tty);
+}
+
+/* ---- signals ---- */
 
 static void group_signal_locked(struct kernel *k, uint32_t pgid, int sig)
 {
@@ -34,7 +46,17 @@ static void group_signal_locked(struct kernel *k, uint32_t pgid, int sig)
 	}
 }
 
-/* ---- job control ---- */
+void tty_signal(struct tty *tty, int sig)
+{
+	struct kernel *k = tty->k;
+	uint32_t fg;
+
+	pthread_mutex_lock(&k->tree_lock);
+	fg = atomic_load(&tty->pgrp);
+	if (fg)
+		group_signal_locked(k, fg, sig);
+	pthread_mutex_unlock(&k->tree_lock);
+}
 
 static bool ignores(struct task *t, int sig)
 {
@@ -48,21 +70,16 @@ static bool ignores(struct task *t, int sig)
 	return r;
 }
 
-static bool in_background_locked(struct process *p)
-{
-	uint32_t fg = atomic_load(&tty_of(p->k)->pgrp);
-
-	return tty_controls(p) && fg && p->pgid != fg;
-}
-
-int tty_check(struct task *t, int sig)
+int tty_check(struct tty *tty, struct task *t, int sig)
 {
 	struct kernel *k = t->k;
 	struct process *p = t->p;
+	uint32_t fg;
 	int r = 0;
 
 	pthread_mutex_lock(&k->tree_lock);
-	if (in_background_locked(p)) {
+	fg = atomic_load(&tty->pgrp);
+	if (p->ctty == tty && fg && p->pgid != fg) {
 		if (ignores(t, sig)) {
 			r = sig == SIGTTIN ? -EIO : 0;
 		} else if (group_orphaned_locked(k, p->pgid, p->sid, NULL)) {
@@ -76,50 +93,159 @@ int tty_check(struct task *t, int sig)
 	return r;
 }
 
-int tty_check_io(struct stdio *s, bool write)
-{
-	struct termios a;
+/* ---- whose terminal ---- */
 
-	if (!s->tty || !task_current)
-		return 0;
-	if (!write)
-		return tty_check(task_current, SIGTTIN);
-	if (tcgetattr(s->io_fd, &a) < 0 || !(a.c_lflag & TOSTOP))
-		return 0;
-	return tty_check(task_current, SIGTTOU);
+struct tty *tty_of_process(struct process *p)
+{
+	struct tty *tty;
+
+	pthread_mutex_lock(&p->k->tree_lock);
+	tty = p->ctty ? tty_get(p->ctty) : NULL;
+	pthread_mutex_unlock(&p->k->tree_lock);
+	return tty;
 }
 
-/* ---- sessions ---- */
-
-static void set_session_locked(struct process *p)
+bool tty_controls(struct tty *tty, struct process *p)
 {
-	struct tty *tty = tty_of(p->k);
+	bool r;
 
+	pthread_mutex_lock(&p->k->tree_lock);
+	r = p->ctty == tty;
+	pthread_mutex_unlock(&p->k->tree_lock);
+	return r;
+}
+
+static void set_locked(struct process *p, struct tty *tty)
+{
+	struct tty *old = p->ctty;
+
+	p->ctty = tty ? tty_get(tty) : NULL;
+	tty_put(old);
+}
+
+void tty_forget_locked(struct process *p)
+{
+	set_locked(p, NULL);
+	p->old_fg = 0;
+}
+
+void tty_inherit_locked(struct process *p, struct process *creator)
+{
+	if (creator)
+		set_locked(p, creator->ctty);
+	else if (p->k->vfs && p->k->vfs->host_tty)
+		set_locked(p, p->k->vfs->host_tty);
+}
+
+static void take_locked(struct tty *tty, struct process *p)
+{
 	atomic_store(&tty->sid, p->sid);
 	atomic_store(&tty->pgrp, p->pgid);
-	pthread_mutex_lock(&p->lock);
-	p->attr.no_ctty = false;
-	pthread_mutex_unlock(&p->lock);
+	set_locked(p, tty);
+	p->old_fg = 0;
 }
 
-/* Nobody's controlling terminal now; what ran in its foreground is told. */
-static void drop_session_locked(struct kernel *k)
+/* Nobody's controlling terminal now. */
+static void clear_locked(struct tty *tty)
 {
-	struct tty *tty = tty_of(k);
+	struct process *q;
+
+	tty_get(tty);
+	TAILQ_FOREACH (q, &tty->k->processes, all)
+		if (q->ctty == tty)
+			set_locked(q, NULL);
+	atomic_store(&tty->sid, 0);
+	atomic_store(&tty->pgrp, 0);
+	tty_put(tty);
+}
+
+static bool leads_session(const struct process *p)
+{
+	return p->sid == p->pid;
+}
+
+int tty_open(struct tty *tty, struct vfs_file *f, struct task *t, bool may_take)
+{
+	unsigned flags = f->f.flags;
+	struct process *p = t->p;
+	int err;
+
+	if (atomic_load(&tty->exclusive))
+		return -EBUSY;
+	err = tty->drv->open(tty, f, t);
+	/* Who may only write to it must not become its owner. */
+	if (err || !may_take || flags & O_NOCTTY || (flags & O_ACCMODE) == O_WRONLY)
+		return err;
+	pthread_mutex_lock(&p->k->tree_lock);
+	if (leads_session(p) && !p->ctty && !atomic_load(&tty->sid))
+		take_locked(tty, p);
+	pthread_mutex_unlock(&p->k->tree_lock);
+	return 0;
+}
+
+void tty_give_first(struct tty *tty)
+{
+	struct kernel *k = tty->k;
+
+	pthread_mutex_lock(&k->tree_lock);
+	atomic_store(&tty->sid, PROCESS_ID_INIT);
+	atomic_store(&tty->pgrp, PROCESS_ID_INIT);
+	if (k->init)
+		set_locked(k->init, tty);
+	pthread_mutex_unlock(&k->tree_lock);
+}
+
+void tty_numbers_locked(const struct process *p, uint32_t *nr, int32_t *pgrp)
+{
+	*nr = p->ctty ? p->ctty->nr : 0;
+	*pgrp = p->ctty ? (int32_t)atomic_load(&p->ctty->pgrp) : -1;
+}
+
+/* ---- the end of a terminal, or of its session ---- */
+
+void tty_hangup(struct tty *tty)
+{
+	struct siginfo_k hup = {.si_signo = SIGHUP, .si_code = SI_KERNEL},
+			 cont = {.si_signo = SIGCONT, .si_code = SI_KERNEL};
+	struct kernel *k = tty->k;
+	struct process *q;
+
+	pthread_mutex_lock(&k->tree_lock);
+	TAILQ_FOREACH (q, &k->processes, all) {
+		if (q->ctty != tty || !leads_session(q) || q->life != LIFE_RUNNING)
+			continue;
+		/* What is in the foreground is hung up when the leader ends. */
+		q->old_fg = atomic_load(&tty->pgrp);
+		signal_send_process(q, SIGHUP, &hup);
+		signal_send_process(q, SIGCONT, &cont);
+	}
+	clear_locked(tty);
+	pthread_mutex_unlock(&k->tree_lock);
+}
+
+/* The leader gives it up for all. */
+static void drop_locked(struct tty *tty, bool cont)
+{
 	uint32_t fg = atomic_load(&tty->pgrp);
 
 	if (fg) {
-		group_signal_locked(k, fg, SIGHUP);
-		group_signal_locked(k, fg, SIGCONT);
+		group_signal_locked(tty->k, fg, SIGHUP);
+		if (cont)
+			group_signal_locked(tty->k, fg, SIGCONT);
 	}
-	atomic_store(&tty->sid, 0);
-	atomic_store(&tty->pgrp, 0);
+	clear_locked(tty);
 }
 
 void tty_leader_exit_locked(struct process *p)
 {
-	if (p->k->vfs && p->pid == atomic_load(&tty_of(p->k)->sid) && p->sid == p->pid)
-		drop_session_locked(p->k);
+	if (!leads_session(p))
+		return;
+	if (p->ctty) {
+		drop_locked(p->ctty, p->ctty->is_host);
+	} else if (p->old_fg) {
+		group_signal_locked(p->k, p->old_fg, SIGHUP);
+		group_signal_locked(p->k, p->old_fg, SIGCONT);
+	}
 }
 
 /* ---- ioctls ---- */
@@ -127,16 +253,6 @@ void tty_leader_exit_locked(struct process *p)
 static long put_id(struct task *t, uint64_t arg, uint32_t id)
 {
 	return copy_to_guest(task_mm(t), gva(arg), &id, sizeof(id));
-}
-
-long tty_get_pgrp(struct task *t, uint64_t arg)
-{
-	return tty_controls(t->p) ? put_id(t, arg, atomic_load(&tty_of(t->k)->pgrp)) : -ENOTTY;
-}
-
-long tty_get_sid(struct task *t, uint64_t arg)
-{
-	return tty_controls(t->p) ? put_id(t, arg, atomic_load(&tty_of(t->k)->sid)) : -ENOTTY;
 }
 
 /* The session of a group, or of the process of that number if it leads none; 0: there is neither.
@@ -154,27 +270,27 @@ static uint32_t session_of_locked(struct kernel *k, uint32_t pgid)
 	return leader ? leader->sid : 0;
 }
 
-long tty_set_pgrp(struct task *t, uint64_t arg)
+static long set_pgrp(struct tty *tty, struct task *t, uint64_t arg)
 {
 	struct kernel *k = t->k;
-	struct tty *tty = tty_of(k);
+	struct process *p = t->p;
 	uint32_t sid;
 	int32_t pgrp;
-	long r = tty_check(t, SIGTTOU);
+	long r = tty_check(tty, t, SIGTTOU);
 
 	if (r < 0)
-		return r;
-	if (!tty_controls(t->p))
-		return -ENOTTY;
+		return r == -EIO ? -ENOTTY : r;
 	if (copy_from_guest(task_mm(t), &pgrp, gva(arg), sizeof(pgrp)) < 0)
 		return -EFAULT;
 	if (pgrp < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&k->tree_lock);
 	sid = session_of_locked(k, (uint32_t)pgrp);
-	if (!sid) {
+	if (p->ctty != tty || atomic_load(&tty->sid) != p->sid) {
+		r = -ENOTTY;
+	} else if (!sid) {
 		r = -ESRCH;
-	} else if (sid != t->p->sid) {
+	} else if (sid != p->sid) {
 		r = -EPERM;
 	} else {
 		atomic_store(&tty->pgrp, (uint32_t)pgrp);
@@ -184,7 +300,7 @@ long tty_set_pgrp(struct task *t, uint64_t arg)
 	return r;
 }
 
-long tty_take(struct task *t)
+static long take(struct tty *tty, struct task *t)
 {
 	struct kernel *k = t->k;
 	struct process *p = t->p;
@@ -192,37 +308,60 @@ long tty_take(struct task *t)
 	long r = 0;
 
 	pthread_mutex_lock(&k->tree_lock);
-	sid = atomic_load(&tty_of(k)->sid);
+	sid = atomic_load(&tty->sid);
 	/* Nobody may steal another session's: that takes CAP_SYS_ADMIN, which the guest has not. */
-	if (p->sid != p->pid || (sid && sid != p->sid))
+	if (!leads_session(p) || (sid != p->sid && (sid || p->ctty)))
 		r = -EPERM;
 	else if (!sid)
-		set_session_locked(p);
+		take_locked(tty, p);
 	pthread_mutex_unlock(&k->tree_lock);
 	return r;
 }
 
-long tty_give_up(struct task *t)
+static long give_up(struct tty *tty, struct task *t)
 {
 	struct kernel *k = t->k;
 	struct process *p = t->p;
 	long r = 0;
 
 	pthread_mutex_lock(&k->tree_lock);
-	if (!tty_controls(p)) {
+	if (p->ctty != tty)
 		r = -ENOTTY;
-	} else if (p->sid == p->pid) {
-		drop_session_locked(k);
-	} else {
-		pthread_mutex_lock(&p->lock);
-		p->attr.no_ctty = true;
-		pthread_mutex_unlock(&p->lock);
-	}
+	else if (leads_session(p))
+		drop_locked(tty, true);
+	else
+		tty_forget_locked(p);
 	pthread_mutex_unlock(&k->tree_lock);
 	return r;
 }
 
-/* ---- from the host ---- */
+long tty_job_ioctl(struct tty *tty, bool master, struct task *t, unsigned cmd, uint64_t arg,
+		   bool *mine)
+{
+	*mine = true;
+	switch (cmd) {
+	case TIOCGPGRP:
+		if (!master && !tty_controls(tty, t->p))
+			return -ENOTTY;
+		return put_id(t, arg, atomic_load(&tty->pgrp));
+	case TIOCGSID:
+		if ((!master && !tty_controls(tty, t->p)) || !atomic_load(&tty->sid))
+			return -ENOTTY;
+		return put_id(t, arg, atomic_load(&tty->sid));
+	case TIOCSPGRP:
+		return set_pgrp(tty, t, arg);
+	case TIOCSCTTY:
+		return take(tty, t);
+	case TIOCNOTTY:
+		/* A master is nobody's. */
+		return master ? -ENOTTY : give_up(tty, t);
+	default:
+		*mine = false;
+		return -ENOTTY;
+	}
+}
+
+/* ---- the host's terminal ---- */
 
 static bool leaves_default_locked(struct process *p, int sig)
 {
@@ -236,10 +375,12 @@ static bool leaves_default_locked(struct process *p, int sig)
 
 bool kernel_signal_terminal(struct kernel *k, int sig)
 {
-	uint32_t fg = atomic_load(&tty_of(k)->pgrp);
+	struct tty *tty = k->vfs->host_tty;
 	bool own = false;
+	uint32_t fg;
 
 	pthread_mutex_lock(&k->tree_lock);
+	fg = tty ? atomic_load(&tty->pgrp) : 0;
 	if (k->init) {
 		if (!fg)
 			fg = k->init->pgid;
@@ -255,5 +396,5 @@ bool kernel_signal_terminal(struct kernel *k, int sig)
 
 bool kernel_has_job_control(struct kernel *k)
 {
-	return atomic_load(&tty_of(k)->taken);
+	return k->vfs->host_tty && atomic_load(&k->vfs->host_tty->taken);
 }

@@ -139,6 +139,7 @@ int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct
 		vfs_file_free(&f->f);
 		return err;
 	}
+	f->f.flags &= ~(unsigned)O_NOCTTY; /* was for open alone */
 	if (!f->opath) {
 		f->opened = true;
 		notify_file(&f->f, IN_OPEN);

@@ -51,6 +51,7 @@ struct lock_wait;
 struct xattr;
 struct mark;
 struct stdio;
+struct pts_fs;
 struct fifo;
 struct pipe;
 
@@ -335,9 +336,10 @@ struct vfs {
 	_Atomic unsigned nmarks, ninotify;
 	unsigned nevents; /* queued by inotify; protected by notify_lock */
 	_Atomic uint32_t notify_cookie;
-	/* terminals: fs_stdio.c */
+	/* terminals: fs_stdio.c, pty.h */
 	struct stdio *stdio[3];
-	struct tty tty;
+	struct tty *host_tty; /* a reference; NULL: vmbox runs on none; immutable after the start */
+	struct pts_fs *pts;   /* /dev/pts; immutable */
 	_Atomic unsigned nfiles;
 	unsigned max_files;          /* immutable: a share of the guest's memory */
 	_Atomic unsigned nwatches;   /* files in epolls */
@@ -555,12 +557,10 @@ struct stdio {
 	struct watch *edge;  /* for lasting interest; NULL: none yet; protected by inode->lock */
 	struct inode *inode; /* a reference */
 };
-/* Makes f, being opened on an inode of /dev, a file over the controlling terminal. -ENXIO: there is
- * none. */
+/* Makes f, being opened on an inode of /dev, a file over the host's terminal. -ENXIO: none is open
+ * in that mode. */
 int stdio_attach_ctty(struct vfs_file *f);
 void stdio_destroy(struct vfs *v);
-/* fs_tty.c: the ioctls of a terminal of the host. -ENOTTY, -EFAULT, the host's errno. */
-long tty_ioctl(struct stdio *s, struct task *t, unsigned cmd, uint64_t arg);
 
 /* vfs_lock.c: [no lock] drops f's flock. */
 void flock_release(struct file *f);

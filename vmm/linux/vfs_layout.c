@@ -1,10 +1,11 @@
 /*
  * The guest's tree as it is at the start.
  *
- * With a root directory: an overlay of the host's tree at /, and over it in memory: /dev, /proc,
- * /sys, /tmp, /var/tmp, /run and /dev/shm. A mount point that the host's tree lacks is made up (but
- * /run and /var/tmp are left out then). Without one: an empty in-memory root with the same.
+ * With a root directory: an overlay of the host's tree at /, and over it in memory: /dev, /dev/pts,
+ * /proc, /sys, /tmp, /var/tmp, /run and /dev/shm. A mount point that the host's tree lacks is made
+ * up (but /run and /var/tmp are left out then). Without one: an empty in-memory root with the same.
  */
+#include "pty.h"
 #include "vfs_walk.h"
 
 #include <fcntl.h>
@@ -93,6 +94,12 @@ static int mount_layout(struct vfs *v)
 	err = mount_at(v, "dev", NULL, true, sb, root);
 	if (!err)
 		err = mount_ramfs(v, "tmpfs", "dev", "shm", 01777, true);
+	if (!err)
+		err = pts_create(v, &sb, &root);
+	if (!err)
+		err = mount_at(v, "dev", "pts", true, sb, root);
+	if (!err)
+		pts_mounted(v);
 	if (!err)
 		err = procfs_create(v, &sb, &root);
 	if (!err)

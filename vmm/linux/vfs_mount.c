@@ -1,7 +1,7 @@
 /*
  * Supers, mounts, the VFS's own making and end, and CLONE_FS state.
  */
-#include "vfs_inode.h"
+#include "pty.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -178,6 +178,7 @@ void vfs_destroy(struct kernel *k)
 		return;
 	stdio_destroy(v);
 	vfs_lock(v);
+	pts_shutdown(v);
 	dentry_put_locked(v->dev_root);
 	TAILQ_FOREACH (m, &v->mounts, all) {
 		dentry_put_locked(m->point);
