@@ -27,7 +27,8 @@ struct fork {
 	uint64_t table_va;
 	/* Only where the child's tables have served before: */
 	bool reused;
-	struct pgtable_batch stale; /* its entries that go */
+	uint64_t placed;            /* entries that are as they should be, or will be */
+	struct pgtable_batch stale; /* those that go */
 	unsigned nstale;
 	unsigned nlate; /* what comes to stand where an entry goes, after the flush */
 	struct {
@@ -208,64 +209,56 @@ static int copy_entry(struct fork *f, const struct vma *v, uint64_t va, pte_t *p
 	return 0;
 }
 
-/* Pages of v up to `end` that one table serves: p, c: the parent's and the child's entries, or
- * NULL. */
-static int copy_span(struct fork *f, const struct vma *v, uint64_t va, uint64_t end, pte_t *p,
-		     pte_t *c)
-{
-	for (unsigned i = 0; va < end; i++, va += PAGE_SIZE) {
-		int r = 0;
-
-		if (p && pte_load(&p[i]))
-			r = copy_entry(f, v, va, &p[i]);
-		else if (c && pte_load(&c[i]))
-			r = drop_stale(f, &c[i]);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 static int copy_pages(struct fork *f, const struct vma *v)
 {
-	uint64_t va = v->start, end;
+	uint64_t va = v->start;
+	pte_t *p;
 
-	for (; va < v->end; va = end) {
-		uint64_t p_va = va, c_va = va;
-		pte_t *p = pgtable_next(f->parent, &p_va, v->end);
-		pte_t *c = f->reused ? pgtable_next(f->child, &c_va, v->end) : NULL;
-		int r;
+	while ((p = pgtable_next(f->parent, &va, v->end))) {
+		do {
+			if (pte_load(p)) {
+				int r = copy_entry(f, v, va, p);
 
-		if (!p && !c)
-			break;
-		va = !c || (p && p_va < c_va) ? p_va : c_va;
-		end = (va | (PGTABLE_SPAN - 1)) + 1;
-		if (end > v->end)
-			end = v->end;
-		r = copy_span(f, v, va, end, p_va == va ? p : NULL, c_va == va ? c : NULL);
-		if (r < 0)
-			return r;
+				if (r < 0)
+					return r;
+				f->placed++;
+			}
+			p++;
+			va += PAGE_SIZE;
+		} while (va < v->end && va & (PGTABLE_SPAN - 1));
 	}
 	return 0;
 }
 
-/* The child has nothing in [start, end). */
-static int clear(struct fork *f, uint64_t start, uint64_t end)
+/* The parent has nothing there, or nothing for a child. */
+static bool is_leftover(struct fork *f, uint64_t va)
 {
-	uint64_t va = start;
+	const struct vma_node *n = vma_find(f->parent, va);
+	pte_t *p = pgtable_find(f->parent, va);
+
+	return !p || !pte_load(p) || !n || n->v.start > va ||
+	       n->v.flags & (VMA_DONTFORK | VMA_WIPEONFORK);
+}
+
+/* Entries of a spare's that no parent's entry has claimed, if there are any. */
+static int drop_leftovers(struct fork *f)
+{
+	uint64_t va = 0;
 	pte_t *c;
 
-	if (!f->reused)
+	if (f->child->resident + f->nlate == f->placed)
 		return 0;
-	while ((c = pgtable_next(f->child, &va, end))) {
+	while ((c = pgtable_next(f->child, &va, ABI_USER_END))) {
 		do {
-			int r = pte_load(c) ? drop_stale(f, c) : 0;
+			int r = 0;
 
+			if (pte_load(c) && is_leftover(f, va))
+				r = drop_stale(f, c);
 			if (r < 0)
 				return r;
 			c++;
 			va += PAGE_SIZE;
-		} while (va < end && va & (PGTABLE_SPAN - 1));
+		} while (va & (PGTABLE_SPAN - 1));
 	}
 	return 0;
 }
@@ -273,7 +266,6 @@ static int clear(struct fork *f, uint64_t start, uint64_t end)
 static int copy_vmas(struct fork *f)
 {
 	struct vma_node *n, *copy;
-	uint64_t done = 0; /* up to here the child's entries are right */
 	int r = 0;
 
 	RB_FOREACH (n, vma_tree, &f->parent->vmas) {
@@ -288,14 +280,11 @@ static int copy_vmas(struct fork *f)
 		vma_insert(f->child, copy);
 		if (n->v.flags & VMA_WIPEONFORK)
 			continue;
-		r = clear(f, done, n->v.start);
-		if (r == 0)
-			r = copy_pages(f, &n->v);
+		r = copy_pages(f, &n->v);
 		if (r < 0)
 			return r;
-		done = n->v.end;
 	}
-	return clear(f, done, ABI_USER_END);
+	return drop_leftovers(f);
 }
 
 static void copy_settings(struct mm *to, const struct mm *from)

@@ -74,6 +74,21 @@ pte_t *pgtable_make(struct mm *mm, uint64_t va)
 	return p;
 }
 
+/* The start of what the next entry of t that is not 0 maps: behind `at`, or `end` or the table's
+ * end. */
+static uint64_t skip_empty(pte_t *t, int level, uint64_t at, uint64_t end)
+{
+	uint64_t span = PAGE_SIZE << (PGTABLE_SHIFT * level);
+	unsigned i = pgtable_index(at, level);
+
+	at &= ~(span - 1);
+	do {
+		at += span; /* user addresses do not wrap */
+		i++;
+	} while (i < PGTABLE_ENTRIES && at < end && !pte_load(&t[i]));
+	return at;
+}
+
 pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
 {
 	uint64_t at = *va;
@@ -93,11 +108,7 @@ pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
 			*va = at;
 			return &t[pgtable_index(at, 0)];
 		}
-		/* Nothing below this entry: go to the next of its level. User addresses do not
-		 * wrap. */
-		uint64_t span = PAGE_SIZE << (PGTABLE_SHIFT * level);
-
-		at = (at & ~(span - 1)) + span;
+		at = skip_empty(t, level, at, end);
 	}
 	return NULL;
 }
