@@ -48,6 +48,7 @@ struct mm *mm_alloc(struct gmem *gm, pfn_t root)
 		return NULL;
 	}
 	mm->gm = gm;
+	mm->home = root ? pgtable_root_home(gm, root) : -1;
 	mm->id = atomic_fetch_add(&next_id, 1);
 	atomic_init(&mm->refs, 1);
 	atomic_init(&mm->holds, 1);

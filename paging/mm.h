@@ -68,6 +68,12 @@ struct mm *mm_lookup(struct gmem *gm, uint64_t id);
 
 /* The value for CR3 / TTBR0: the physical address of the root table. */
 gpa_t mm_root(const struct mm *mm);
+/*
+ * The same for activator cpu, which may have pages of its own in the kernel half (gmem_map_cpu):
+ * then each activator gets another root. By cpu's thread, with mm active on it. 0 and *out;
+ * -ENOMEM.
+ */
+int mm_root_on(struct mm *mm, unsigned cpu, gpa_t *out);
 /* Usable user addresses, [*start, *end). */
 void mm_range(const struct mm *mm, uint64_t *start, uint64_t *end);
 
@@ -97,6 +103,12 @@ uint64_t mm_tlb_gen(const struct mm *mm);
  * first mm_create. prot: VMA_* ; user: ring 3 may use it too. 0, -ENOMEM, -EEXIST.
  */
 int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool user);
+/*
+ * The same for activator cpu alone: after the last gmem_map_kernel, before the first mm_root_on. At
+ * addresses whose neighbours (the same entry of the second level) nobody shares. -ENOTSUP: the
+ * architecture's kernel half is not part of an mm's root.
+ */
+int gmem_map_cpu(struct gmem *gm, unsigned cpu, uint64_t va, pfn_t pfn, unsigned prot, bool user);
 /*
  * A root table that maps the kernel half alone: for a vCPU that runs no mm (x86_64), TTBR1
  * (arm64). 0 before the first gmem_map_kernel.

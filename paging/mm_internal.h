@@ -38,6 +38,8 @@ struct mm {
 	uint64_t id;
 	pfn_t root;
 
+	int home; /* the activator that root is for; -1: nobody's yet; protected by lock */
+
 	_Atomic unsigned refs;   /* users; at 0 its contents go */
 	_Atomic unsigned holds;  /* activators, and one for all users; at 0 the structure goes */
 	_Atomic uint64_t active; /* bit per activator */
@@ -55,6 +57,7 @@ struct mm {
 	uint64_t mapped;       /* bytes */
 	uint64_t resident;     /* entries that are not 0 */
 	uint64_t tables;       /* below the root */
+	pfn_t *cpu_root;       /* roots for other activators than home; NULL: none */
 	uint64_t brk_start, brk;
 	uint64_t mmap_base;
 	uint64_t gap_from,

@@ -71,6 +71,8 @@ pte_t *pgtable_make(struct mm *mm, uint64_t va)
 	pte_t *p = pgtable_walk_make(mm->gm, mm->root, va, &made);
 
 	mm->tables += made;
+	if (made)
+		pgtable_sync_roots(mm, pgtable_index(va, PGTABLE_LEVELS - 1));
 	return p;
 }
 
@@ -169,6 +171,10 @@ void pgtable_destroy_root(struct gmem *gm, pfn_t root)
 
 void pgtable_destroy(struct mm *mm)
 {
+	struct frame_list tables = {0};
+
+	pgtable_free_roots(mm, &tables);
+	table_free_list(mm->gm, &tables);
 	if (!mm->root)
 		return;
 	pgtable_destroy_root(mm->gm, mm->root);
@@ -288,6 +294,8 @@ static void prune_table(struct pgtable_batch *b, pte_t *t, int level, uint64_t b
 			prune_table(b, table_at(mm->gm, pte_pfn(e)), level - 1, start, lo, hi);
 		if (start >= lo && start + span <= hi) {
 			atomic_store(&t[i], 0);
+			if (level == PGTABLE_LEVELS - 1)
+				pgtable_sync_roots(mm, i);
 			frame_list_push(mm->gm, &b->tables, pte_pfn(e));
 			b->flush = true;
 			mm->tables--;

@@ -61,6 +61,15 @@ pte_t *pgtable_walk_make(struct gmem *gm, pfn_t root, uint64_t va, unsigned *mad
 
 /* A root whose kernel half is the shared one. 0: no frame. */
 pfn_t pgtable_root_new(struct gmem *gm);
+/*
+ * Activators may have pages of their own in the kernel half; then the mm has a root for each of
+ * them. Whoever changes the user's entry `index` of mm->root calls this.
+ */
+void pgtable_sync_roots(struct mm *mm, unsigned index);
+/* The activator that a root is for; -1: nobody has run on it, or all may. */
+int pgtable_root_home(struct gmem *gm, pfn_t root);
+/* All roots but mm->root, which are not used again, go to tables. */
+void pgtable_free_roots(struct mm *mm, struct frame_list *tables);
 /* The leaf entry of va; NULL if it has no table. */
 pte_t *pgtable_find(struct mm *mm, uint64_t va);
 /* The same, making tables: NULL: no frame (-ENOMEM). */

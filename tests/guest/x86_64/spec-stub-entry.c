@@ -2,7 +2,8 @@
 // expect-stdout: as SYSCALL
 // Where SYSCALL does not raise the privilege level, a program may jump to the system-call page's
 // second entry instead: the call, its result, the registers and the flags are SYSCALL's, with
-// signals and restarts; only r11 need not hold the flags on entry. Elsewhere the page gives nothing.
+// signals and restarts; only r11 need not hold the flags on entry. Elsewhere the page gives
+// nothing.
 #include "check.h"
 
 #include <sys/time.h>
