@@ -25,6 +25,10 @@
 #include <unistd.h>
 
 #define FORCE_QUIT_NS 1000000000 /* two INTs within this end vmbox itself */
+/* The guest is gone: how long calls to the host may still take, on a vCPU's thread (which may
+ * be writing what it must not lose) and on a worker. */
+#define VCPU_END_S     5
+#define WORKERS_END_NS 200000000
 
 extern const uint8_t vdso_image_start[], vdso_image_end[];
 
@@ -47,6 +51,7 @@ struct run {
 	struct watch *signal_watch;
 	unsigned threads; /* started */
 	pthread_t thread[VM_MAX_CPUS];
+	bool hung; /* a thread is in a call to the host that does not return */
 
 	/* reactor thread only: */
 	int64_t last_int;
@@ -480,6 +485,19 @@ static int confine(struct run *r)
 	return e;
 }
 
+static void join_vcpus(struct run *r)
+{
+	struct timespec end;
+
+	for (unsigned i = 0; i < r->threads; i++)
+		vcpu_kick(r->vm.vcpus[i]);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += VCPU_END_S;
+	for (unsigned i = 0; i < r->threads; i++)
+		if (pthread_clockjoin_np(r->thread[i], NULL, CLOCK_MONOTONIC, &end))
+			r->hung = true;
+}
+
 static int run_threads(struct run *r)
 {
 	int e = idle_start(&r->idle, &r->vm, reactor_timers(r->reactor));
@@ -506,10 +524,7 @@ static int run_threads(struct run *r)
 		pthread_mutex_unlock(&r->lock);
 	}
 	sched_stop(r->sched);
-	for (unsigned i = 0; i < r->threads; i++) {
-		vcpu_kick(r->vm.vcpus[i]);
-		pthread_join(r->thread[i], NULL);
-	}
+	join_vcpus(r);
 	timer_cancel(&r->clock_timer);
 	idle_stop(&r->idle);
 	reactor_stop(r->reactor);
@@ -563,6 +578,13 @@ int run_image(const struct run_options *o)
 							       : WEXITSTATUS(r.k->init_status);
 			if (o->stats)
 				report_stats(o, &r.vm, r.k);
+			/* A mount of the host's that hangs must not keep what the guest has ended.
+			 */
+			if (r.hung || !kernel_stop(r.k, WORKERS_END_NS)) {
+				fflush(NULL);
+				host_tty_restore();
+				_exit(status);
+			}
 		}
 	}
 	run_destroy(&r);

@@ -11,6 +11,7 @@
 
 static struct world w;
 static struct workpool *pool;
+static struct job_lane lane, other_lane;
 
 /* A host call that sleeps: it says that it has begun, and ends when it is told to. */
 struct slow {
@@ -57,7 +58,7 @@ static struct slow *slow_submit(bool may_end)
 {
 	struct slow *s = slow_new(may_end);
 
-	assert_int_equal(workpool_submit(pool, &s->job), 0);
+	assert_int_equal(workpool_submit(pool, &lane, &s->job), 0);
 	return s;
 }
 
@@ -83,6 +84,8 @@ static int set_up(void **state)
 {
 	world_open(&w, 1);
 	released = 0;
+	job_lane_init(&lane, 8);
+	job_lane_init(&other_lane, 1);
 	pool = workpool_create(2);
 	assert_non_null(pool);
 	return 0;
@@ -347,7 +350,96 @@ static void a_job_that_ends_while_its_task_dies(void **state)
 	}
 }
 
+/* ---- lanes ---- */
+
+static struct slow *submit_to(struct job_lane *l, bool may_end)
+{
+	struct slow *s = slow_new(may_end);
+
+	assert_int_equal(workpool_submit(pool, l, &s->job), 0);
+	return s;
+}
+
+static void end(struct slow *s)
+{
+	s->may_end = true;
+	until_done(s);
+	job_put(&s->job);
+}
+
+/* Of what hangs in one lane no other notices anything. */
+static void a_lane_that_hangs_is_alone(void **state)
+{
+	struct slow *hung[4], *s;
+
+	for (int i = 0; i < 4; i++)
+		hung[i] = submit_to(&other_lane, false);
+	until(&hung[0]->begun);
+	for (int i = 0; i < 20; i++) {
+		s = submit_to(&lane, true);
+		until_done(s);
+		job_put(&s->job);
+	}
+	assert_int_equal(workpool_threads(pool), 2);
+	for (int i = 1; i < 4; i++)
+		assert_false(hung[i]->begun);
+	for (int i = 0; i < 4; i++) {
+		until(&hung[i]->begun); /* in their order, one at a time */
+		end(hung[i]);
+	}
+	until_released(24);
+}
+
+static void lanes_take_turns(void **state)
+{
+	struct slow *busy[2] = {submit_to(&lane, false), submit_to(&lane, false)}, *a[3], *b;
+
+	until(&busy[0]->begun);
+	until(&busy[1]->begun);
+	for (int i = 0; i < 3; i++)
+		a[i] = submit_to(&lane, false);
+	b = submit_to(&other_lane, false);
+	/* The first that was queued, then the other lane's. */
+	end(busy[0]);
+	until(&a[0]->begun);
+	end(busy[1]);
+	until(&b->begun);
+	assert_false(a[1]->begun);
+	end(b);
+	for (int i = 0; i < 3; i++)
+		end(a[i]);
+	until_released(6);
+}
+
+static void a_job_of_a_full_lane_is_taken_back(void **state)
+{
+	struct slow *hung = submit_to(&other_lane, false), *s;
+
+	until(&hung->begun);
+	s = submit_to(&other_lane, false);
+	job_cancel(&s->job);
+	assert_int_equal(released, 1);
+	end(hung);
+	until_released(2);
+}
+
 /* ---- shutting down ---- */
+
+static void stop_does_not_wait_for_ever(void **state)
+{
+	struct slow *hung = submit_to(&other_lane, false), *queued;
+
+	until(&hung->begun);
+	queued = submit_to(&other_lane, false);
+	assert_false(workpool_stop(pool, 1000000));
+	assert_false(queued->begun);
+	job_put(&queued->job);
+	assert_int_equal(released, 1);
+	/* And once more, when it has come back. */
+	end(hung);
+	assert_true(workpool_stop(pool, TIME_NEVER));
+	assert_int_equal(released, 2);
+}
 
 static void *open_later(void *arg)
 {
@@ -429,6 +521,10 @@ int main(void)
 		T(a_queued_job_of_a_killed_task_never_runs),
 		T(a_running_job_of_a_killed_task_ends_alone),
 		T(a_job_that_ends_while_its_task_dies),
+		T(a_lane_that_hangs_is_alone),
+		T(lanes_take_turns),
+		T(a_job_of_a_full_lane_is_taken_back),
+		T(stop_does_not_wait_for_ever),
 		T(destroy_waits_for_what_runs_and_drops_the_rest),
 		T(destroy_with_a_task_still_queued),
 		T(destroy_of_nothing),

@@ -222,6 +222,33 @@ static void a_long_cold_read_comes_whole(void **state)
 	vt_close(&s->t, fd);
 }
 
+/* However many wait: all their buffers together are bounded, but for a page each. */
+static void buffers_of_waiting_reads_are_bounded(void **state)
+{
+	struct slow *s = *state;
+	struct vfs *v = s->t.f.k.vfs;
+	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+
+	assert_true(v->max_cold > 0 && v->max_cold <= s->t.f.k.cfg.mem_limit / 16);
+	v->max_cold = 20000;
+	assert_int_equal(vt_call(&s->t, pread64, (uint64_t)fd, A_BUF, 16384, 0), -EBLOCKED);
+	assert_int_equal(atomic_load(&v->cold_bytes), 16384);
+	gate_open = true;
+	assert_int_equal(to_the_end(s, -EBLOCKED), 16384);
+	assert_int_equal(atomic_load(&v->cold_bytes), 0);
+	assert_int_equal(waits, 1);
+	/* Beyond that a page at a time, and still the whole. */
+	v->max_cold = 10000;
+	gate_open = false;
+	assert_int_equal(vt_call(&s->t, pread64, (uint64_t)fd, A_BUF, 16384, 20480), -EBLOCKED);
+	assert_int_equal(atomic_load(&v->cold_bytes), 0);
+	gate_open = true;
+	assert_int_equal(to_the_end(s, -EBLOCKED), 16384);
+	check_bytes(s, 20480, 16384);
+	assert_int_equal(waits, 4); /* the last 8192 were within the bound */
+	vt_close(&s->t, fd);
+}
+
 static void the_end_of_a_cold_file(void **state)
 {
 	struct slow *s = *state;
@@ -548,25 +575,16 @@ static void sync_of_nothing_needs_no_worker(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(what_is_at_hand_is_read_inline),
-		T(a_cold_read_blocks_the_task_alone),
-		T(a_long_cold_read_comes_whole),
-		T(the_end_of_a_cold_file),
-		T(half_at_hand_half_cold),
-		T(the_guest_may_refuse_to_wait),
-		T(the_position_moves_while_it_waits),
-		T(a_file_system_that_cannot_say),
-		T(without_a_worker_it_waits_itself),
-		T(a_signal_does_not_end_it),
-		T(killed_while_the_disk_turns),
-		T(killed_when_it_is_done_anyway),
-		T(a_touch_of_a_cold_page_blocks),
-		T(a_write_to_a_cold_page),
-		T(killed_in_a_fault),
-		T(unmapped_while_the_page_is_read),
-		T(a_touch_past_the_end),
-		T(fsync_blocks_the_task_alone),
-		T(killed_in_fsync),
+		T(what_is_at_hand_is_read_inline),  T(a_cold_read_blocks_the_task_alone),
+		T(a_long_cold_read_comes_whole),    T(buffers_of_waiting_reads_are_bounded),
+		T(the_end_of_a_cold_file),          T(half_at_hand_half_cold),
+		T(the_guest_may_refuse_to_wait),    T(the_position_moves_while_it_waits),
+		T(a_file_system_that_cannot_say),   T(without_a_worker_it_waits_itself),
+		T(a_signal_does_not_end_it),        T(killed_while_the_disk_turns),
+		T(killed_when_it_is_done_anyway),   T(a_touch_of_a_cold_page_blocks),
+		T(a_write_to_a_cold_page),          T(killed_in_a_fault),
+		T(unmapped_while_the_page_is_read), T(a_touch_past_the_end),
+		T(fsync_blocks_the_task_alone),     T(killed_in_fsync),
 		T(sync_of_nothing_needs_no_worker),
 	};
 

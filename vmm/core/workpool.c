@@ -23,15 +23,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
-TAILQ_HEAD(job_list, job);
-
 struct workpool {
 	pthread_mutex_t lock;
-	pthread_cond_t work;
+	pthread_cond_t work, ended;
 	unsigned max; /* immutable */
 	/* protected by lock: */
-	struct job_list queue;
-	unsigned queued, idle, nthreads;
+	TAILQ_HEAD(, job_lane) lanes; /* those that have something queued */
+	unsigned startable;           /* of all lanes */
+	unsigned idle, nthreads, nended;
 	bool stopping;
 	pthread_t threads[];
 };
@@ -75,6 +74,30 @@ bool job_wait(struct job *j, struct sched_task *t)
 	return job_done(j);
 }
 
+/* What was running or queued in l has changed by that much. pool->lock held. */
+static void lane_update(struct workpool *p, struct job_lane *l, int running, int queued)
+{
+	unsigned before = l->queued, room;
+
+	l->running += (unsigned)running;
+	l->queued += (unsigned)queued;
+	room = l->max - l->running;
+	p->startable -= l->startable;
+	l->startable = l->queued < room ? l->queued : room;
+	p->startable += l->startable;
+	if (l->queued && !before)
+		TAILQ_INSERT_TAIL(&p->lanes, l, link);
+	else if (before && !l->queued)
+		TAILQ_REMOVE(&p->lanes, l, link);
+}
+
+void job_lane_init(struct job_lane *l, unsigned max)
+{
+	l->max = max;
+	l->running = l->queued = l->startable = 0;
+	TAILQ_INIT(&l->queue);
+}
+
 /* Takes j off the queue. True: it was there, and the pool's reference is the caller's. */
 static bool take_back(struct workpool *p, struct job *j)
 {
@@ -83,8 +106,8 @@ static bool take_back(struct workpool *p, struct job *j)
 	pthread_mutex_lock(&p->lock);
 	queued = atomic_load(&j->state) == JOB_QUEUED;
 	if (queued) {
-		TAILQ_REMOVE(&p->queue, j, link);
-		p->queued--;
+		TAILQ_REMOVE(&j->lane->queue, j, link);
+		lane_update(p, j->lane, 0, -1);
 		atomic_store(&j->state, JOB_CANCELLED);
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -104,22 +127,37 @@ void job_cancel(struct job *j)
 
 /* ---- workers ---- */
 
-/* The next job, RUNNING; NULL: the pool stops. */
+/* The first lane that may begin a job; it is the last from here on. pool->lock held. */
+static struct job_lane *next_lane(struct workpool *p)
+{
+	struct job_lane *l;
+
+	TAILQ_FOREACH (l, &p->lanes, link) {
+		if (!l->startable)
+			continue;
+		TAILQ_REMOVE(&p->lanes, l, link);
+		TAILQ_INSERT_TAIL(&p->lanes, l, link);
+		return l;
+	}
+	return NULL;
+}
+
+/* The next job, RUNNING; NULL: the pool stops. pool->lock held. */
 static struct job *next_job(struct workpool *p)
 {
+	struct job_lane *l;
 	struct job *j;
 
-	pthread_mutex_lock(&p->lock);
 	p->idle++;
-	while (!(j = TAILQ_FIRST(&p->queue)) && !p->stopping)
+	while (!(l = next_lane(p)) && !p->stopping)
 		pthread_cond_wait(&p->work, &p->lock);
 	p->idle--;
-	if (j) {
-		TAILQ_REMOVE(&p->queue, j, link);
-		p->queued--;
-		atomic_store(&j->state, JOB_RUNNING);
-	}
-	pthread_mutex_unlock(&p->lock);
+	if (!l)
+		return NULL;
+	j = TAILQ_FIRST(&l->queue);
+	TAILQ_REMOVE(&l->queue, j, link);
+	lane_update(p, l, 1, -1);
+	atomic_store(&j->state, JOB_RUNNING);
 	return j;
 }
 
@@ -128,14 +166,23 @@ static void *worker(void *arg)
 	struct workpool *p = arg;
 	struct job *j;
 
+	pthread_mutex_lock(&p->lock);
 	while ((j = next_job(p))) {
+		struct job_lane *l = j->lane;
+
+		pthread_mutex_unlock(&p->lock);
 		j->ops->run(j);
 		pthread_mutex_lock(&p->lock);
+		lane_update(p, l, -1, 0);
 		atomic_store_explicit(&j->state, JOB_DONE, memory_order_release);
 		pthread_mutex_unlock(&p->lock);
 		waitq_wake_all(&j->done);
 		job_put(j);
+		pthread_mutex_lock(&p->lock);
 	}
+	p->nended++;
+	pthread_cond_signal(&p->ended);
+	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
@@ -144,7 +191,8 @@ static void grow(struct workpool *p)
 {
 	sigset_t all, old;
 
-	if (p->queued < p->idle || p->nthreads == p->max)
+	/* One that is idle may have been woken for another job, and not be there yet. */
+	if (p->startable <= p->idle || p->nthreads == p->max)
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -153,20 +201,23 @@ static void grow(struct workpool *p)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-int workpool_submit(struct workpool *p, struct job *j)
+int workpool_submit(struct workpool *p, struct job_lane *l, struct job *j)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
+	j->pool = p;
+	j->lane = l;
+	TAILQ_INSERT_TAIL(&l->queue, j, link);
+	lane_update(p, l, 0, 1);
 	grow(p);
 	if (p->nthreads) {
-		j->pool = p;
 		job_get(j);
 		atomic_store(&j->state, JOB_QUEUED);
-		TAILQ_INSERT_TAIL(&p->queue, j, link);
-		p->queued++;
 		pthread_cond_signal(&p->work);
 	} else {
+		TAILQ_REMOVE(&l->queue, j, link);
+		lane_update(p, l, 0, -1);
 		r = -EAGAIN;
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -178,13 +229,18 @@ int workpool_submit(struct workpool *p, struct job *j)
 struct workpool *workpool_create(unsigned max)
 {
 	struct workpool *p = calloc(1, sizeof(*p) + max * sizeof(p->threads[0]));
+	pthread_condattr_t mono;
 
 	if (!p)
 		return NULL;
 	p->max = max;
-	TAILQ_INIT(&p->queue);
+	TAILQ_INIT(&p->lanes);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
+	pthread_condattr_init(&mono);
+	pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->ended, &mono);
+	pthread_condattr_destroy(&mono);
 	return p;
 }
 
@@ -198,28 +254,54 @@ unsigned workpool_threads(struct workpool *p)
 	return n;
 }
 
-void workpool_destroy(struct workpool *p)
+/* Waits until all threads have ended. pool->lock held. False: it is `end`. */
+static bool wait_ended(struct workpool *p, int64_t end)
+{
+	struct timespec ts = {.tv_sec = end / 1000000000, .tv_nsec = end % 1000000000};
+	int r = 0;
+
+	while (p->nended < p->nthreads && !r)
+		r = end == TIME_NEVER ? pthread_cond_wait(&p->ended, &p->lock)
+				      : pthread_cond_timedwait(&p->ended, &p->lock, &ts);
+	return p->nended == p->nthreads;
+}
+
+bool workpool_stop(struct workpool *p, int64_t ns)
 {
 	struct job_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
+	struct job_lane *l;
 	struct job *j;
+	bool ended;
 
-	if (!p)
-		return;
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;
-	TAILQ_CONCAT(&dropped, &p->queue, link);
-	p->queued = 0;
-	TAILQ_FOREACH (j, &dropped, link)
-		atomic_store(&j->state, JOB_CANCELLED);
+	while ((l = TAILQ_FIRST(&p->lanes))) {
+		TAILQ_FOREACH (j, &l->queue, link)
+			atomic_store(&j->state, JOB_CANCELLED);
+		TAILQ_CONCAT(&dropped, &l->queue, link);
+		lane_update(p, l, 0, -(int)l->queued);
+	}
 	pthread_cond_broadcast(&p->work);
+	ended = wait_ended(p, ns == TIME_NEVER ? ns : core_now() + ns);
 	pthread_mutex_unlock(&p->lock);
-	for (unsigned i = 0; i < p->nthreads; i++)
+	for (unsigned i = 0; ended && i < p->nthreads; i++)
 		pthread_join(p->threads[i], NULL);
+	if (ended)
+		p->nthreads = p->nended = 0;
 	while ((j = TAILQ_FIRST(&dropped))) {
 		TAILQ_REMOVE(&dropped, j, link);
 		job_put(j);
 	}
+	return ended;
+}
+
+void workpool_destroy(struct workpool *p)
+{
+	if (!p)
+		return;
+	workpool_stop(p, TIME_NEVER);
 	pthread_cond_destroy(&p->work);
+	pthread_cond_destroy(&p->ended);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

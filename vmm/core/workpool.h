@@ -1,5 +1,9 @@
 /*
- * The worker pool: a few threads for host calls that may sleep a while.
+ * The worker pool: threads for host calls that may sleep a while, or for ever.
+ *
+ * Jobs come in lanes, one for each thing that may hang by itself (a mount, and of it reading and
+ * syncing apart): what fills a lane keeps no other waiting. Lanes take turns. There are as many
+ * threads as have been needed at once, up to the pool's limit.
  *
  * A job is work that needs nothing of the task that asked for it: it owns its buffers and has
  * references to what it uses, so that the task may die while it runs. It is refcounted: the asker
@@ -15,7 +19,7 @@
 #include "core.h"
 #include "waitq.h"
 
-#define WORKPOOL_THREADS 4
+#define WORKPOOL_THREADS 64 /* of all lanes */
 
 struct workpool;
 struct job;
@@ -27,6 +31,15 @@ struct job_ops {
 
 enum job_state { JOB_NEW, JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_CANCELLED };
 
+struct job_lane {
+	unsigned max; /* immutable: threads that may be busy with it */
+	/* protected by pool->lock: */
+	unsigned running, queued;
+	unsigned startable; /* of those queued: so many may run at once with those that do */
+	TAILQ_HEAD(job_list, job) queue;
+	TAILQ_ENTRY(job_lane) link; /* in the pool's list, if something is queued */
+};
+
 struct job {
 	/* immutable after init: */
 	const struct job_ops *ops;
@@ -37,6 +50,7 @@ struct job {
 	TAILQ_ENTRY(job) link;
 	/* immutable once submitted: */
 	struct workpool *pool;
+	struct job_lane *lane;
 	struct waitq done; /* tasks that wait for the end */
 };
 
@@ -46,12 +60,19 @@ struct job {
  */
 struct workpool *workpool_create(unsigned max);
 /*
- * Takes back what is queued, waits for what runs. Nobody submits any more, and jobs that somebody
- * still refers to may only be put, looked at, or cancelled. p may be NULL.
+ * Takes back what is queued, waits for what runs, for up to ns (TIME_NEVER: to its end). Nobody
+ * submits any more, and jobs that somebody still refers to may only be put, looked at, or
+ * cancelled. False: a job still runs, and nothing that it uses may be freed: the process can only
+ * end.
  */
+bool workpool_stop(struct workpool *p, int64_t ns);
+/* Stops it, waiting for what runs. p may be NULL. */
 void workpool_destroy(struct workpool *p);
 /* Threads that were started. */
 unsigned workpool_threads(struct workpool *p);
+
+/* A lane lives as long as its jobs. */
+void job_lane_init(struct job_lane *l, unsigned max);
 
 /* One reference, for the caller. */
 void job_init(struct job *j, const struct job_ops *ops);
@@ -59,9 +80,9 @@ struct job *job_get(struct job *j);
 /* j may be NULL. */
 void job_put(struct job *j);
 
-/* Queues a new job; first come, first served. 0; -EAGAIN: there is no thread and none can be made:
- * nothing has happened. */
-int workpool_submit(struct workpool *p, struct job *j);
+/* Queues a new job; first come, first served in its lane. 0; -EAGAIN: there is no thread and none
+ * can be made: nothing has happened. */
+int workpool_submit(struct workpool *p, struct job_lane *l, struct job *j);
 
 /* Its run has returned; what it wrote is there to be read. */
 bool job_done(struct job *j);

@@ -3,7 +3,7 @@
  * lock held, while the task is blocked; then the fault finds it there.
  */
 #include "process.h"
-#include "../core/workpool.h"
+#include "vfs_inode.h"
 
 #include <stdlib.h>
 
@@ -30,6 +30,11 @@ static void cold_release(struct job *j)
 
 static const struct job_ops cold_ops = {.run = cold_run, .release = cold_release};
 
+static struct job_lane *lane_of(struct task *t, const struct vma *v)
+{
+	return v->file ? &file_inode(v->file)->sb->reads : &t->k->vfs->root->sb->reads;
+}
+
 /* False: no memory, no worker, or the mapping is gone by now. */
 static bool start(struct task *t)
 {
@@ -41,7 +46,7 @@ static bool start(struct task *t)
 	job_init(&f->job, &cold_ops);
 	if (mm_get_vma(task_mm(t), addr, &f->v) && f->v.start <= addr && f->v.obj) {
 		f->pgoff = f->v.pgoff + ((addr - f->v.start) >> PAGE_SHIFT);
-		if (workpool_submit(t->k->pool, &f->job) == 0) {
+		if (workpool_submit(t->k->pool, lane_of(t, &f->v), &f->job) == 0) {
 			t->fault_job = &f->job;
 			return true;
 		}

@@ -77,7 +77,7 @@ static void give_fd(struct host_inode *h, int fd)
 	have = h->hf;
 	/* Without it is opened when it is needed. */
 	if (!have)
-		h->hf = hf = hostfd_create(v, fd, fd);
+		h->hf = hf = hostfd_create(h->i.sb, fd, fd);
 	pthread_mutex_unlock(&h->i.lock);
 	if (have) {
 		close(fd);
@@ -200,7 +200,7 @@ static int bind_tmpfile(struct dentry *dir, const struct inode_new *n, struct in
 		hostfd_release(v);
 		return err ? err : -ENOMEM;
 	}
-	h->hf = hostfd_create(v, fd, fd);
+	h->hf = hostfd_create(dir->sb, fd, fd);
 	if (!h->hf) {
 		host_free(&h->i);
 		return -ENOMEM;

@@ -56,7 +56,7 @@ static int need_writable(struct host_inode *h)
 		atomic_store(&h->hf->wfd, fd);
 		used = true;
 	} else if (!h->hf) {
-		hf = hostfd_create(v, readable ? fd : -1, fd);
+		hf = hostfd_create(h->i.sb, readable ? fd : -1, fd);
 		h->hf = hf;
 		used = true; /* also by its failure */
 	}

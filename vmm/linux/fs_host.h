@@ -21,7 +21,7 @@
 /* The host's descriptors of a regular file, shared by its inode and its page cache. */
 struct hostfd {
 	_Atomic unsigned refs;
-	struct vfs *v;
+	struct super *sb;
 	int fd;                 /* readable; -1: the host lets us only write */
 	_Atomic int wfd;        /* writable, perhaps the same; -1: not opened yet */
 	_Atomic uint64_t limit; /* bytes of the file that still count; UINT64_MAX: all */
@@ -119,7 +119,7 @@ void hostfd_release(struct vfs *v);
 int hostfd_reserve_shrink(struct vfs *v);
 /* fd (readable) and wfd (-1, or writable, perhaps the same): reserved each, taken over, also on
  * failure. NULL: no memory. */
-struct hostfd *hostfd_create(struct vfs *v, int fd, int wfd);
+struct hostfd *hostfd_create(struct super *sb, int fd, int wfd);
 struct hostfd *hostfd_get(struct hostfd *hf);
 void hostfd_put(struct hostfd *hf);
 /* Nothing past `size` counts from here on. */

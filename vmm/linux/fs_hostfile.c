@@ -88,9 +88,10 @@ static void close_counted(struct vfs *v, int fd)
 	hostfd_release(v);
 }
 
-struct hostfd *hostfd_create(struct vfs *v, int fd, int wfd)
+struct hostfd *hostfd_create(struct super *sb, int fd, int wfd)
 {
 	struct hostfd *hf = calloc(1, sizeof(*hf));
+	struct vfs *v = sb->v;
 
 	if (!hf) {
 		close_counted(v, fd);
@@ -100,7 +101,7 @@ struct hostfd *hostfd_create(struct vfs *v, int fd, int wfd)
 	}
 	atomic_init(&hf->refs, 1);
 	atomic_init(&hf->limit, UINT64_MAX);
-	hf->v = v;
+	hf->sb = sb;
 	hf->fd = fd;
 	atomic_init(&hf->wfd, wfd);
 	return hf;
@@ -119,9 +120,9 @@ void hostfd_put(struct hostfd *hf)
 	if (!hf || atomic_fetch_sub(&hf->refs, 1) > 1)
 		return;
 	wfd = atomic_load(&hf->wfd);
-	close_counted(hf->v, hf->fd);
+	close_counted(hf->sb->v, hf->fd);
 	if (wfd != hf->fd)
-		close_counted(hf->v, wfd);
+		close_counted(hf->sb->v, wfd);
 	free(hf);
 }
 
@@ -187,7 +188,7 @@ int hostfile_need(struct host_inode *h)
 	fd = open_readable(h);
 	if (fd < 0)
 		return fd;
-	hf = hostfd_create(i->sb->v, fd, -1);
+	hf = hostfd_create(i->sb, fd, -1);
 	if (!hf)
 		return -ENOMEM;
 	pthread_mutex_lock(&i->lock);
@@ -369,7 +370,7 @@ int hostfile_create(struct super *sb, int fd, struct inode **out)
 	h->fd = h->path_fd = -1;
 	host_set_stat(&h->i, &st);
 	h->i.nlink = 1;
-	h->hf = hostfd_create(sb->v, fd, -1);
+	h->hf = hostfd_create(sb, fd, -1);
 	if (!h->hf) {
 		host_free(&h->i);
 		return -ENOMEM;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define COLD_MAX   (128UL << 10) /* read by one job: what the host reads ahead anyway */
+#define COLD_MIN   4096UL        /* the same when many wait: no more than a task costs anyway */
 #define WARM_AHEAD (512UL << 10) /* around a page that was touched */
 
 ssize_t (*host_preadv2)(int fd, const struct iovec *iov, int n, off_t pos, int flags) = preadv2;
@@ -58,6 +59,7 @@ struct cold_read {
 	struct hostfd *hf; /* a reference */
 	int64_t pos;
 	size_t len;
+	size_t charged; /* to the vfs's cold_bytes */
 	ssize_t result;
 	uint8_t buf[];
 };
@@ -74,8 +76,26 @@ static void cold_release(struct job *j)
 {
 	struct cold_read *r = container_of(j, struct cold_read, job);
 
+	atomic_fetch_sub(&r->hf->sb->v->cold_bytes, r->charged);
 	hostfd_put(r->hf);
 	free(r);
+}
+
+/* How much of len a job may read: all buffers together stay below max_cold, but for one page each.
+ */
+static size_t cold_charge(struct vfs *v, size_t len, size_t *charged)
+{
+	*charged = 0;
+	if (len > COLD_MAX)
+		len = COLD_MAX;
+	if (len <= COLD_MIN)
+		return len;
+	if (atomic_fetch_add(&v->cold_bytes, len) + len <= v->max_cold) {
+		*charged = len;
+		return len;
+	}
+	atomic_fetch_sub(&v->cold_bytes, len);
+	return COLD_MIN;
 }
 
 static const struct job_ops cold_ops = {.run = cold_run, .release = cold_release};
@@ -83,19 +103,25 @@ static const struct job_ops cold_ops = {.run = cold_run, .release = cold_release
 /* c->job is under way for this read. NULL: no memory, or no worker. */
 static struct job *cold_start(struct hostfd *hf, size_t len, int64_t pos, struct call *c)
 {
-	struct workpool *pool = hf->v->k->pool;
+	struct workpool *pool = hf->sb->v->k->pool;
+	struct vfs *v = hf->sb->v;
 	struct cold_read *r;
+	size_t charged;
 
-	if (len > COLD_MAX)
-		len = COLD_MAX;
-	r = pool ? malloc(sizeof(*r) + len) : NULL;
-	if (!r)
+	if (!pool)
 		return NULL;
+	len = cold_charge(v, len, &charged);
+	r = malloc(sizeof(*r) + len);
+	if (!r) {
+		atomic_fetch_sub(&v->cold_bytes, charged);
+		return NULL;
+	}
+	r->charged = charged;
 	job_init(&r->job, &cold_ops);
 	r->hf = hostfd_get(hf);
 	r->pos = pos;
 	r->len = len;
-	if (workpool_submit(pool, &r->job) < 0) {
+	if (workpool_submit(pool, &hf->sb->reads, &r->job) < 0) {
 		job_put(&r->job);
 		return NULL;
 	}

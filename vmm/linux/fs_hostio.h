@@ -25,7 +25,8 @@ ssize_t hostfd_preadv(struct hostfd *hf, const struct iovec *iov, unsigned n, ui
 /*
  * A file operation's read of up to len bytes at pos into buf, without waiting on this thread: if it
  * would wait, a job is made and task queued for its end: -EBLOCKED, and the same read comes again
- * when the task wakes. Results as read(2). Without task: -EAGAIN. Without a call (the VMM reads),
+ * when the task wakes; where much is read like that at a time, in pieces of a page. Results as
+ * read(2). Without task: -EAGAIN. Without a call (the VMM reads),
  * or a pool: waits. -EINTR: the task must die.
  */
 ssize_t hostfd_read(struct hostfd *hf, void *buf, size_t len, int64_t pos, struct sched_task *task,

@@ -136,12 +136,18 @@ static void processes_destroy(struct kernel *k)
 	}
 }
 
+bool kernel_stop(struct kernel *k, int64_t ns)
+{
+	processes_destroy(k);
+	/* Jobs have files: the last of them end here. */
+	return !k->pool || workpool_stop(k->pool, ns);
+}
+
 void kernel_destroy(struct kernel *k)
 {
 	if (!k)
 		return;
-	processes_destroy(k);
-	/* Jobs have files: the last of them end here. */
+	kernel_stop(k, TIME_NEVER);
 	workpool_destroy(k->pool);
 	/* What a vCPU ran last it still holds, and with it files. */
 	for (unsigned cpu = 0; cpu < k->cfg.cpus; cpu++)

@@ -138,8 +138,13 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 		  const struct kernel_config *cfg, const struct machine_ops *ops, void *machine,
 		  struct kernel **out);
 /*
- * Ends every task that is left (no vCPU thread runs any more) and frees all.
+ * Ends every task that is left (no vCPU thread runs any more); their files are closed, which writes
+ * back what mappings of the host's files have changed. Nobody wants the results of host calls that
+ * still run: they are waited for up to ns. False: one has not returned, so that kernel_destroy()
+ * would not either: leave everything as it is, and end the process with _exit().
  */
+bool kernel_stop(struct kernel *k, int64_t ns);
+/* The same without a limit, if it was not done, and frees all. k may be NULL. */
 void kernel_destroy(struct kernel *k);
 
 /*

@@ -50,6 +50,13 @@ static void sync_release(struct job *j)
 
 static const struct job_ops sync_ops = {.run = sync_run, .release = sync_release};
 
+static struct job_lane *sync_lane(struct sync_job *s)
+{
+	struct super *sb = s->f ? file_inode(s->f)->sb : s->sb;
+
+	return sb ? &sb->syncs : &s->v->sync_all;
+}
+
 static bool sync_start(struct task *t, struct call *c, struct file *f, struct super *sb)
 {
 	struct sync_job *s = t->k->pool ? calloc(1, sizeof(*s)) : NULL;
@@ -60,7 +67,7 @@ static bool sync_start(struct task *t, struct call *c, struct file *f, struct su
 	s->f = f ? file_dup(f) : NULL;
 	s->sb = sb;
 	s->v = t->k->vfs;
-	if (workpool_submit(t->k->pool, &s->job) < 0) {
+	if (workpool_submit(t->k->pool, sync_lane(s), &s->job) < 0) {
 		job_put(&s->job);
 		return false;
 	}

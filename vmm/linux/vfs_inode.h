@@ -24,6 +24,7 @@
 #include "tty.h"
 #include "vfs.h"
 #include "task.h"
+#include "../core/workpool.h"
 
 #include <bsd/sys/tree.h>
 #include <sys/stat.h>
@@ -38,6 +39,8 @@
 #define VFS_FILES_MAX     1000000 /* open file descriptions of all processes, at most: ENFILE */
 #define VFS_POLLED_MIN    65536
 #define VFS_FILE_SIZE_MAX (1LL << 46)
+#define VFS_READ_THREADS  4 /* of one super: workers that wait for its host */
+#define VFS_SYNC_THREADS  2
 
 struct vfs;
 struct super;
@@ -244,6 +247,8 @@ struct super {
 	 */
 	uint64_t max_data;
 	_Atomic uint64_t data_pages;
+	/* Host calls of this file system on workers: a mount that hangs fills its own lanes. */
+	struct job_lane reads, syncs;
 	/* Held while a name is made, moved or removed, however long the host takes for it: taken
 	 * with no vfs->lock, which comes below it (walk_hold_names). */
 	pthread_mutex_t names_lock;
@@ -316,6 +321,7 @@ struct vfs {
 	TAILQ_HEAD(, dentry) lru;
 	uint64_t nmoves; /* dentries that got another parent */
 	unsigned nlru, lru_max;
+	struct job_lane sync_all; /* sync(2) */
 	TAILQ_HEAD(mount_list, mount) mounts;
 	SLIST_HEAD(, inode) doomed;
 	SLIST_HEAD(, super) supers;
@@ -347,6 +353,8 @@ struct vfs {
 	_Atomic unsigned npolled;    /* entries of unfinished poll and select calls */
 	unsigned max_polled;         /* immutable */
 	_Atomic uint64_t proc_bytes; /* texts of open /proc files */
+	_Atomic uint64_t cold_bytes; /* buffers of reads that wait for the host */
+	uint64_t max_cold;           /* immutable: a share of the guest's memory */
 	_Atomic unsigned nhostfds;
 	unsigned max_hostfds; /* immutable */
 };

@@ -25,6 +25,8 @@ void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, un
 	sb->source = source;
 	atomic_init(&sb->next_ino, 1);
 	pthread_mutex_init(&sb->names_lock, NULL);
+	job_lane_init(&sb->reads, VFS_READ_THREADS);
+	job_lane_init(&sb->syncs, VFS_SYNC_THREADS);
 	sb->max_inodes = SUPER_MAX_INODES;
 	sb->max_bytes = v->k->cfg.mem_limit / 8;
 	if (sb->max_bytes < SUPER_MIN_BYTES)
@@ -103,6 +105,7 @@ int vfs_create(struct kernel *k)
 	pthread_mutex_init(&v->locks_lock, NULL);
 	pthread_mutex_init(&v->notify_lock, NULL);
 	waitq_init(&v->locks_wq);
+	job_lane_init(&v->sync_all, VFS_SYNC_THREADS);
 	TAILQ_INIT(&v->lru);
 	TAILQ_INIT(&v->mounts);
 	SLIST_INIT(&v->doomed);
@@ -125,6 +128,7 @@ int vfs_create(struct kernel *k)
 							    : INT32_MAX;
 	if (v->max_polled < VFS_POLLED_MIN)
 		v->max_polled = VFS_POLLED_MIN;
+	v->max_cold = k->cfg.mem_limit / 64;
 	v->lru_max = v->max_hostfds / 2 < VFS_LRU_MAX ? v->max_hostfds / 2 : VFS_LRU_MAX;
 	if (getrandom(&v->seed, sizeof(v->seed), GRND_NONBLOCK) != sizeof(v->seed))
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;

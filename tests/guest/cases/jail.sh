@@ -36,7 +36,7 @@ look --no-jail Seccomp
 mkdir -p "$WORK/given/sub"
 echo given > "$WORK/given/f"
 vm --root / --bind "$WORK/given:/mnt:rw" /bin/sh -c 'cd /mnt && cat f && mv f sub/g && ln sub/g h &&
-	echo more >> h && : > new && rm new && cat sub/g && cat /etc/hostname > /dev/null' < /dev/null
+	echo more >> h && : > new && rm new && cat sub/g && cat /etc/passwd > /dev/null' < /dev/null
 [ "$status" = 0 ] || fail "confined to --root and --bind: status $status"
 [ "$(cat "$WORK/given/sub/g")" = "$(printf 'given\nmore')" ] || fail "confined: what was written is not there"
 vm --no-jail --root / /bin/true < /dev/null

@@ -1,0 +1,100 @@
+/*
+ * Runs a program for which one system call never returns, as on a mount whose server has gone:
+ *
+ *	hang NAME -- PROGRAM ARGS...
+ *
+ * NAME: fsync, pwrite64. The status is the program's. A seccomp filter hands the calls to this
+ * process (seccomp_unotify(2)), which answers none of them.
+ */
+#define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void send_fd(int sock, int fd)
+{
+	char room[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+	struct iovec iov = {&byte, 1};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = room,
+			   .msg_controllen = sizeof(room)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	if (sendmsg(sock, &m, 0) != 1)
+		_exit(98);
+}
+
+static int recv_fd(int sock)
+{
+	char room[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = room,
+			   .msg_controllen = sizeof(room)};
+	int fd = -1;
+
+	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&m))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
+static void run(int sock, unsigned nr, char **argv)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
+	int fd;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		_exit(98);
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			  &prog);
+	if (fd < 0)
+		_exit(98);
+	send_fd(sock, fd);
+	close(fd);
+	close(sock);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+int main(int argc, char **argv)
+{
+	int sv[2], status, fd;
+	unsigned nr;
+	pid_t pid;
+
+	if (argc < 4 || strcmp(argv[2], "--") != 0) {
+		fprintf(stderr, "usage: hang NAME -- PROGRAM ARGS...\n");
+		return 99;
+	}
+	nr = strcmp(argv[1], "fsync") == 0 ? SYS_fsync : SYS_pwrite64;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
+		return 98;
+	pid = fork();
+	if (!pid)
+		run(sv[1], nr, argv + 3);
+	close(sv[1]);
+	/* As long as it is open the calls wait. */
+	fd = recv_fd(sv[0]);
+	if (pid < 0 || fd < 0 || waitpid(pid, &status, 0) != pid)
+		return 98;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
