@@ -1,5 +1,5 @@
 /* Page faults: demand zero, object pages, copy on write, stack growth, and the neighbours. */
-#include "mm_internal.h"
+#include "detour_internal.h"
 #include "pte.h"
 
 #include <errno.h>
@@ -24,11 +24,15 @@ static void count(_Atomic uint64_t *a, _Atomic uint64_t *b)
 /* Linux's expand_stack: the limit, the address-space limit, and a distance to what lies below. */
 static bool grow_stack(struct mm *mm, struct vma_node *n, uint64_t addr)
 {
-	uint64_t start = page_down(addr);
-	struct vma_node *prev = vma_prev(n);
+	uint64_t start = page_down(addr), low;
+	struct vma_node *prev;
 
 	if (start < ABI_USER_MIN || n->v.end - start > mm->stack_limit)
 		return false;
+	low = start - ABI_USER_MIN > MM_STACK_GAP ? start - MM_STACK_GAP : ABI_USER_MIN;
+	if (detour_make_room(mm, low, n->v.start) < 0)
+		return false;
+	prev = vma_prev(n);
 	if (prev && prev->v.end > start)
 		return false;
 	if (prev && prev->v.flags & VMA_PROT && !(prev->v.flags & VMA_GROWSDOWN) &&

@@ -1,5 +1,5 @@
 /* fork: a second address space like the first. */
-#include "mm_internal.h"
+#include "detour_internal.h"
 #include "pte.h"
 
 #include <errno.h>
@@ -334,6 +334,8 @@ static int fork_once(struct mm *parent, uint64_t hot, unsigned eager, struct mm 
 	pgtable_batch_init(&f.batch, parent);
 	f.all = count_writable(parent, f.left) <= f.left;
 	r = copy_vmas(&f);
+	if (r == 0)
+		r = detour_fork(parent, f.child);
 	pgtable_batch_flush(&f.batch);
 	finish_stale(&f);
 	mm_unlock(parent);

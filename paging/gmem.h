@@ -44,6 +44,9 @@ struct machine_mem_ops {
 	/* Returns when no vCPU can use a translation of mm that was removed before the call.
 	 * mm->lock held. */
 	void (*flush)(void *machine, struct mm *mm);
+	/* Returns when every vCPU that was in the guest with mm has left it once. mm->lock held.
+	 * NULL: there are none. */
+	void (*barrier)(void *machine, struct mm *mm);
 	/*
 	 * KVM shadows the page tables: a present entry that the host restricts stays in
 	 * use until the data page is dropped from KVM's alias. Known after the machine's probe.

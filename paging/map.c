@@ -1,5 +1,5 @@
 /* mmap, munmap, mprotect, madvise: what is mapped where. */
-#include "mm_internal.h"
+#include "detour_internal.h"
 #include "pte.h"
 
 #include <errno.h>
@@ -24,6 +24,7 @@ void mm_zap(struct pgtable_batch *b, uint64_t start, uint64_t end)
 	uint64_t va = start;
 	pte_t *p;
 
+	detour_forget(b->mm, start, end);
 	while ((p = pgtable_next(b->mm, &va, end))) {
 		do {
 			if (pte_load(p))
@@ -56,6 +57,8 @@ int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 
 	if (!n || n->v.start >= end)
 		return 0;
+	if (detour_vacate(mm, start, end) < 0)
+		return -ENOMEM;
 	if (n->v.start < start) {
 		if (vma_split(mm, n, start, &next) < 0)
 			return -ENOMEM;
@@ -150,6 +153,9 @@ static int mmap_place(struct mm *mm, const struct mm_map *m, uint64_t *addr)
 {
 	uint64_t hint = page_down(m->addr), taken;
 
+	if ((m->fixed || mm_range_ok(hint, m->len)) &&
+	    detour_make_room(mm, hint, hint + m->len) < 0)
+		return -ENOMEM;
 	if (!m->fixed) {
 		if (!mm_may_map(mm, m->len))
 			return -ENOMEM;
@@ -271,11 +277,17 @@ int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot)
 			break;
 		}
 		if ((n->v.flags & VMA_PROT) != (prot & VMA_PROT)) {
+			if (detour_leave(mm, at, n->v.end < end ? n->v.end : end) < 0) {
+				r = -ENOMEM;
+				break;
+			}
 			n = clip(mm, n, at, end);
 			if (!n) {
 				r = -ENOMEM;
 				break;
 			}
+			if ((n->v.flags | prot) & VMA_WRITE)
+				n->v.flags |= VMA_WRITTEN;
 			n->v.flags = (n->v.flags & ~(unsigned)VMA_PROT) | (prot & VMA_PROT);
 			protect_pages(&b, n);
 			n = vma_merge(mm, n);
@@ -309,6 +321,10 @@ int mm_dontneed(struct mm *mm, uint64_t addr, uint64_t len)
 			break;
 		lo = n->v.start > at ? n->v.start : at;
 		hi = n->v.end < end ? n->v.end : end;
+		if (detour_vacate(mm, lo, hi) < 0) {
+			r = -ENOMEM;
+			break;
+		}
 		mm_zap(&b, lo, hi);
 		at = hi;
 	}
@@ -338,6 +354,10 @@ int mm_advise_fork(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, uns
 			break;
 		flags = (n->v.flags & ~(clear & mask)) | (set & mask);
 		if (flags != n->v.flags) {
+			if (detour_leave(mm, at, n->v.end < end ? n->v.end : end) < 0) {
+				r = -ENOMEM;
+				break;
+			}
 			n = clip(mm, n, at, end);
 			if (!n) {
 				r = -ENOMEM;

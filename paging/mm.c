@@ -1,5 +1,5 @@
 /* Address spaces: their life, the registry, who runs them, the kernel half. */
-#include "mm_internal.h"
+#include "detour_internal.h"
 #include "pte.h"
 
 #include <errno.h>
@@ -125,6 +125,7 @@ void mm_release(struct mm *mm)
 	if (atomic_fetch_sub_explicit(&mm->holds, 1, memory_order_acq_rel) != 1)
 		return;
 	pthread_mutex_destroy(&mm->lock);
+	detour_free(mm);
 	free(mm);
 }
 

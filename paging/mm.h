@@ -30,6 +30,7 @@
 #define VMA_NORESERVE  0x80
 #define VMA_SPECIAL    0x100 /* vDSO and clock page: may be unmapped, not resized */
 #define VMA_NOWRITE    0x200 /* may never become writable: its file was not opened for writing */
+#define VMA_WRITTEN    0x400 /* mm_mprotect's: it is or was writable; neighbours may differ in it */
 
 struct vma {
 	uint64_t start, end; /* page aligned, [start, end) */

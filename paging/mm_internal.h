@@ -21,6 +21,8 @@
 #define OVERCOMMIT_PAGES(mm) ((mm)->gm->total * 16)
 #define MM_PGOFF_MAX         (1UL << 51) /* object pages; 2^63 bytes */
 
+struct detours;
+
 struct vma_node {
 	struct vma v;
 	struct mm *mm;
@@ -44,7 +46,8 @@ struct mm {
 	_Atomic unsigned holds;  /* activators, and one for all users; at 0 the structure goes */
 	_Atomic uint64_t active; /* bit per activator */
 	_Atomic uint64_t tlb_gen;
-	_Atomic uint64_t asid; /* asid.c's, under the space's lock; 0: none yet */
+	_Atomic(struct detours *) detours; /* detour.c's; NULL: there never was one */
+	_Atomic uint64_t asid;             /* asid.c's, under the space's lock; 0: none yet */
 
 	struct mm *hash_next; /* protected by gm->mms_lock */
 
@@ -146,6 +149,10 @@ struct vma_node *vma_merge(struct mm *mm, struct vma_node *n);
 void vma_resize(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end);
 /* A free place for len bytes: 0 or -ENOMEM. */
 int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *out);
+/* The highest gap of len bytes in [lo, hi): its end, or 0. Largest gap passed over: *largest. */
+uint64_t vma_gap_below(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi, uint64_t *largest);
+/* The lowest gap of len bytes in [lo, hi): its start, or 0. */
+uint64_t vma_gap_above(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi);
 /* [start, end) is free and keeps a stack guard's distance. */
 bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
 /* Object page of addr. */

@@ -1,5 +1,5 @@
 /* mremap and brk: mappings that change their size. */
-#include "mm_internal.h"
+#include "detour_internal.h"
 #include "pte.h"
 
 #include <errno.h>
@@ -151,7 +151,7 @@ static int grow_in_place(struct remap *r, struct vma_node *n)
 	uint64_t end = r->old + r->new_len;
 
 	if (r->old + r->old_len != n->v.end || !mm_range_ok(r->old, r->new_len) ||
-	    !vma_range_free(r->mm, n->v.end, end))
+	    detour_make_room(r->mm, n->v.end, end) < 0 || !vma_range_free(r->mm, n->v.end, end))
 		return -ENOMEM;
 	vma_resize(r->mm, n, n->v.start, end);
 	vma_merge(r->mm, n);
@@ -172,6 +172,8 @@ static int remap_locked(struct remap *r)
 		return -EINVAL;
 	if (n->v.flags & VMA_SPECIAL && r->old_len != r->new_len)
 		return -EINVAL;
+	if (detour_leave(mm, r->old, r->old + r->old_len) < 0)
+		return -ENOMEM;
 	if (r->fixed && r->old_len > r->new_len) {
 		/* The target goes first, as on Linux; then what is too much. */
 		err = mm_unmap_locked(mm, r->new_addr, r->new_addr + r->new_len);
@@ -289,7 +291,8 @@ static bool brk_locked(struct mm *mm, uint64_t brk, uint64_t rlimit_data)
 	if (to == from)
 		return true;
 	return mm_range_ok(from, to - from) && mm_may_map(mm, to - from) &&
-	       (to - from) >> PAGE_SHIFT <= OVERCOMMIT_PAGES(mm) && vma_range_free(mm, from, to) &&
+	       (to - from) >> PAGE_SHIFT <= OVERCOMMIT_PAGES(mm) &&
+	       detour_make_room(mm, from, to) == 0 && vma_range_free(mm, from, to) &&
 	       heap_map(mm, from, to) == 0;
 }
 

@@ -159,7 +159,8 @@ int vma_split(struct mm *mm, struct vma_node *n, uint64_t addr, struct vma_node 
 
 static bool joinable(const struct vma *a, const struct vma *b)
 {
-	if (a->end != b->start || a->flags != b->flags || a->obj != b->obj || a->file != b->file)
+	if (a->end != b->start || (a->flags ^ b->flags) & ~(unsigned)VMA_WRITTEN ||
+	    a->obj != b->obj || a->file != b->file)
 		return false;
 	if (a->flags & (VMA_GROWSDOWN | VMA_SPECIAL))
 		return false;
@@ -180,6 +181,7 @@ static void absorb(struct mm *mm, struct vma_node *a, struct vma_node *b)
 	vma_remove(mm, b);
 	mm->mapped += end - a->v.end;
 	a->v.end = end;
+	a->v.flags |= b->v.flags;
 	mm->gap_from = gap_from;
 	mm->gap_largest = gap_largest;
 }
@@ -214,8 +216,7 @@ bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end)
 	return !n || start_with_gap(n) >= end;
 }
 
-/* The highest gap of len bytes in [lo, hi): its end, or 0. Largest gap passed over: *largest. */
-static uint64_t gap_below(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi, uint64_t *largest)
+uint64_t vma_gap_below(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi, uint64_t *largest)
 {
 	struct vma_node *next = vma_find(mm, hi), *prev;
 	uint64_t end = hi;
@@ -240,8 +241,7 @@ static uint64_t gap_below(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi,
 	}
 }
 
-/* The lowest gap of len bytes in [lo, hi): its start, or 0. */
-static uint64_t gap_above(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi)
+uint64_t vma_gap_above(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi)
 {
 	struct vma_node *n = vma_find(mm, lo);
 	uint64_t start = lo;
@@ -261,9 +261,9 @@ static uint64_t gap_above(struct mm *mm, uint64_t len, uint64_t lo, uint64_t hi)
 static int place_low32(struct mm *mm, uint64_t len, uint64_t *out)
 {
 	/* Linux looks in the second GiB; the first is better than nothing. */
-	*out = gap_above(mm, len, 1UL << 30, 1UL << 31);
+	*out = vma_gap_above(mm, len, 1UL << 30, 1UL << 31);
 	if (!*out)
-		*out = gap_above(mm, len, ABI_USER_MIN, 1UL << 31);
+		*out = vma_gap_above(mm, len, ABI_USER_MIN, 1UL << 31);
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -282,7 +282,7 @@ int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *
 		mm->gap_from = mm->mmap_base;
 		mm->gap_largest = 0;
 	}
-	end = gap_below(mm, len, ABI_USER_MIN, mm->gap_from, &mm->gap_largest);
+	end = vma_gap_below(mm, len, ABI_USER_MIN, mm->gap_from, &mm->gap_largest);
 	if (end) {
 		mm->gap_from = end - len;
 		*out = end - len;
@@ -290,6 +290,6 @@ int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *
 	}
 	mm->gap_from = mm->mmap_base;
 	mm->gap_largest = 0;
-	*out = gap_above(mm, len, ABI_USER_MIN, ABI_USER_END);
+	*out = vma_gap_above(mm, len, ABI_USER_MIN, ABI_USER_END);
 	return *out ? 0 : -ENOMEM;
 }

@@ -40,6 +40,7 @@ static const char run_help[] =
 	"  --cpus N         vCPUs (default: the CPUs that vmbox may use)\n"
 	"  --abi NAME[=V]   a proposed or later kernel interface: robust-list2=NR, "
 	"robust-unlock=waiters\n"
+	"  --rewrite=MODE   jump where a program often makes system calls: auto, on, off\n"
 	"  --asid-bits N    use 2^N address-space identifiers at most (arm64; to test "
 	"roll-overs)\n"
 	"  -i, -t           a session at the terminal: -t insists that there is one\n"
@@ -288,6 +289,7 @@ enum {
 	OPT_STRACE,
 	OPT_NO_JAIL,
 	OPT_ASID_BITS,
+	OPT_REWRITE,
 	OPT_STATS,
 	OPT_DEBUG,
 	OPT_DUMP_DTB,
@@ -310,6 +312,7 @@ static const struct option long_options[] = {
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"abi", required_argument, NULL, OPT_ABI},
 	{"asid-bits", required_argument, NULL, OPT_ASID_BITS},
+	{"rewrite", required_argument, NULL, OPT_REWRITE},
 	{"strace", no_argument, NULL, OPT_STRACE},
 	{"no-jail", no_argument, NULL, OPT_NO_JAIL},
 	{"stats", optional_argument, NULL, OPT_STATS},
@@ -340,6 +343,21 @@ static int abi_option(struct run_options *o, const char *arg)
 	}
 	o->robust_list2_nr = nr;
 	return 0;
+}
+
+static int rewrite_option(struct run_options *o, const char *arg)
+{
+	static const char *const names[] = {
+		[REWRITE_AUTO] = "auto", [REWRITE_ON] = "on", [REWRITE_OFF] = "off"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(arg, names[i]) == 0) {
+			o->rewrite = (enum rewrite_mode)i;
+			return 0;
+		}
+	}
+	vmbox_error("--rewrite=%s: not auto, on or off", arg);
+	return -1;
 }
 
 /* A mount more, whose strings are parts of a copy of arg. NULL: no memory, which was said. */
@@ -468,6 +486,8 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		}
 		o->asid_bits = (unsigned)n;
 		return 0;
+	case OPT_REWRITE:
+		return rewrite_option(o, arg);
 	case OPT_STRACE:
 		o->strace = true;
 		return 0;

@@ -317,6 +317,8 @@ static int make_kernel(struct run *r)
 
 	if (!getcwd(r->host_cwd, sizeof(r->host_cwd)))
 		r->host_cwd[0] = '\0';
+	if (o->rewrite == REWRITE_ON)
+		cfg.call_entry = vm_arch_call_entry(&r->vm);
 	cfg.hwcap = vm_arch_hwcap(&r->vm, &cfg.hwcap2, &cfg.platform);
 	e = kernel_create(r->vm.gm, r->sched, r->reactor, &cfg, &machine_ops, &r->vm, &r->k);
 	if (e < 0) {

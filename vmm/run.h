@@ -15,6 +15,13 @@
 
 struct clock;
 
+/* Whether hot system-call sites are rewritten (linux/rewrite.h). */
+enum rewrite_mode {
+	REWRITE_AUTO, /* where it pays */
+	REWRITE_ON,   /* wherever it is possible */
+	REWRITE_OFF
+};
+
 struct run_options {
 	const char *image; /* as typed */
 	char **argv;       /* argv[0] is the image as typed */
@@ -31,6 +38,7 @@ struct run_options {
 	unsigned robust_list2_nr;        /* kernel_config's */
 	bool robust_unlock_keep_waiters; /* kernel_config's */
 	unsigned asid_bits;              /* 0: as many as the processor has */
+	enum rewrite_mode rewrite;
 	bool strace;
 	bool no_jail; /* do not confine vmbox: for debugging */
 	bool stats;

@@ -231,7 +231,7 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	uint64_t gen;
 	int r;
 
-	*t = (struct trap){.kind = TRAP_KICK};
+	*t = (struct trap){.kind = TRAP_KICK, .gen = mm_tlb_gen(mm)};
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	if (atomic_exchange(&v->kicked, false))
 		return;
@@ -283,6 +283,7 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	atomic_fetch_add(&v->run_count, 1);
 	atomic_store(&v->running_mm, NULL);
 	why = vcpu_arch_exit(v, c, -r, t);
+	t->gen = gen;
 	v->exits[why]++;
 	if (why == VM_EXIT_CRASH)
 		v->loaded = NULL;

@@ -131,6 +131,11 @@ static void mm_flush(void *machine, struct mm *mm)
 		vm_barrier(vm, mm);
 }
 
+static void mem_barrier(void *machine, struct mm *mm)
+{
+	vm_barrier(machine, mm);
+}
+
 static bool vm_is_shadow(void *machine)
 {
 	return ((struct vm *)machine)->traits.shadow_paging;
@@ -140,6 +145,7 @@ static const struct machine_mem_ops mem_ops = {
 	.slot_add = slot_add,
 	.slots_recycle = slots_recycle,
 	.flush = mm_flush,
+	.barrier = mem_barrier,
 	.shadow = vm_is_shadow,
 };
 

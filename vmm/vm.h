@@ -125,6 +125,9 @@ void vm_arch_destroy(struct vm *vm);
 int vm_arch_probe(struct vm *vm, char *err, size_t size);
 /* After the probe, for each vCPU. */
 int vm_arch_settle(struct vm *vm, struct vcpu *v);
+/* The guest address of an entry for system calls that ring 3 may jump to (after the probe); 0:
+ * there is none. */
+uint64_t vm_arch_call_entry(const struct vm *vm);
 /* How a system call leaves the guest, in words: for the doctor. */
 const char *vm_arch_trap_path(const struct vm *vm);
 /* Uses 2^bits address-space identifiers at most: for tests. No vCPU runs. -EINVAL: the processor

@@ -115,6 +115,12 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	return 0;
 }
 
+uint64_t vm_arch_call_entry(const struct vm *vm)
+{
+	(void)vm;
+	return 0;
+}
+
 void vm_arch_destroy(struct vm *vm)
 {
 	asid_space_destroy(vm->arch.asids);

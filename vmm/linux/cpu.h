@@ -50,6 +50,7 @@ struct trap {
 	bool present;    /* PAGE_FAULT: the page was mapped (a protection fault) */
 	unsigned vector; /* EXCEPTION, PAGE_FAULT: the architecture's number */
 	uint64_t error;  /* the architecture's error code */
+	uint64_t gen;    /* mm_tlb_gen() when it entered the guest */
 };
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "ipc.h"
 #include "process.h"
+#include "rewrite.h"
 #include "thread_end.h"
 #include "stats.h"
 #include "tty.h"
@@ -126,6 +127,7 @@ void process_put(struct process *p)
 	waitq_destroy(&p->vfork_wait);
 	pthread_mutex_destroy(&p->lock);
 	pthread_mutex_destroy(&p->siglock);
+	rewrite_free(p);
 	free(p);
 }
 

@@ -76,7 +76,8 @@ void stats_print_json(struct kernel *k, FILE *f)
 		",\"switches\":{\"task\":%" PRIu64 ",\"mm\":%" PRIu64 ",\"wakes\":%" PRIu64
 		",\"steals\":%" PRIu64 ",\"preemptions\":%" PRIu64 "}",
 		ss.switches, get(&s->mm_switches), ss.wakes, ss.steals, ss.preemptions);
-	fprintf(f, ",\"processes\":%" PRIu64, get(&s->processes));
+	fprintf(f, ",\"processes\":%" PRIu64 ",\"rewritten_sites\":%" PRIu64, get(&s->processes),
+		get(&s->rewritten));
 }
 
 static struct stats *sorting; /* only stats_print_text, at the end of the run, uses it */
@@ -120,5 +121,6 @@ void stats_print_text(struct kernel *k, FILE *f)
 		"switches: %" PRIu64 " task, %" PRIu64 " address space; wakes: %" PRIu64
 		", steals: %" PRIu64 ", preemptions: %" PRIu64 "\n",
 		ss.switches, get(&s->mm_switches), ss.wakes, ss.steals, ss.preemptions);
-	fprintf(f, "processes: %" PRIu64 "\n", get(&s->processes));
+	fprintf(f, "processes: %" PRIu64 ", rewritten system-call sites: %" PRIu64 "\n",
+		get(&s->processes), get(&s->rewritten));
 }

@@ -22,6 +22,7 @@ struct stats {
 	} rows[SYSCALL_ROWS + 1];         /* the last: numbers that no call has */
 	_Atomic uint64_t processes;       /* created, ever */
 	_Atomic uint64_t mm_switches;     /* a vCPU changed its address space */
+	_Atomic uint64_t rewritten;       /* system-call sites */
 };
 
 /* NULL: no memory. */
@@ -30,11 +31,16 @@ void stats_destroy(struct stats *s);
 
 /* One run of a handler: row -1 for an unknown number, ns spent, its result or -EBLOCKED. */
 void stats_count_run(struct stats *s, int row, int64_t ns, long result);
-/* s may be NULL in these two. */
+/* s may be NULL in these. */
 static inline void stats_count_process(struct stats *s)
 {
 	if (s)
 		atomic_fetch_add_explicit(&s->processes, 1, memory_order_relaxed);
+}
+static inline void stats_count_rewritten(struct stats *s)
+{
+	if (s)
+		atomic_fetch_add_explicit(&s->rewritten, 1, memory_order_relaxed);
 }
 static inline void stats_count_mm_switch(struct stats *s)
 {
@@ -43,8 +49,9 @@ static inline void stats_count_mm_switch(struct stats *s)
 }
 
 /*
- * The members "syscalls", "faults", "switches", "processes" of a JSON object, without its braces
- * and without a comma before or after them; names are call names, times ns. k->stats is not NULL.
+ * The members "syscalls", "faults", "switches", "processes", "rewritten_sites" of a JSON object,
+ * without its braces and without a comma before or after them; names are call names, times ns.
+ * k->stats is not NULL.
  */
 void stats_print_json(struct kernel *k, FILE *f);
 /* The same for people: calls by time spent, then the totals. */

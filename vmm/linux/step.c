@@ -6,6 +6,7 @@
  * a test.
  */
 #include "process.h"
+#include "rewrite.h"
 #include "syscalls.h"
 
 #include <signal.h>
@@ -41,8 +42,12 @@ static void force_fault(struct task *t, int sig, int code, uint64_t addr)
 
 /* ---- traps ---- */
 
-void task_trap(struct task *t, const struct trap *trap)
+void task_trap(struct task *t, const struct trap *from)
 {
+	struct trap copy = *from, *trap = &copy;
+
+	if (trap->kind != TRAP_SYSCALL)
+		rewrite_trap(t, trap);
 	switch (trap->kind) {
 	case TRAP_KICK:
 		return;
@@ -52,6 +57,7 @@ void task_trap(struct task *t, const struct trap *trap)
 		t->trap_nr = t->call.nr;
 		t->in_call = true;
 		t->fault_loop.count = 0;
+		rewrite_note(t);
 		return;
 	default:
 		t->trap = *trap;

@@ -30,6 +30,7 @@
 /* CLONE_FS: cwd, root, umask. */
 struct fs_context;
 struct posix_timer;
+struct rewrite;
 struct sem_undo;
 struct thread_end;
 struct tty;
@@ -147,8 +148,9 @@ struct process {
 	LIST_HEAD(, posix_timer) timers; /* timer_create(2) */
 	int timer_next;                  /* the next one's number */
 
-	LIST_HEAD(, sem_undo) sem_undos; /* protected by k->ipc->lock */
-	_Atomic unsigned membarrier;     /* membarrier(2)'s registered commands; exec clears it */
+	LIST_HEAD(, sem_undo) sem_undos;   /* protected by k->ipc->lock */
+	_Atomic(struct rewrite *) rewrite; /* rewrite.h's counters; NULL: none yet */
+	_Atomic unsigned membarrier;       /* membarrier(2)'s registered commands; exec clears it */
 
 	/* vfork: the parent's task sleeps here until the child execs or exits */
 	struct waitq vfork_wait;

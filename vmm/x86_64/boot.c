@@ -141,6 +141,11 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	return 0;
 }
 
+uint64_t vm_arch_call_entry(const struct vm *vm)
+{
+	return vm->traits.syscall_raises_cpl ? 0 : ABI_SYSCALL_ENTRY_GVA;
+}
+
 void vm_arch_destroy(struct vm *vm)
 {
 	free(vm->arch.cpuid);
