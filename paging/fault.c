@@ -71,13 +71,14 @@ static bool permitted(const struct vma *v, unsigned access)
 
 /* ---- how far ahead ---- */
 
-/* Pages to map for a touch at va: one, or when the touches come in order twice as many as last
- * time. */
+/* Pages to map for a touch at va: one, or when the touches come in order some times as many as
+ * last time. */
 static unsigned ahead(struct vma_node *n, uint64_t va)
 {
 	unsigned pages = va == n->next_touch ? n->ahead : 1;
 
-	n->ahead = pages * 2 < MM_FAULT_AHEAD ? pages * 2 : MM_FAULT_AHEAD;
+	n->ahead = pages * MM_FAULT_FASTER < MM_FAULT_AHEAD ? pages * MM_FAULT_FASTER
+							    : MM_FAULT_AHEAD;
 	return pages;
 }
 
@@ -98,12 +99,13 @@ static int fault_zero(struct fault *f)
 	struct mm *mm = f->mm;
 	unsigned flags = vma_pte_flags(&f->n->v, true);
 	bool down = f->n->v.flags & VMA_GROWSDOWN;
-	pfn_t pfn = frame_alloc_raw(mm->gm, true);
+	pfn_t pfn[MM_FAULT_AHEAD];
 	int64_t i, pages;
 
-	if (!pfn)
+	pfn[0] = frame_alloc_raw(mm->gm, true);
+	if (!pfn[0])
 		return -ENOMEM;
-	pgtable_set(mm, f->pte, pte_make(pfn, flags));
+	pgtable_set(mm, f->pte, pte_make(pfn[0], flags));
 	count(&mm->faults_minor, &mm->gm->faults_minor);
 	pages = ahead(f->n, f->va);
 	for (i = 1; i < pages; i++) {
@@ -111,11 +113,13 @@ static int fault_zero(struct fault *f)
 
 		if (!p || pte_load(p))
 			break;
-		pfn = frame_alloc_raw(mm->gm, true);
-		if (!pfn)
+		pfn[i] = frame_alloc_raw(mm->gm, true);
+		if (!pfn[i])
 			break;
-		pgtable_set(mm, p, pte_make(pfn, flags));
+		pgtable_set(mm, p, pte_make(pfn[i], flags));
 	}
+	if (i > 1)
+		alias_map(mm->gm, pfn, (unsigned)i);
 	f->n->next_touch = f->va + (uint64_t)(down ? -i : i) * PAGE_SIZE;
 	return 0;
 }
@@ -231,6 +235,8 @@ static int fault_copy(struct fault *f)
 		pgtable_set(mm, f->pte + i, pte_make(copy[i], flags));
 	if (!n)
 		return -ENOMEM;
+	if (n > 1)
+		alias_map(mm->gm, copy, n);
 	f->n->next_touch = f->va + n * PAGE_SIZE;
 	count(&mm->faults_cow, &mm->gm->faults_cow);
 	return 0;

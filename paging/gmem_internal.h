@@ -66,6 +66,7 @@ struct gmem {
 	uint64_t used, tables, recycles;
 
 	_Atomic uint64_t invalidations;
+	_Atomic bool no_populate; /* the host cannot map pages ahead */
 	_Atomic uint64_t code_gen; /* counts pages that became executable */
 	_Atomic uint64_t dirty_hint,
 		quarantine_hint; /* the lists' lengths, read without the lock */
@@ -130,6 +131,17 @@ void gmem_hint_locked(struct gmem *gm);
  * Returns how many frames became free. No lock held but possibly an mm's.
  */
 uint64_t gmem_quarantine_recycle(struct gmem *gm, uint64_t at_least);
+
+/* ---- alias.c ---- */
+
+/* KVM drops its translations of a run of frames: their pages leave its alias. */
+void alias_drop_run(struct gmem *gm, pfn_t pfn, size_t pages);
+/*
+ * These frames will be touched by the guest, all of them: maps them in KVM's alias. KVM then finds
+ * each without asking the host's memory management, and takes up to seven neighbours with it.
+ * A frame that was never used becomes a page of zeroes by that. Best effort.
+ */
+void alias_map(struct gmem *gm, const pfn_t *v, unsigned n);
 
 /* Delayed work: recycles a full quarantine, punches holes. Called where no lock is held; cheap when
  * there is nothing. */

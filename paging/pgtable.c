@@ -4,7 +4,6 @@
 #include "pte.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 static pte_t *table_at(struct gmem *gm, pfn_t pfn)
 {
@@ -215,23 +214,6 @@ static int compare_entry(const void *a, const void *b)
 	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
 }
 
-/* KVM drops its translations of a run of frames when their pages leave its alias. */
-static void drop_run(struct gmem *gm, pfn_t pfn, size_t pages)
-{
-	void *hva = frame_kvm_hva(gm, pfn);
-	size_t len = pages << PAGE_SHIFT;
-
-	atomic_fetch_add_explicit(&gm->invalidations, 1, memory_order_relaxed);
-	if (!madvise(hva, len, MADV_DONTNEED))
-		return;
-	/* A locked mapping refuses: put a new one in its place, or make KVM forget everything. */
-	if (mmap(hva, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, gm->fd,
-		 (off_t)pfn << PAGE_SHIFT) != MAP_FAILED)
-		return;
-	if (gm->ops->slots_recycle(gm->machine) < 0)
-		abort(); /* the guest would keep memory that it has no right to */
-}
-
 static void drop_frames(struct pgtable_batch *b)
 {
 	pfn_t first = 0;
@@ -245,12 +227,12 @@ static void drop_frames(struct pgtable_batch *b)
 			continue;
 		}
 		if (run)
-			drop_run(b->mm->gm, first, run);
+			alias_drop_run(b->mm->gm, first, run);
 		first = b->e[i].pfn;
 		run = 1;
 	}
 	if (run)
-		drop_run(b->mm->gm, first, run);
+		alias_drop_run(b->mm->gm, first, run);
 }
 
 void pgtable_batch_flush(struct pgtable_batch *b)
