@@ -77,8 +77,8 @@ static unsigned ahead(struct vma_node *n, uint64_t va)
 {
 	unsigned pages = va == n->next_touch ? n->ahead : 1;
 
-	n->ahead = pages * MM_FAULT_FASTER < MM_FAULT_AHEAD ? pages * MM_FAULT_FASTER
-							    : MM_FAULT_AHEAD;
+	n->ahead =
+		pages * MM_FAULT_FASTER < MM_FAULT_AHEAD ? pages * MM_FAULT_FASTER : MM_FAULT_AHEAD;
 	return pages;
 }
 

@@ -55,6 +55,8 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 	pthread_mutex_init(&gm->caches_lock, NULL);
 	pthread_mutex_init(&gm->spares_lock, NULL);
 	TAILQ_INIT(&gm->spares);
+	pthread_mutex_init(&gm->keeper_lock, NULL);
+	pthread_cond_init(&gm->keeper_cond, NULL);
 	TAILQ_INIT(&gm->caches);
 	set_layout(gm, limit);
 
@@ -84,6 +86,7 @@ void gmem_destroy(struct gmem *gm)
 
 	if (!gm)
 		return;
+	gmem_keeper_stop(gm);
 	if (gm->frames)
 		munmap(gm->frames, gm->frames_bytes);
 	if (gm->vmm)
@@ -92,6 +95,8 @@ void gmem_destroy(struct gmem *gm)
 		munmap(gm->kvm, gm->span);
 	if (gm->fd >= 0)
 		close(gm->fd);
+	pthread_cond_destroy(&gm->keeper_cond);
+	pthread_mutex_destroy(&gm->keeper_lock);
 	pthread_mutex_destroy(&gm->caches_lock);
 	pthread_mutex_destroy(&gm->mms_lock);
 	pthread_mutex_destroy(&gm->trim_lock);

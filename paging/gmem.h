@@ -37,8 +37,8 @@ struct machine_mem_ops {
 	/* Adds memslot number `slot`. Negative errno. Called with gmem->lock held. */
 	int (*slot_add)(void *machine, unsigned slot, gpa_t start, size_t size, void *hva);
 	/*
-	 * Stops all vCPUs, deletes and adds again every memslot (so that KVM forgets every shadow
-	 * page table), lets them go on. Negative errno. No lock held but possibly an mm's.
+	 * Makes KVM forget every shadow page table: when it returns no vCPU uses one of before.
+	 * They may be in the guest meanwhile. Negative errno. No lock held but possibly an mm's.
 	 */
 	int (*slots_recycle)(void *machine);
 	/* Returns when no vCPU can use a translation of mm that was removed before the call.
@@ -77,10 +77,17 @@ uint64_t gmem_code_gen(struct gmem *gm);
 /*
  * Nobody will use guest memory for a while: gives back to the host what is free, lets KVM forget
  * the tables of dead processes, and unmaps the VMM's alias (each page of it is mapped again when it
- * is touched). Stops all vCPUs if it must. Does a bounded part of it; true: call again. No lock
- * held.
+ * is touched). Does a bounded part of it; true: call again. No lock held.
  */
 bool gmem_idle(struct gmem *gm);
+
+/*
+ * A thread that does what else the thread would that frees memory: has KVM forget the tables of the
+ * dead, gives memory back. It blocks all signals but those of the recovering accesses. 0, -EAGAIN.
+ */
+int gmem_keeper_start(struct gmem *gm);
+/* Harmless without it. */
+void gmem_keeper_stop(struct gmem *gm);
 
 /* The guest-physical ranges that hold memory, or may once more of it is used; returns how many. */
 unsigned gmem_ranges(struct gmem *gm, struct abi_range out[ABI_MEMORY_MAX]);

@@ -66,7 +66,7 @@ struct gmem {
 	uint64_t used, tables, recycles;
 
 	_Atomic uint64_t invalidations;
-	_Atomic bool no_populate; /* the host cannot map pages ahead */
+	_Atomic bool no_populate;  /* the host cannot map pages ahead */
 	_Atomic uint64_t code_gen; /* counts pages that became executable */
 	_Atomic uint64_t dirty_hint,
 		quarantine_hint; /* the lists' lengths, read without the lock */
@@ -87,6 +87,13 @@ struct gmem {
 	pthread_mutex_t caches_lock; /* above memobj->lock, of which only the free ones are taken */
 	/* protected by caches_lock: */
 	TAILQ_HEAD(memobj_list, memobj) caches; /* objects whose pages can be filled again */
+
+	pthread_mutex_t keeper_lock; /* a leaf */
+	pthread_cond_t keeper_cond;
+	pthread_t keeper;
+	/* protected by keeper_lock: */
+	bool keeper_stop;
+	_Atomic bool keeper_runs, keeper_wanted; /* read without it, too */
 
 	struct mm *_Atomic active[GMEM_CPUS]; /* each written by its own activator */
 	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;
@@ -143,8 +150,11 @@ void alias_drop_run(struct gmem *gm, pfn_t pfn, size_t pages);
  */
 void alias_map(struct gmem *gm, const pfn_t *v, unsigned n);
 
-/* Delayed work: recycles a full quarantine, punches holes. Called where no lock is held; cheap when
- * there is nothing. */
+/* Delayed work: recycles a full quarantine, punches holes, or has the keeper do it if that keeps
+ * up. Called where no lock is held; cheap when there is nothing. */
 void gmem_maintain(struct gmem *gm);
+/* The same, here and now. There is work from `factor` times as much of either on. */
+bool gmem_has_work(struct gmem *gm, unsigned factor);
+void gmem_do_work(struct gmem *gm);
 
 #endif

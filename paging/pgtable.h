@@ -16,7 +16,7 @@
  *
  * Freed table frames go to the quarantine: a recycled one could show a new process the old
  * one's memory. They leave it all together, when it is full or memory is short, by
- * slots_recycle with all vCPUs stopped. With hardware semantics (!shadow) they
+ * slots_recycle. With hardware semantics (!shadow) they
  * are free after the flush.
  *
  * A table that is freed while its mm lives leaves the shadow of the table behind, linked where the

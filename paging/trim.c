@@ -89,7 +89,15 @@ static size_t trim(struct gmem *gm, size_t keep, size_t cap)
 	return n;
 }
 
-void gmem_maintain(struct gmem *gm)
+bool gmem_has_work(struct gmem *gm, unsigned factor)
+{
+	return atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) >
+		       factor * gm->quarantine_max ||
+	       atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed) >
+		       factor * GMEM_TRIM_PAGES;
+}
+
+void gmem_do_work(struct gmem *gm)
 {
 	uint64_t dirty = atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed);
 

@@ -20,7 +20,8 @@ struct idle {
 	bool done;        /* it has been */
 };
 
-/* Before vmbox is confined and the vCPUs run; vm and timers are borrowed until idle_stop(). 0 or -ENOMEM. */
+/* Before vmbox is confined and the vCPUs run; vm and timers are borrowed until idle_stop(). 0 or
+ * -ENOMEM. */
 int idle_start(struct idle *i, struct vm *vm, struct timers *timers);
 /* Harmless without idle_start(), if *i is zero. */
 void idle_stop(struct idle *i);

@@ -511,6 +511,8 @@ static int run_threads(struct run *r)
 		return e;
 	}
 	e = reactor_start(r->reactor);
+	if (e == 0)
+		e = gmem_keeper_start(r->vm.gm);
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
 		r->vm.vcpus[i]->thread_arg = r->sched;
 		e = -pthread_create(&r->thread[i], NULL, vcpu_thread, r->vm.vcpus[i]);
@@ -529,6 +531,7 @@ static int run_threads(struct run *r)
 	join_vcpus(r);
 	timer_cancel(&r->clock_timer);
 	idle_stop(&r->idle);
+	gmem_keeper_stop(r->vm.gm);
 	reactor_stop(r->reactor);
 	return e;
 }

@@ -2,7 +2,6 @@
 #include "vcpu.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,19 +206,7 @@ static int fpu_load(struct vcpu *v, struct cpu *c)
 /* One KVM_RUN. */
 static int enter(struct vcpu *v)
 {
-	struct vm *vm = v->vm;
-	int r;
-
-	for (;;) {
-		pthread_rwlock_rdlock(&vm->run_lock);
-		if (!atomic_load(&vm->pausing))
-			break;
-		pthread_rwlock_unlock(&vm->run_lock);
-		sched_yield();
-	}
-	r = vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
-	pthread_rwlock_unlock(&vm->run_lock);
-	return r;
+	return vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
 }
 
 void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)

@@ -57,44 +57,26 @@ static int slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void
 	return r;
 }
 
-static void kick_all(struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->nvcpus; i++)
-		if (atomic_load(&vm->vcpus[i]->running_mm))
-			vcpu_kick(vm->vcpus[i]);
-}
+/* Backs the slot that is there to be deleted. */
+static const _Alignas(PAGE_SIZE) uint8_t nothing[PAGE_SIZE];
 
 /*
  * Deleting a memslot makes KVM forget every shadow page table of the VM, not only that slot's
- * (KVM_X86_QUIRK_SLOT_ZAP_ALL, on unless disabled; older kernels always), so one slot is
- * enough. No vCPU may run meanwhile: it would find no memory there.
- *
- *   here                              vCPU thread
- *   pausing = true                    running_mm = mm
- *   kick whoever has running_mm       rdlock; pausing? -> unlock, try again
- *   wrlock                            KVM_RUN
- *
- * Who read pausing as false had set running_mm before, and was kicked.
+ * (KVM_X86_QUIRK_SLOT_ZAP_ALL, on unless disabled; older kernels always). So one is added and
+ * deleted at once, where the guest has no memory and no entry leads. vCPUs go on meanwhile: KVM has
+ * each leave the guest and begin with new tables before the ioctl returns.
  */
 static int slots_recycle(void *machine)
 {
+	const struct vm_slot s = {gpa(VM_RECYCLE_GPA), PAGE_SIZE, (void *)(uintptr_t)nothing};
 	struct vm *vm = machine;
-	int r = 0;
+	int r;
 
-	pthread_mutex_lock(&vm->recycle_lock);
-	atomic_store(&vm->pausing, true);
-	kick_all(vm);
-	pthread_rwlock_wrlock(&vm->run_lock);
 	pthread_mutex_lock(&vm->slot_lock);
-	if (vm->nslots) {
-		r = set_slot(vm, 0, &vm->slots[0], false);
-		if (r == 0)
-			r = set_slot(vm, 0, &vm->slots[0], true);
-	}
+	r = set_slot(vm, VM_MAX_SLOTS, &s, true);
+	if (r == 0)
+		r = set_slot(vm, VM_MAX_SLOTS, &s, false);
 	pthread_mutex_unlock(&vm->slot_lock);
-	atomic_store(&vm->pausing, false);
-	pthread_rwlock_unlock(&vm->run_lock);
-	pthread_mutex_unlock(&vm->recycle_lock);
 	return r;
 }
 
@@ -213,17 +195,11 @@ static void raise_mmu_pages(struct vm *vm, uint64_t mem_limit)
 
 int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size_t size)
 {
-	pthread_rwlockattr_t attr;
 	int r;
 
 	memset(vm, 0, sizeof(*vm));
 	vm->kvm_fd = vm->fd = -1;
 	pthread_mutex_init(&vm->slot_lock, NULL);
-	pthread_mutex_init(&vm->recycle_lock, NULL);
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&vm->run_lock, &attr);
-	pthread_rwlockattr_destroy(&attr);
 
 	r = open_kvm(vm, err, size);
 	if (r < 0)
@@ -289,9 +265,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->kvm_fd);
 	vm_arch_destroy(vm);
 	free(vm->fpu_init);
-	pthread_rwlock_destroy(&vm->run_lock);
 	pthread_mutex_destroy(&vm->slot_lock);
-	pthread_mutex_destroy(&vm->recycle_lock);
 	memset(vm, 0, sizeof(*vm));
 	vm->kvm_fd = vm->fd = -1;
 }

@@ -1,10 +1,8 @@
 /*
  * The virtual machine: /dev/kvm, the VM, its memory slots and its vCPUs.
  *
- * vm->run_lock is held for reading around each KVM_RUN and for writing
- * while memslots are deleted and added again; it is taken below every lock of the
- * personality and of paging, and nothing is taken under it. vm->slot_lock protects the list of
- * slots.
+ * vm->slot_lock protects the list of slots and is held while they change; it is taken below every
+ * lock of the personality and of paging, and nothing is taken under it.
  */
 #ifndef VMBOX_VM_H
 #define VMBOX_VM_H
@@ -19,6 +17,8 @@
 
 #define VM_MAX_CPUS  64
 #define VM_MAX_SLOTS 4096
+/* In the hole that guest memory leaves (paging/gmem_internal.h), away from devices. */
+#define VM_RECYCLE_GPA 0xc8000000UL
 
 struct vcpu;
 
@@ -74,10 +74,6 @@ struct vm {
 	uint64_t counter_offset; /* guest counter = host counter + this */
 	bool counter_trusted; /* the offset is known to a few cycles and the rate is the host's */
 	uint8_t *fpu_init;    /* a fresh task's FP image */
-
-	pthread_mutex_t recycle_lock; /* one recycling at a time; above run_lock */
-	pthread_rwlock_t run_lock;
-	_Atomic bool pausing; /* set by who waits for run_lock to write */
 
 	pthread_mutex_t slot_lock;
 	/* protected by slot_lock: */

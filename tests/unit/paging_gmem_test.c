@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -227,6 +228,46 @@ static void test_idle(void **state)
 	fake_exit(&m);
 }
 
+static void quarantine_tables(struct gmem *gm, uint64_t n)
+{
+	struct frame_list list = {0};
+
+	while (n--)
+		frame_list_push(gm, &list, table_alloc(gm));
+	table_free_list(gm, &list);
+}
+
+/* With a keeper the work is its, unless it falls behind. */
+static void test_keeper(void **state)
+{
+	struct fake_machine m;
+	struct gmem_stats st;
+	uint64_t n;
+
+	fake_init(&m, 16UL << 20, true);
+	n = m.gm->quarantine_max + 1;
+	assert_int_equal(gmem_keeper_start(m.gm), 0);
+	quarantine_tables(m.gm, n);
+	gmem_maintain(m.gm);
+	do {
+		sched_yield();
+		gmem_get_stats(m.gm, &st);
+	} while (!st.recycles);
+	assert_int_equal(st.frames_quarantined, 0);
+	quarantine_tables(m.gm, 2 * n);
+	gmem_maintain(m.gm);
+	gmem_get_stats(m.gm, &st);
+	assert_int_equal(st.recycles, 2);
+	assert_int_equal(st.frames_quarantined, 0);
+	gmem_keeper_stop(m.gm);
+	gmem_keeper_stop(m.gm);
+	assert_int_equal(m.recycles, 2);
+	quarantine_tables(m.gm, n);
+	gmem_maintain(m.gm);
+	assert_int_equal(m.recycles, 3);
+	fake_exit(&m);
+}
+
 static void test_quarantine(void **state)
 {
 	struct fake_machine m;
@@ -419,19 +460,13 @@ static void test_other_faults_kill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_refuses),
-		cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_exhaustion),
-		cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_hole),
-		cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_quarantine),
-		cmocka_unit_test(test_access_segv),
-		cmocka_unit_test(test_access_words),
-		cmocka_unit_test(test_access_bus),
-		cmocka_unit_test(test_access_threads),
-		cmocka_unit_test(test_other_faults_kill),
+		cmocka_unit_test(test_create_refuses), cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_hole),           cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_idle),           cmocka_unit_test(test_keeper),
+		cmocka_unit_test(test_quarantine),     cmocka_unit_test(test_access_segv),
+		cmocka_unit_test(test_access_words),   cmocka_unit_test(test_access_bus),
+		cmocka_unit_test(test_access_threads), cmocka_unit_test(test_other_faults_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
