@@ -72,13 +72,14 @@ static bool permitted(const struct vma *v, unsigned access)
 /* ---- how far ahead ---- */
 
 /* Pages to map for a touch at va: one, or when the touches come in order some times as many as
- * last time. */
-static unsigned ahead(struct vma_node *n, uint64_t va)
+ * last time, up to max. */
+static unsigned ahead(struct vma_node *n, uint64_t va, unsigned max)
 {
 	unsigned pages = va == n->next_touch ? n->ahead : 1;
 
-	n->ahead =
-		pages * MM_FAULT_FASTER < MM_FAULT_AHEAD ? pages * MM_FAULT_FASTER : MM_FAULT_AHEAD;
+	if (pages > max)
+		pages = max;
+	n->ahead = pages * MM_FAULT_FASTER;
 	return pages;
 }
 
@@ -107,7 +108,7 @@ static int fault_zero(struct fault *f)
 		return -ENOMEM;
 	pgtable_set(mm, f->pte, pte_make(pfn[0], flags));
 	count(&mm->faults_minor, &mm->gm->faults_minor);
-	pages = ahead(f->n, f->va);
+	pages = ahead(f->n, f->va, MM_FAULT_AHEAD);
 	for (i = 1; i < pages; i++) {
 		pte_t *p = neighbour(f, down ? -i : i);
 
@@ -213,8 +214,8 @@ static int fault_copy(struct fault *f)
 {
 	struct mm *mm = f->mm;
 	unsigned flags = vma_pte_flags(&f->n->v, true), n = 0;
-	unsigned pages = ahead(f->n, f->va);
-	pfn_t copy[MM_FAULT_AHEAD];
+	unsigned pages = ahead(f->n, f->va, MM_COPY_AHEAD);
+	pfn_t copy[MM_COPY_AHEAD];
 	struct pgtable_batch b;
 
 	pgtable_batch_init(&b, mm);

@@ -16,6 +16,7 @@
 #define MM_MAX_VMAS     65530             /* Linux's default vm.max_map_count */
 #define MM_STACK_GAP    (256 * PAGE_SIZE) /* Linux's default stack_guard_gap */
 #define MM_FAULT_AHEAD  64                /* pages mapped by one sequential touch, at most */
+#define MM_COPY_AHEAD   16                /* the same, of shared pages that are copied */
 #define MM_FAULT_FASTER 4                 /* so many times as many as by the one before */
 #define MM_FAULT_AROUND 64 /* resident object pages mapped around a touch: an aligned block */
 /* A private writable mapping of more pages is refused unless it is VMA_NORESERVE. */

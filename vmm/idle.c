@@ -10,7 +10,7 @@
 #define LOOK_BUSY_NS  (250 * 1000 * 1000L)
 #define LOOK_IDLE_NS  (1000 * 1000 * 1000L)
 #define LOOK_AGAIN_NS (1000 * 1000L)
-#define ENOUGH_WORK   256 /* entries into the guest that may leave something behind */
+#define ENOUGH_WORK   32 /* entries into the guest that may leave something behind */
 
 /* Entries so far; *inside: a vCPU is in the guest now. */
 static uint64_t count_entries(struct vm *vm, bool *inside)
