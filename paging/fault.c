@@ -108,7 +108,7 @@ static int fault_zero(struct fault *f)
 		return -ENOMEM;
 	pgtable_set(mm, f->pte, pte_make(pfn[0], flags));
 	count(&mm->faults_minor, &mm->gm->faults_minor);
-	pages = ahead(f->n, f->va, MM_FAULT_AHEAD);
+	pages = f->access & FAULT_ALONE ? 1 : ahead(f->n, f->va, MM_FAULT_AHEAD);
 	for (i = 1; i < pages; i++) {
 		pte_t *p = neighbour(f, down ? -i : i);
 
@@ -309,7 +309,7 @@ void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bo
 	mm_lock(mm);
 	for (uint64_t va = addr; va < end; va += PAGE_SIZE) {
 		pte_t *p = pgtable_find(mm, va);
-		unsigned flags, access = may_wait ? 0 : FAULT_NOWAIT;
+		unsigned flags, access = FAULT_ALONE | (may_wait ? 0 : FAULT_NOWAIT);
 		int r;
 
 		if (p && pte_load(p))

@@ -180,6 +180,7 @@ void mm_zap_object(struct mm *mm, struct memobj *o, uint64_t pgoff);
 /* ---- fault.c ---- */
 
 #define FAULT_FORCE 0x100 /* write though the mapping forbids it (private mappings only) */
+#define FAULT_ALONE 0x200 /* no fresh pages ahead: the caller knows how many it wants */
 
 /* mm_fault with mm->lock held, and without a second try after -ENOMEM. */
 int mm_fault_locked(struct mm *mm, uint64_t addr, unsigned access);

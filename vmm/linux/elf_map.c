@@ -10,7 +10,7 @@
  * disk would have to be waited for. */
 #define EAGER_FILE_PAGES 512
 #define EAGER_DATA_PAGES 32
-#define EAGER_BSS_PAGES  16
+#define EAGER_BSS_PAGES  32
 
 static unsigned segment_prot(const Elf64_Phdr *ph)
 {

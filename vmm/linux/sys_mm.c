@@ -27,9 +27,9 @@
 /* eager_pages() */
 #define EAGER_CODE  512
 #define EAGER_DATA  32
-#define EAGER_BSS   16
+#define EAGER_BSS   32
 #define EAGER_SMALL 4
-#define EAGER_HEAP  2
+#define EAGER_HEAP  3
 
 /* What MAP_SHARED_VALIDATE accepts: LEGACY_MAP_MASK. */
 #define MAP_KNOWN                                                                                  \
