@@ -49,6 +49,26 @@
 #define ABI_EARLY_DATA_SIZE 0x7000   /* the tree, the answer, the stack */
 #define ABI_EARLY_CONSOLE   0x10c000
 
+/*
+ * A vCPU's channel: one page by which the stub asks the VMM for a system call without leaving the
+ * guest. The program can write it, too, so nothing in it is to be trusted; but only the process
+ * that runs on the vCPU sees it, and it is wiped before another does. Offsets for the stub:
+ */
+#define ABI_CHANNEL_STATE        0x00
+#define ABI_CHANNEL_NR           0x04
+#define ABI_CHANNEL_ARGS         0x08
+#define ABI_CHANNEL_PC           0x38
+#define ABI_CHANNEL_SPIN         0x40
+#define ABI_CHANNEL_SPIN_CLAIMED 0x44
+#define ABI_CHANNEL_CLAIMED      0x48
+#define ABI_CHANNEL_EXIT         0x4c
+#define ABI_CHANNEL_RESULT       0x50
+#define ABI_CHANNEL_FLAGS        0x80
+#define ABI_CHANNEL_SP           0x88
+/* The state. */
+#define ABI_CHANNEL_IDLE    0 /* nothing asked, or answered */
+#define ABI_CHANNEL_REQUEST 1
+
 #ifndef __ASSEMBLER__
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -175,6 +195,36 @@ struct abi_console {
 	_Atomic uint32_t used;
 	char text[PAGE_SIZE - sizeof(uint32_t)];
 };
+
+struct abi_channel {
+	/* The stub's, but that the VMM makes the state IDLE with its answer. */
+	_Atomic uint32_t state;
+	uint32_t nr;
+	uint64_t args[6];
+	uint64_t pc; /* where the program goes on */
+	/* The VMM's. */
+	_Atomic uint32_t spin;         /* so often to look for an answer; 0: do not ask */
+	_Atomic uint32_t spin_claimed; /* so often again if the call is being made */
+	_Atomic uint32_t claimed;      /* not 0: it is */
+	_Atomic uint32_t exit;         /* not 0: no result here, leave the guest */
+	_Atomic int64_t result;
+	uint8_t unused[0x28];
+	/* The stub's: the program's, which it uses itself for a moment. */
+	uint64_t flags, sp;
+};
+#define ABI_CHANNEL_AT(field, at)                                                                  \
+	_Static_assert(__builtin_offsetof(struct abi_channel, field) == (at), #field)
+ABI_CHANNEL_AT(state, ABI_CHANNEL_STATE);
+ABI_CHANNEL_AT(nr, ABI_CHANNEL_NR);
+ABI_CHANNEL_AT(args, ABI_CHANNEL_ARGS);
+ABI_CHANNEL_AT(pc, ABI_CHANNEL_PC);
+ABI_CHANNEL_AT(spin, ABI_CHANNEL_SPIN);
+ABI_CHANNEL_AT(spin_claimed, ABI_CHANNEL_SPIN_CLAIMED);
+ABI_CHANNEL_AT(claimed, ABI_CHANNEL_CLAIMED);
+ABI_CHANNEL_AT(exit, ABI_CHANNEL_EXIT);
+ABI_CHANNEL_AT(result, ABI_CHANNEL_RESULT);
+ABI_CHANNEL_AT(flags, ABI_CHANNEL_FLAGS);
+ABI_CHANNEL_AT(sp, ABI_CHANNEL_SP);
 
 /* The descriptor of an ABI_NOTE_ROBUST. start and end: each relative to its own address. */
 struct abi_robust_note {

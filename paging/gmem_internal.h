@@ -72,7 +72,7 @@ struct gmem {
 		quarantine_hint; /* the lists' lengths, read without the lock */
 
 	/* setup only, then immutable: */
-	pfn_t kern_root; /* root table that holds the kernel half alone; 0: none yet */
+	pfn_t kern_root;           /* root table that holds the kernel half alone; 0: none yet */
 	pfn_t cpu_kern[GMEM_CPUS]; /* the same with an activator's own pages; 0: it has none */
 
 	pthread_mutex_t mms_lock;

@@ -71,8 +71,7 @@ struct mm *mm_lookup(struct gmem *gm, uint64_t id);
 gpa_t mm_root(const struct mm *mm);
 /*
  * The same for activator cpu, which may have pages of its own in the kernel half (gmem_map_cpu):
- * then each activator gets another root. By cpu's thread, with mm active on it. 0 and *out;
- * -ENOMEM.
+ * then each activator gets another root. By cpu's thread. 0 and *out; -ENOMEM.
  */
 int mm_root_on(struct mm *mm, unsigned cpu, gpa_t *out);
 /* Usable user addresses, [*start, *end). */

@@ -160,6 +160,7 @@ static int early_describe(struct vm *vm, const struct early_config *cfg, pfn_t c
 	m->ncpus = vm->nvcpus;
 	m->nmemory = gmem_ranges(vm->gm, m->memory);
 	m->clock = (struct abi_range){pfn_gpa(cfg->clock).v, PAGE_SIZE};
+	m->channels = cfg->channels;
 	m->clock_hz = (uint64_t)vm->counter_khz * 1000;
 	if (console)
 		m->console = (struct abi_range){pfn_gpa(console).v, PAGE_SIZE};

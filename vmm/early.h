@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 struct early_config {
+	struct abi_range channels;
 	pfn_t clock;           /* the clock page */
 	const char *tree_file; /* the tree to use instead of the machine's own; NULL: none */
 	FILE *dump;            /* where the tree is written; NULL: nowhere */

@@ -44,6 +44,8 @@ static const char run_help[] =
 	"  --asid-bits N    use 2^N address-space identifiers at most (arm64; to test "
 	"roll-overs)\n"
 	"  -i, -t           a session at the terminal: -t insists that there is one\n"
+	"  --exitless=WHEN  answer system calls without leaving the guest, where this KVM permits: "
+	"auto, on, off\n"
 	"  --strace         print each system call on standard error\n"
 	"  --no-jail        do not confine vmbox itself (to debug it)\n"
 	"  --stats[=FILE]   print exits, system calls and faults at the end, as JSON into FILE\n"
@@ -286,6 +288,7 @@ enum {
 	OPT_MEM,
 	OPT_CPUS,
 	OPT_ABI,
+	OPT_EXITLESS,
 	OPT_STRACE,
 	OPT_NO_JAIL,
 	OPT_ASID_BITS,
@@ -313,6 +316,7 @@ static const struct option long_options[] = {
 	{"abi", required_argument, NULL, OPT_ABI},
 	{"asid-bits", required_argument, NULL, OPT_ASID_BITS},
 	{"rewrite", required_argument, NULL, OPT_REWRITE},
+	{"exitless", required_argument, NULL, OPT_EXITLESS},
 	{"strace", no_argument, NULL, OPT_STRACE},
 	{"no-jail", no_argument, NULL, OPT_NO_JAIL},
 	{"stats", optional_argument, NULL, OPT_STATS},
@@ -322,6 +326,21 @@ static const struct option long_options[] = {
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
 };
+
+static int exitless_option(struct run_options *o, const char *arg)
+{
+	static const char *const names[] = {
+		[EXITLESS_AUTO] = "auto", [EXITLESS_ON] = "on", [EXITLESS_OFF] = "off"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(arg, names[i]) == 0) {
+			o->exitless = (enum exitless_mode)i;
+			return 0;
+		}
+	}
+	vmbox_error("--exitless: '%s': not auto, on or off", arg);
+	return -1;
+}
 
 /* Not part of a released kernel, or not of the one that we are like: off unless asked for. */
 static int abi_option(struct run_options *o, const char *arg)
@@ -488,6 +507,8 @@ static int parse_one(struct run_options *o, struct parse_state *s, int opt, cons
 		return 0;
 	case OPT_REWRITE:
 		return rewrite_option(o, arg);
+	case OPT_EXITLESS:
+		return exitless_option(o, arg);
 	case OPT_STRACE:
 		o->strace = true;
 		return 0;
@@ -535,6 +556,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	memset(o, 0, sizeof(*o));
 	set_identity(o);
 	o->cpus = host_cpus();
+	o->exitless = EXITLESS_OFF;
 	o->mem = default_mem();
 	opterr = 0;
 	optind = 0; /* getopt's way to begin again */

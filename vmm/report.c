@@ -1,5 +1,6 @@
 /* --stats: what a run cost. */
 #include "run.h"
+#include "vcpu.h"
 #include "linux/stats.h"
 
 #include <errno.h>
@@ -35,7 +36,28 @@ static void print_text_group(const char *name, const char *const names[], const 
 	fputc('\n', stderr);
 }
 
-void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k)
+/* answered: in the guest; left: begun by the poller, but the task had to leave; sessions: of
+ * polling. */
+static void print_exitless(FILE *f, const struct vm *vm, const struct exitless *e)
+{
+	uint64_t served = 0, left = 0, declined = 0;
+
+	for (unsigned i = 0; i < vm->nvcpus && vm->vcpus[i]->channel; i++) {
+		served += vm->vcpus[i]->channel->answered;
+		left += vm->vcpus[i]->channel->left;
+		declined += vm->vcpus[i]->channel->declined;
+	}
+	fprintf(f,
+		f == stderr ? "exitless: %" PRIu64 " answered  left %" PRIu64 "  declined %" PRIu64
+			      "  sessions %" PRIu64 "  disturbed %" PRIu64 "\n"
+			    : "\"exitless\":{\"answered\":%" PRIu64 ",\"left\":%" PRIu64
+			      ",\"declined\":%" PRIu64 ",\"sessions\":%" PRIu64
+			      ",\"disturbed\":%" PRIu64 "},",
+		served, left, declined, e->sessions, e->disturbed);
+}
+
+void report_stats(const struct run_options *o, struct vm *vm, const struct exitless *e,
+		  struct kernel *k)
 {
 	struct vm_stats vs;
 	FILE *f;
@@ -45,6 +67,7 @@ void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k)
 	if (!o->stats_file) {
 		print_text_group("exits", vm_exit_names, vs.exits, VM_EXIT_COUNT);
 		print_text_group("vcpu ioctls", vcpu_ioctl_names, vs.ioctls, VCPU_IOCTL_COUNT);
+		print_exitless(stderr, vm, e);
 		fprintf(stderr,
 			"address spaces: %" PRIu64 " switches, %" PRIu64
 			" writes of the root register, %" PRIu64 " ASID roll-overs\n",
@@ -56,6 +79,7 @@ void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k)
 	fputc('{', f);
 	print_group(f, "exits", vm_exit_names, vs.exits, VM_EXIT_COUNT);
 	print_group(f, "vcpu_ioctls", vcpu_ioctl_names, vs.ioctls, VCPU_IOCTL_COUNT);
+	print_exitless(f, vm, e);
 	fprintf(f, "\"root_writes\":%" PRIu64 ",\"asid_rollovers\":%" PRIu64 ",", vs.root_writes,
 		vs.asid_rollovers);
 	stats_print_json(k, f);

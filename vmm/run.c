@@ -40,6 +40,7 @@ struct run {
 	struct reactor *reactor;
 	struct sched *sched;
 	struct kernel *k;
+	struct exitless exitless;
 	struct clock *clock;
 	struct timer clock_timer;
 	struct idle idle;
@@ -47,6 +48,7 @@ struct run {
 	struct memobj *clock_obj; /* one page, which stays */
 	char host_cwd[PATH_MAX];
 	pfn_t clock_pfn; /* its frame; a reference */
+	struct abi_range channels;
 	int signal_fd;
 	struct watch *signal_watch;
 	unsigned threads; /* started */
@@ -76,6 +78,7 @@ static void run_task(struct vcpu *v, struct task *t)
 			sched_yield_task(&t->st);
 			return;
 		}
+		v->task = t;
 		vcpu_run(v, &t->cpu, task_mm(t), &trap);
 		task_trap(t, &trap);
 	}
@@ -91,6 +94,22 @@ static void *vcpu_thread(void *arg)
 	while ((st = sched_next(s, v->index, true)))
 		run_task(v, container_of(st, struct task, st));
 	return NULL;
+}
+
+/* A channel's request, on the poller's thread. */
+static enum channel_outcome serve_call(void *task, const struct channel_request *q, int64_t *result)
+{
+	static const enum channel_outcome outcome[] = {
+		[TASK_DECLINED] = CHANNEL_DECLINED,
+		[TASK_ANSWERED] = CHANNEL_ANSWERED,
+		[TASK_LEAVES] = CHANNEL_DONE,
+		[TASK_WAITS] = CHANNEL_STARTED,
+	};
+	long r = 0;
+	enum task_answer a = task_call(task, q->nr, q->args, &r);
+
+	*result = r;
+	return outcome[a];
 }
 
 static void on_sched_kick(void *arg, unsigned cpu)
@@ -343,6 +362,7 @@ static int boot(struct run *r)
 	const struct run_options *o = r->o;
 	const struct early_config cfg = {
 		.clock = r->clock_pfn,
+		.channels = r->channels,
 		.tree_file = o->dtb,
 		.dump = o->dump_dtb,
 		.console = o->debug ? stderr : NULL,
@@ -373,6 +393,14 @@ static int make_machine(struct run *r)
 		vmbox_error("--asid-bits %u: too few for %u CPUs, or more than the processor has",
 			    r->o->asid_bits, r->o->cpus);
 		return -EINVAL;
+	}
+	if (r->o->exitless != EXITLESS_OFF) {
+		e = vm_make_channels(&r->vm, &r->channels);
+		if (e < 0 && (e != -ENOTSUP || r->o->exitless == EXITLESS_ON)) {
+			vmbox_error("--exitless: %s",
+				    e == -ENOTSUP ? "not on this KVM" : strerror(-e));
+			return e;
+		}
 	}
 	r->reactor = reactor_create();
 	if (r->reactor)
@@ -513,8 +541,11 @@ static int run_threads(struct run *r)
 	e = reactor_start(r->reactor);
 	if (e == 0)
 		e = gmem_keeper_start(r->vm.gm);
+	if (e == 0)
+		e = exitless_start(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
 		r->vm.vcpus[i]->thread_arg = r->sched;
+		r->vm.vcpus[i]->exitless = r->exitless.started ? &r->exitless : NULL;
 		e = -pthread_create(&r->thread[i], NULL, vcpu_thread, r->vm.vcpus[i]);
 		if (e == 0)
 			r->threads++;
@@ -529,6 +560,9 @@ static int run_threads(struct run *r)
 	}
 	sched_stop(r->sched);
 	join_vcpus(r);
+	/* What keeps a vCPU's thread may be a handler of the poller's. */
+	if (!r->hung)
+		exitless_stop(&r->exitless);
 	timer_cancel(&r->clock_timer);
 	idle_stop(&r->idle);
 	gmem_keeper_stop(r->vm.gm);
@@ -582,7 +616,7 @@ int run_image(const struct run_options *o)
 			status = WIFSIGNALED(r.k->init_status) ? 128 + WTERMSIG(r.k->init_status)
 							       : WEXITSTATUS(r.k->init_status);
 			if (o->stats)
-				report_stats(o, &r.vm, r.k);
+				report_stats(o, &r.vm, &r.exitless, r.k);
 			/* A mount of the host's that hangs must not keep what the guest has ended.
 			 */
 			if (r.hung || !kernel_stop(r.k, WORKERS_END_NS)) {

@@ -7,6 +7,7 @@
 #ifndef VMBOX_RUN_H
 #define VMBOX_RUN_H
 
+#include "exitless.h"
 #include "linux/kernel.h"
 #include "linux/vfs.h"
 #include "vm.h"
@@ -39,6 +40,7 @@ struct run_options {
 	bool robust_unlock_keep_waiters; /* kernel_config's */
 	unsigned asid_bits;              /* 0: as many as the processor has */
 	enum rewrite_mode rewrite;
+	enum exitless_mode exitless;
 	bool strace;
 	bool no_jail; /* do not confine vmbox: for debugging */
 	bool stats;
@@ -60,7 +62,8 @@ struct run_options {
 int run_image(const struct run_options *o);
 
 /* ---- report.c ---- */
-void report_stats(const struct run_options *o, struct vm *vm, struct kernel *k);
+void report_stats(const struct run_options *o, struct vm *vm, const struct exitless *e,
+		  struct kernel *k);
 
 /* ---- error.c ---- */
 /* One line on standard error: `vmbox: what: why`. */

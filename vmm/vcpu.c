@@ -1,5 +1,6 @@
 /* vCPUs: the architecture-neutral half of entering and leaving the guest. */
 #include "vcpu.h"
+#include "exitless.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -58,6 +59,7 @@ void vcpu_destroy(struct vcpu *v)
 	if (v->fd >= 0)
 		close(v->fd);
 	pthread_mutex_destroy(&v->fpu_lock);
+	free(v->channel);
 	free(v);
 }
 
@@ -209,6 +211,40 @@ static int enter(struct vcpu *v)
 	return vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);
 }
 
+/* Another address space. False: no memory for a root. */
+static bool change_mm(struct vcpu *v, struct mm *mm)
+{
+	struct gmem *gm = v->vm->gm;
+
+	if (mm_root_on(mm, v->index, &v->root) < 0)
+		return false;
+	mm_activate(gm, v->index, mm);
+	v->mm = mm;
+	v->mm_switches++;
+	if (v->channel)
+		channel_scrub(v->channel);
+	return true;
+}
+
+static void open_channel(struct vcpu *v)
+{
+	uint32_t spin = 0, more = 0;
+
+	if (v->exitless && (!v->burst.muted_until || core_now() >= v->burst.muted_until)) {
+		v->burst.muted_until = 0;
+		spin = exitless_spin(v->exitless);
+		more = v->exitless->patience_more;
+	}
+	channel_open(v->channel, v->exitless ? v->task : NULL, spin, more);
+}
+
+/* A call left the guest. One that must not be answered there says nothing of how fast they come. */
+static void note_call(struct vcpu *v)
+{
+	if (v->channel->outcome != CHANNEL_DECLINED)
+		exitless_note_call(v->exitless, v, channel_asks(v->channel));
+}
+
 void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 {
 	struct vm *vm = v->vm;
@@ -223,9 +259,10 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	if (atomic_exchange(&v->kicked, false))
 		return;
 	if (v->mm != mm) {
-		mm_activate(vm->gm, v->index, mm);
-		v->mm = mm;
-		v->mm_switches++;
+		if (!change_mm(v, mm)) {
+			t->kind = TRAP_CRASH;
+			return;
+		}
 		all = true;
 		/* The new root may be the frame of a dead one: to KVM, the same CR3. */
 		flush = !vm->traits.shadow_paging;
@@ -256,6 +293,8 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	v->loaded = c;
 	c->ran_on = v;
 
+	if (v->channel)
+		open_channel(v);
 	r = enter(v);
 	/*
 	 * A kick finds the vCPU anywhere: with an exception that KVM has not delivered yet and
@@ -269,9 +308,14 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 
 	atomic_fetch_add(&v->run_count, 1);
 	atomic_store(&v->running_mm, NULL);
+	/* Only now: who handles a request may wait for us to have left. */
+	if (v->channel)
+		channel_shut(v->channel);
 	why = vcpu_arch_exit(v, c, -r, t);
 	t->gen = gen;
 	v->exits[why]++;
+	if (v->exitless && t->kind == TRAP_SYSCALL)
+		note_call(v);
 	if (why == VM_EXIT_CRASH)
 		v->loaded = NULL;
 }

@@ -8,8 +8,17 @@
 #ifndef VMBOX_VCPU_H
 #define VMBOX_VCPU_H
 
+#include "channel.h"
 #include "vcpu_arch.h"
 #include "vm.h"
+
+struct exitless;
+
+/* When its calls left the guest: exitless.c. */
+struct vcpu_burst {
+	int64_t start, muted_until; /* core_now() */
+	unsigned calls;
+};
 
 struct vcpu {
 	/* immutable after creation: */
@@ -17,13 +26,18 @@ struct vcpu {
 	unsigned index;
 	int fd;
 	struct kvm_run *run;
-	pthread_t thread; /* valid when started */
-	void *thread_arg; /* its creator's */
+	pthread_t thread;          /* valid when started */
+	void *thread_arg;          /* its creator's */
+	struct channel *channel;   /* NULL: it has none */
+	struct exitless *exitless; /* who answers there; NULL: nobody */
 
 	/* vCPU thread only: */
 	struct cpu *loaded; /* whose registers the vCPU holds; NULL: nobody's */
 	struct vcpu_arch arch;
-	struct mm *mm; /* loaded root: borrowed, mm_activate holds it */
+	struct mm *mm; /* borrowed, mm_activate holds it */
+	gpa_t root;    /* mm's, for this vCPU */
+	void *task;    /* whose calls the channel's are; NULL: nobody's */
+	struct vcpu_burst burst;
 	uint64_t tlb_gen;
 	uint64_t exits[VM_EXIT_COUNT];
 	_Atomic uint64_t ioctls[VCPU_IOCTL_COUNT];

@@ -124,6 +124,11 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v);
 /* The guest address of an entry for system calls that ring 3 may jump to (after the probe); 0:
  * there is none. */
 uint64_t vm_arch_call_entry(const struct vm *vm);
+/*
+ * After vm_create, before anything runs: gives each vCPU a channel and the stub that uses it.
+ * channels: where, guest-physical. 0; -ENOTSUP: not on this KVM; -ENOMEM, -EIO.
+ */
+int vm_make_channels(struct vm *vm, struct abi_range *channels);
 /* How a system call leaves the guest, in words: for the doctor. */
 const char *vm_arch_trap_path(const struct vm *vm);
 /* Uses 2^bits address-space identifiers at most: for tests. No vCPU runs. -EINVAL: the processor

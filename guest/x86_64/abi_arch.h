@@ -33,7 +33,11 @@
  */
 #define ABI_SYSCALL_ENTRY     0x100 /* in the page */
 #define ABI_SYSCALL_ENTRY_GVA 0xffffffff80003100
-#define ABI_IDT_GVA          0xffffffff80004000
+#define ABI_IDT_GVA           0xffffffff80004000
+/* The vCPU's channel page (struct abi_channel): the same address on each, another page. The stub
+ * names it by a sign-extended displacement. */
+#define ABI_CHANNEL_GVA  0xffffffffc0000000
+#define ABI_CHANNEL_DISP (-0x40000000)
 /* Per vCPU: ABI_CPU_STRIDE bytes: GDT+TSS (with its I/O bitmap: 3 pages), trap stack (1 page),
  * fault stack (1). */
 #define ABI_CPU_GVA       0xffffffff80100000

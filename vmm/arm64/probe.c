@@ -123,6 +123,14 @@ int vm_arch_probe(struct vm *vm, char *err, size_t size)
 	return r;
 }
 
+/* The stub is EL1's: what it could share with a poller is the frame page. */
+int vm_make_channels(struct vm *vm, struct abi_range *channels)
+{
+	(void)vm;
+	(void)channels;
+	return -ENOTSUP;
+}
+
 const char *vm_arch_trap_path(const struct vm *vm)
 {
 	(void)vm;

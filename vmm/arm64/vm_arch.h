@@ -14,4 +14,10 @@ struct vm_arch {
 	uint64_t ids[ABI_ID_REGS]; /* what EL0 reads of the ID registers */
 };
 
+/* In a loop that waits for another thread. */
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("yield");
+}
+
 #endif

@@ -58,6 +58,39 @@ static int row_for(const struct kernel *k, unsigned nr)
 	return syscall_row(nr);
 }
 
+/*
+ * Handlers that read or write the task's registers, end it, or do nothing but give up its vCPU:
+ * they need the task to have left the guest.
+ */
+static bool needs_vcpu(int row)
+{
+	switch (row) {
+	case ROW_arch_prctl:
+	case ROW_clone:
+	case ROW_clone3:
+	case ROW_execve:
+	case ROW_execveat:
+	case ROW_exit:
+	case ROW_exit_group:
+	case ROW_fork:
+	case ROW_membarrier: /* it would kick its own vCPU */
+	case ROW_pause:
+	case ROW_rt_sigreturn:
+	case ROW_rt_sigsuspend:
+	case ROW_sched_yield:
+	case ROW_sigaltstack:
+	case ROW_vfork:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool syscall_anywhere(const struct kernel *k, unsigned nr)
+{
+	return !needs_vcpu(row_for(k, nr));
+}
+
 static long run(struct task *t, struct call *c)
 {
 	if (c->row < 0 || !table[c->row].fn)

@@ -42,6 +42,15 @@ static void force_fault(struct task *t, int sig, int code, uint64_t addr)
 
 /* ---- traps ---- */
 
+/* t->call's number and arguments are known. */
+static void begin_call(struct task *t)
+{
+	t->call.rerun = false;
+	t->trap_nr = t->call.nr;
+	t->in_call = true;
+	t->fault_loop.count = 0;
+}
+
 void task_trap(struct task *t, const struct trap *from)
 {
 	struct trap copy = *from, *trap = &copy;
@@ -52,11 +61,12 @@ void task_trap(struct task *t, const struct trap *from)
 	case TRAP_KICK:
 		return;
 	case TRAP_SYSCALL:
-		t->call.rerun = false;
+		/* A program that writes to its channel can go on while its call does: to its own
+		 * harm. */
+		if (t->in_call)
+			return;
 		arch_syscall_fetch(&t->cpu.regs, &t->call.nr, t->call.args);
-		t->trap_nr = t->call.nr;
-		t->in_call = true;
-		t->fault_loop.count = 0;
+		begin_call(t);
 		rewrite_note(t);
 		return;
 	default:
@@ -166,15 +176,25 @@ static enum step handle_trap(struct task *t)
 
 /* ---- the step ---- */
 
+static long run_handler(struct task *t)
+{
+	sched_prepare(&t->st);
+	t->call.interrupted = signal_still_pending(t);
+	t->call.killed = t->call.interrupted && t->call.job && signal_doomed(t);
+	return syscall_dispatch(t, &t->call);
+}
+
 static enum step run_call(struct task *t)
 {
 	bool keep_regs;
 	long r;
 
-	sched_prepare(&t->st);
-	t->call.interrupted = signal_still_pending(t);
-	t->call.killed = t->call.interrupted && t->call.job && signal_doomed(t);
-	r = syscall_dispatch(t, &t->call);
+	if (t->call_waits) {
+		/* task_call has run the handler. */
+		t->call_waits = false;
+		return block(t);
+	}
+	r = run_handler(t);
 	if (r == -EBLOCKED) {
 		t->call.rerun = true;
 		return block(t);
@@ -266,4 +286,41 @@ enum task_next task_step(struct task *t)
 	s = step_loop(t);
 	task_current = NULL;
 	return s == STEP_ON ? TASK_RUN : TASK_GONE;
+}
+
+/* ---- calls on behalf of a task that is in the guest ---- */
+
+/* Something has to be done before the task may go on in the guest, or go into a call. */
+static bool has_work(struct task *t)
+{
+	return signal_pending(t) || t->restart || t->saved_mask_valid || t->stop_wait ||
+	       t->trap_pending;
+}
+
+enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], long *result)
+{
+	long r;
+
+	if (t->in_call || has_work(t) || !syscall_anywhere(t->k, nr))
+		return TASK_DECLINED;
+	t->call.nr = nr;
+	memcpy(t->call.args, args, sizeof(t->call.args));
+	begin_call(t);
+	task_current = t;
+	r = run_handler(t);
+	if (r == -EBLOCKED) {
+		t->call.rerun = true;
+		t->call_waits = true;
+		task_current = NULL;
+		return TASK_WAITS;
+	}
+	call_finish(t, &t->call);
+	t->in_call = false;
+	if (is_restart(r)) {
+		t->restart = true;
+		t->result = r;
+	}
+	task_current = NULL;
+	*result = r;
+	return has_work(t) ? TASK_LEAVES : TASK_ANSWERED;
 }

@@ -9,6 +9,7 @@
 
 #include "call.h"
 
+struct kernel;
 struct task;
 
 /* ROW_read, ROW_write, ...: indices of the table. */
@@ -45,6 +46,10 @@ void syscall_table_init(void);
 int syscall_row(unsigned nr);
 /* row: 0..SYSCALL_ROWS-1. */
 const struct syscall_desc *syscall_desc(int row);
+
+/* The call may be made while the task is in the guest and waits there for the answer: task_call().
+ */
+bool syscall_anywhere(const struct kernel *k, unsigned nr);
 
 /*
  * Runs the call's handler for the first time or again; counts it and prints its trace line when it

@@ -175,6 +175,7 @@ struct task {
 	struct cpu cpu;
 	struct call call;
 	bool in_call;              /* call is unfinished */
+	bool call_waits;           /* its handler has just said that it blocks: task_call */
 	struct call *restart_call; /* for restart_syscall: nanosleep and friends; NULL: none */
 	uint64_t clear_child_tid;  /* gva, 0: none */
 	/* Read by others under tree_lock: robust.h. */
@@ -246,6 +247,16 @@ static inline struct fs_context *task_fs(struct task *t)
  */
 enum task_next { TASK_RUN, TASK_GONE };
 enum task_next task_step(struct task *t);
+
+/*
+ * Makes a system call of a task that runs in the guest and waits there for the answer: its owner, a
+ * vCPU thread, leaves it to the caller, any thread, until this returns. TASK_DECLINED: not begun;
+ * the task must leave the guest with it. ANSWERED: *result; the task goes on. LEAVES: *result is
+ * its result, but it must leave the guest for task_step. WAITS: it must leave, and task_step goes
+ * on with the call.
+ */
+enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS };
+enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], long *result);
 
 /* The task left the guest. Only notes and translates: work is done by task_step(). */
 void task_trap(struct task *t, const struct trap *trap);

@@ -84,7 +84,6 @@ unsigned long vm_arch_type(int kvm_fd)
 int vm_arch_init(struct vm *vm, char *err, size_t size)
 {
 	const struct kvm_cpuid_entry2 *e;
-	pfn_t user_alias;
 	int r;
 
 	r = vm_need_cap(vm, KVM_CAP_SYNC_REGS, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS,
@@ -122,7 +121,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false,
 			     &vm->arch.syscall_pfn);
 	if (r == 0)
-		r = map_page(vm, ABI_SYSCALL_USER_GVA, VMA_READ | VMA_EXEC, true, &user_alias);
+		r = map_page(vm, ABI_SYSCALL_USER_GVA, VMA_READ | VMA_EXEC, true,
+			     &vm->arch.syscall_user_pfn);
 	if (r == 0)
 		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->arch.idt_pfn);
 	if (r < 0) {
@@ -136,7 +136,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	memset(frame_hva(vm->gm, vm->arch.syscall_pfn), 0xf4, PAGE_SIZE);
 	memcpy(frame_hva(vm->gm, vm->arch.syscall_pfn), stub_syscall,
 	       (size_t)(stub_syscall_end - stub_syscall));
-	memcpy(frame_hva(vm->gm, user_alias), frame_hva(vm->gm, vm->arch.syscall_pfn), PAGE_SIZE);
+	memcpy(frame_hva(vm->gm, vm->arch.syscall_user_pfn),
+	       frame_hva(vm->gm, vm->arch.syscall_pfn), PAGE_SIZE);
 	write_idt(vm);
 	return 0;
 }
@@ -231,13 +232,14 @@ static int map_cpu_block(struct vcpu *v)
 	return r;
 }
 
-static int set_msrs(struct vcpu *v, uint64_t lstar)
+/* syscall_mask: the flags that SYSCALL clears. */
+static int set_msrs(struct vcpu *v, uint64_t lstar, uint64_t syscall_mask)
 {
 	const struct kvm_msr_entry e[] = {
 		{.index = MSR_STAR,
 		 .data = (uint64_t)(ABI_SEL_USER_DS - 8) << 48 | (uint64_t)ABI_SEL_KERN_CS << 32},
 		{.index = MSR_LSTAR, .data = lstar},
-		{.index = MSR_SYSCALL_MASK, .data = RFLAGS_CLEARED},
+		{.index = MSR_SYSCALL_MASK, .data = syscall_mask},
 	};
 	struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(e));
 	int r;
@@ -323,7 +325,7 @@ int vcpu_arch_reset(struct vcpu *v)
 			return r;
 	}
 	v->arch.sregs = s;
-	return set_msrs(v, v->arch.lstar);
+	return set_msrs(v, v->arch.lstar, v->arch.syscall_mask);
 }
 
 /* Makes the guest's TSC the host's. Where KVM cannot (KVM-PVM has no offset at all), the probe
@@ -343,6 +345,7 @@ int vcpu_arch_init(struct vcpu *v)
 	int r, khz;
 
 	v->arch.lstar = ABI_SYSCALL_USER_GVA;
+	v->arch.syscall_mask = RFLAGS_CLEARED;
 	r = set_cpuid(v);
 	if (r == 0)
 		r = map_cpu_block(v);
@@ -370,5 +373,5 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v)
 	/* Ring 3 needs no port where SYSCALL brings ring 0. */
 	v->arch.tss_iomap[ABI_PORT_SYSCALL / 8] |= (uint8_t)(1u << (ABI_PORT_SYSCALL % 8));
 	v->arch.lstar = ABI_SYSCALL_GVA;
-	return set_msrs(v, v->arch.lstar);
+	return set_msrs(v, v->arch.lstar, v->arch.syscall_mask);
 }

@@ -46,6 +46,7 @@ static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, ui
 	c->regs = (struct uregs){
 		.rip = PROBE_CODE, .rbx = PROBE_DATA, .rsp = PROBE_DATA, .rflags = 2};
 	v->mm = mm;
+	v->root = mm_root(mm);
 	vcpu_arch_load(v, c, true, flush, &t);
 	before = __builtin_ia32_rdtsc();
 	r = vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL);

@@ -147,9 +147,9 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	 */
 	if (flush)
 		a->cr3_toggle = !a->cr3_toggle;
-	if (page_down(a->sregs.cr3) != mm_root(v->mm).v)
+	if (page_down(a->sregs.cr3) != v->root.v)
 		v->root_writes++;
-	a->sregs.cr3 = mm_root(v->mm).v | (a->cr3_toggle ? X86_CR3_PWT : 0);
+	a->sregs.cr3 = v->root.v | (a->cr3_toggle ? X86_CR3_PWT : 0);
 	a->sregs.fs.base = u->fs_base;
 	a->sregs.gs.base = u->gs_base;
 	sync->sregs = a->sregs;
@@ -166,7 +166,7 @@ static bool at_ring0(const struct vcpu *v)
  * The stub's doorbell, or the instruction before it: a system call. rcx is the program's word for
  * where to go on; where ring 3 may jump to the stub it can be anything.
  */
-static enum vm_exit as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
+enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
 {
 	struct uregs *u = &c->regs;
 
@@ -198,6 +198,7 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 {
 	uint64_t frame[5];
 	struct uregs *u = &c->regs;
+	enum vm_exit why;
 
 	memcpy(frame, v->arch.trap_stack + FRAME_RIP * 8, sizeof(frame));
 	v->arch.at = X86_AT_KERNEL;
@@ -206,6 +207,10 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 	u->rip = frame[0];
 	u->rflags = frame[2];
 	u->rsp = frame[3];
+	if (stub_leave(v, c, t, &why)) {
+		v->arch.at = X86_AT_KERNEL;
+		return why;
+	}
 	t->vector = (unsigned)vector;
 	t->error = error;
 	if (vector != VECTOR_PF) {
@@ -239,17 +244,20 @@ static bool in_page(uint64_t rip, uint64_t page)
 static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 {
 	uint64_t rip = c->regs.rip, vec, error = 0;
+	enum vm_exit why;
 
 	if (!at_ring0(v)) {
+		if (stub_leave(v, c, t, &why))
+			return why == VM_EXIT_SYSCALL ? VM_EXIT_KICK : why;
 		if ((rip == ABI_SYSCALL_USER_GVA || rip == ABI_SYSCALL_ENTRY_GVA) &&
 		    !v->vm->traits.syscall_raises_cpl)
-			return as_syscall(v, c, t);
+			return x86_as_syscall(v, c, t);
 		v->arch.at = X86_AT_USER;
 		t->kind = TRAP_KICK;
 		return VM_EXIT_KICK;
 	}
 	if (rip == ABI_SYSCALL_GVA)
-		return as_syscall(v, c, t);
+		return x86_as_syscall(v, c, t);
 	if (rip == STUB_SYSRET) {
 		c->regs.rip = c->regs.rcx;
 		c->regs.rflags = c->regs.r11;
@@ -282,6 +290,7 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 	uint64_t top = ABI_CPU_GVA + (uint64_t)v->index * ABI_CPU_STRIDE + ABI_CPU_STACK_TOP;
 	bool out = run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 && run->io.count == 1;
 	uint64_t frame[2];
+	enum vm_exit why;
 
 	if (out && run->io.port == ABI_PORT_EXCEPTION && at_ring0(v)) {
 		if (c->regs.rsp != top + FRAME_VECTOR * 8)
@@ -289,9 +298,11 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 		memcpy(frame, v->arch.trap_stack + FRAME_VECTOR * 8, sizeof(frame));
 		return as_exception(v, c, frame[0], frame[1], t);
 	}
+	if (out && run->io.port == ABI_PORT_SYSCALL && !at_ring0(v) && stub_leave(v, c, t, &why))
+		return why;
 	if (out && run->io.port == ABI_PORT_SYSCALL &&
 	    in_page(c->regs.rip, at_ring0(v) ? ABI_SYSCALL_GVA : ABI_SYSCALL_USER_GVA))
-		return as_syscall(v, c, t);
+		return x86_as_syscall(v, c, t);
 	if (at_ring0(v))
 		return as_crash(v, t);
 	complete_io(v);

@@ -11,7 +11,13 @@
 struct vm_arch {
 	struct kvm_cpuid2 *cpuid;
 	/* The kernel half: physical pages that the vCPUs share; and one that the probe has used. */
-	pfn_t vectors_pfn, syscall_pfn, idt_pfn, probe_pfn;
+	pfn_t vectors_pfn, syscall_pfn, syscall_user_pfn, idt_pfn, probe_pfn;
 };
+
+/* In a loop that waits for another thread. */
+static inline void cpu_relax(void)
+{
+	__builtin_ia32_pause();
+}
 
 #endif

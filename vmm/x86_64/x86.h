@@ -25,6 +25,15 @@
 #define X86_PF_WRITE   0x02
 #define X86_PF_EXEC    0x10
 
+/*
+ * The vCPU has a channel, and an exit, kick or exception (c->regs: of the interrupted code) found
+ * it at ring 3 in the stub: the call is finished, made or taken back, and c->regs are the
+ * program's. False: it was elsewhere.
+ */
+bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
+/* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
+enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
+
 /* Loads what KVM_SHUTDOWN or the first start leaves undefined. */
 int vcpu_arch_reset(struct vcpu *v);
 

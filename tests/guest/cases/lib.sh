@@ -29,7 +29,8 @@ finish() {
 vm() {
 	if [ -n "$CPUS" ]; then set -- --cpus "$CPUS" "$@"; fi
 	status=0
-	"$VMBOX" run "$@" > "$WORK/out" 2> "$WORK/err" || status=$?
+	# shellcheck disable=SC2086
+	"$VMBOX" run $OPTIONS "$@" > "$WORK/out" 2> "$WORK/err" || status=$?
 }
 
 # native PROGRAM ARGS: the same without vmbox: $native_status, $WORK/native.out.

@@ -41,7 +41,7 @@ key() { mux send-keys -t t "$1"; }
 cat > host.sh <<'END'
 PS1='host$ '
 END
-vmbox_run="$VMBOX run ${CPUS:+--cpus $CPUS}"
+vmbox_run="$VMBOX run $OPTIONS ${CPUS:+--cpus $CPUS}"
 ENV="$WORK/host.sh" PS1='host$ ' mux new-session -d -s t -x 100 -y 40 "$busybox" sh || skip "tmux does not start"
 expect 'host\$' "the host's shell"
 type_line "stty -g > before; $vmbox_run --env PS1='guest% ' $busybox sh"

@@ -1,0 +1,93 @@
+/*
+ * The system-call entry where it runs at ring 3 and the vCPU has a channel: asks there, and leaves
+ * the guest only if nobody answers. Position-independent but for the channel; the VMM
+ * copies it to ABI_SYSCALL_USER_GVA.
+ *
+ * Every register but rcx and r11 is the program's, and so are the stack, which may not exist, and the
+ * flags: nothing here changes them. Hence jrcxz and lea instead of test and dec. What an instruction
+ * between two of the labels has done or not, the VMM knows when a kick finds the vCPU here
+ * (vmm/x86_64/stub.c): it finishes or takes back the call. Nobody but the program itself is hurt if it
+ * writes to the channel or jumps in anywhere.
+ */
+#define __ASSEMBLER__ 1
+#include "../abi.h"
+
+#define CHANNEL(field) (ABI_CHANNEL_DISP + ABI_CHANNEL_##field)
+
+	.section .rodata.stub, "a"
+
+	.globl stub_channel, stub_channel_entry, stub_channel_stack, stub_channel_saved
+	.globl stub_channel_posted, stub_channel_posted_end, stub_channel_direct_end
+/* After SYSCALL: rcx = the return address, r11 = RFLAGS. */
+stub_channel:
+	mov %rcx, CHANNEL(PC)
+	mov %r11, CHANNEL(FLAGS)
+	jmp stub_channel_saved
+
+	.org stub_channel + ABI_SYSCALL_ENTRY, 0xf4
+/* By a jump: rcx as above, the flags still where they were. The channel is the stack for one push. */
+stub_channel_entry:
+	mov %rcx, CHANNEL(PC)
+	mov %rsp, CHANNEL(SP)
+	mov $CHANNEL(FLAGS) + 8, %rsp
+stub_channel_stack:
+	pushfq
+	mov CHANNEL(SP), %rsp
+stub_channel_saved:
+	/* TF, the lowest bit of the second byte: SYSCALL has cleared it, and a jump would not set it again. */
+	movzbl CHANNEL(FLAGS) + 1, %ecx
+	lea (, %rcx, 8), %ecx
+	lea (, %rcx, 8), %ecx
+	lea (%rcx, %rcx), %ecx
+	movzbl %cl, %ecx
+	jrcxz 1f
+0:	jmp direct
+1:	mov CHANNEL(SPIN), %r11d
+	mov %r11d, %ecx
+	jrcxz 0b
+	mov %eax, CHANNEL(NR)
+	mov %rdi, CHANNEL(ARGS)
+	mov %rsi, CHANNEL(ARGS) + 8
+	mov %rdx, CHANNEL(ARGS) + 16
+	mov %r10, CHANNEL(ARGS) + 24
+	mov %r8, CHANNEL(ARGS) + 32
+	mov %r9, CHANNEL(ARGS) + 40
+	movl $ABI_CHANNEL_REQUEST, CHANNEL(STATE)
+stub_channel_posted:
+	mov CHANNEL(STATE), %ecx
+	jrcxz 3f
+	pause
+	lea -1(%r11), %r11d
+	mov %r11d, %ecx
+	jrcxz 2f
+	jmp stub_channel_posted
+2:	/* Nobody came: leave. Somebody makes the call now: that is longer to wait for, but worth it. */
+	mov CHANNEL(CLAIMED), %ecx
+	jrcxz 4f
+	mov CHANNEL(SPIN_CLAIMED), %r11d
+2:	mov CHANNEL(STATE), %ecx
+	jrcxz 3f
+	pause
+	lea -1(%r11), %r11d
+	mov %r11d, %ecx
+	jrcxz 4f
+	jmp 2b
+3:	mov CHANNEL(EXIT), %ecx
+	jrcxz 5f
+4:	mov CHANNEL(PC), %rcx
+	mov CHANNEL(FLAGS), %r11
+	out %al, $ABI_PORT_SYSCALL
+	hlt
+5:	mov CHANNEL(RESULT), %rax
+	mov CHANNEL(FLAGS), %r11
+	mov CHANNEL(PC), %rcx
+	jmp *%rcx
+stub_channel_posted_end:
+direct:
+	mov CHANNEL(PC), %rcx
+	mov CHANNEL(FLAGS), %r11
+	out %al, $ABI_PORT_SYSCALL
+	hlt
+stub_channel_direct_end:
+
+	.section .note.GNU-stack, "", @progbits

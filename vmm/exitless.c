@@ -1,0 +1,239 @@
+/* The poller of the channels, and its policy: see exitless.h. */
+#include "exitless.h"
+#include "vcpu.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * Times in ns. An exit costs some 30,000 where there are channels at all, an answer 300.
+ */
+#define PATIENCE      4000   /* of the stub, until its request is taken */
+#define PATIENCE_MORE 60000  /* until a call that is being made is finished */
+#define IDLE          100000 /* the poller, without a request: then the exit is the better price */
+#define IDLE_ON       2000000
+#define GAP           300000 /* so long it did not poll: somebody else needs the processor */
+#define LOOK          50000  /* so often it looks who else runs */
+#define BURST         400000 /* calls in that time: */
+#define BURST_CALLS   6
+#define WORTH         20 /* answers: the session was */
+#define CALM          10000000
+#define PAUSE_IDLE    1000000
+#define PAUSE_BUSY    4000000
+#define PAUSE_MAX     1000000000
+#define MUTE          50000 /* a vCPU that was not answered does not ask for so long */
+
+static long futex(_Atomic uint32_t *word, int op, uint32_t value)
+{
+	return syscall(SYS_futex, word, op, value, NULL, NULL, 0);
+}
+
+/* How many times the stub's loop runs in a microsecond, about. */
+static uint32_t spins_per_us(void)
+{
+	int64_t start = core_now(), ns;
+
+	for (int i = 0; i < 2000; i++)
+		cpu_relax();
+	ns = core_now() - start;
+	return ns > 2000 ? (uint32_t)(2000 * 1000 / ns) : 1000;
+}
+
+static unsigned processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+static void set_spins(struct exitless *e)
+{
+	for (unsigned i = 0; i < e->vm->nvcpus; i++)
+		channel_set_spin(e->vm->vcpus[i]->channel, exitless_spin(e));
+}
+
+uint32_t exitless_spin(const struct exitless *e)
+{
+	/* Not while it is waking: that takes longer than the stub's patience. */
+	return atomic_load_explicit(&e->state, memory_order_relaxed) == EXITLESS_POLLS ? e->patience
+										       : 0;
+}
+
+static bool crowded(const struct exitless *e)
+{
+	return e->mode == EXITLESS_AUTO && sched_load(e->sched) >= e->processors;
+}
+
+static void wake(struct exitless *e)
+{
+	uint32_t sleeps = EXITLESS_SLEEPS;
+
+	if (atomic_compare_exchange_strong(&e->state, &sleeps, EXITLESS_WOKEN))
+		futex(&e->state, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void exitless_note_call(struct exitless *e, struct vcpu *v, bool asked)
+{
+	struct vcpu_burst *b = &v->burst;
+	int64_t now;
+
+	if (asked) {
+		b->muted_until = core_now() + MUTE;
+		return;
+	}
+	if (atomic_load_explicit(&e->state, memory_order_relaxed) != EXITLESS_SLEEPS)
+		return;
+	now = core_now();
+	if (now - b->start > BURST) {
+		b->start = now;
+		b->calls = 0;
+	}
+	if (++b->calls < BURST_CALLS && e->mode == EXITLESS_AUTO)
+		return;
+	b->calls = 0;
+	if (now < atomic_load_explicit(&e->not_before, memory_order_relaxed) || crowded(e))
+		return;
+	wake(e);
+}
+
+/* ---- the poller ---- */
+
+struct session {
+	int64_t start, last_answer, last_poll, next_look;
+	uint64_t answers;
+	bool disturbed;
+};
+
+static bool serve_all(struct exitless *e)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < e->vm->nvcpus; i++) {
+		struct channel *ch = e->vm->vcpus[i]->channel;
+
+		if (channel_asks(ch))
+			any |= channel_serve(ch, e->serve);
+	}
+	return any;
+}
+
+/* The session goes on. */
+static bool look(struct exitless *e, struct session *s)
+{
+	int64_t now = core_now();
+	bool gap = now - s->last_poll > GAP;
+
+	s->last_poll = now;
+	if (e->mode == EXITLESS_ON)
+		return now - s->last_answer < IDLE_ON;
+	if (gap) {
+		s->disturbed = true;
+		return false;
+	}
+	if (now - s->last_answer > IDLE)
+		return false;
+	if (now >= s->next_look) {
+		s->next_look = now + LOOK;
+		if (crowded(e))
+			return false;
+	}
+	return true;
+}
+
+static void poll_session(struct exitless *e, struct session *s)
+{
+	s->start = s->last_answer = s->last_poll = core_now();
+	while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
+		bool any = false;
+
+		for (int i = 0; i < 16; i++) {
+			if (serve_all(e)) {
+				s->answers++;
+				any = true;
+			} else {
+				cpu_relax();
+			}
+		}
+		if (any)
+			s->last_answer = s->last_poll = core_now();
+		else if (!look(e, s))
+			return;
+	}
+}
+
+static int64_t longer(int64_t pause, int64_t first)
+{
+	pause = pause ? pause * 2 : first;
+	return pause > PAUSE_MAX ? PAUSE_MAX : pause;
+}
+
+/* What the session was says when the next may be. */
+static void after_session(struct exitless *e, const struct session *s)
+{
+	int64_t now = core_now();
+
+	e->sessions++;
+	e->disturbed += s->disturbed;
+	if (s->disturbed)
+		e->pause_busy = longer(e->pause_busy, PAUSE_BUSY);
+	else if (now - s->start > CALM)
+		e->pause_busy = 0;
+	e->pause_idle = s->answers < WORTH ? longer(e->pause_idle, PAUSE_IDLE) : 0;
+	atomic_store(&e->not_before,
+		     e->mode == EXITLESS_ON ? 0
+					    : now + (s->disturbed ? e->pause_busy : e->pause_idle));
+}
+
+static void *poller(void *arg)
+{
+	struct exitless *e = arg;
+
+	while (!atomic_load(&e->stop)) {
+		struct session s = {0};
+
+		if (atomic_load(&e->state) == EXITLESS_SLEEPS) {
+			futex(&e->state, FUTEX_WAIT_PRIVATE, EXITLESS_SLEEPS);
+			continue;
+		}
+		atomic_store(&e->state, EXITLESS_POLLS);
+		set_spins(e);
+		poll_session(e, &s);
+		after_session(e, &s);
+		/* Who has asked by now waits in vain for a moment, and leaves. */
+		atomic_store(&e->state, EXITLESS_SLEEPS);
+		set_spins(e);
+	}
+	return NULL;
+}
+
+int exitless_start(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
+		   channel_serve_fn *serve)
+{
+	uint32_t per_us;
+	int r;
+
+	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .serve = serve};
+	if (mode == EXITLESS_OFF || !vm->vcpus[0]->channel)
+		return 0;
+	e->processors = processors();
+	if (e->processors < 2 && mode == EXITLESS_AUTO)
+		return 0;
+	per_us = spins_per_us();
+	e->patience = per_us * (PATIENCE / 1000);
+	e->patience_more = per_us * (PATIENCE_MORE / 1000);
+	r = -pthread_create(&e->thread, NULL, poller, e);
+	e->started = r == 0;
+	return r;
+}
+
+void exitless_stop(struct exitless *e)
+{
+	if (!e->started)
+		return;
+	atomic_store(&e->stop, true);
+	wake(e);
+	pthread_join(e->thread, NULL);
+	e->started = false;
+}

@@ -1,0 +1,57 @@
+/*
+ * Exitless system calls: a thread that answers the vCPUs' channels, and when it pays.
+ *
+ * While the poller polls, a stub asks it; while it sleeps, stubs leave the guest as ever, and the
+ * vCPU threads wake it when calls come fast (exitless_note_call). In EXITLESS_AUTO it polls only
+ * while a processor is to spare: fewer tasks run than processors, and it is not itself kept waiting
+ * for one. Every session that was not worth it, or was disturbed, makes the pause before the next
+ * longer.
+ *
+ * No lock: struct exitless's shared words are atomic.
+ */
+#ifndef VMBOX_EXITLESS_H
+#define VMBOX_EXITLESS_H
+
+#include "channel.h"
+#include "vm.h"
+#include "core/sched.h"
+
+enum exitless_mode { EXITLESS_AUTO, EXITLESS_ON, EXITLESS_OFF };
+
+enum exitless_state { EXITLESS_SLEEPS, EXITLESS_WOKEN, EXITLESS_POLLS };
+
+struct exitless {
+	/* immutable after exitless_start: */
+	enum exitless_mode mode;
+	struct vm *vm;
+	struct sched *sched;
+	channel_serve_fn *serve;
+	unsigned processors;              /* that vmbox may use */
+	uint32_t patience, patience_more; /* spins */
+	pthread_t thread;
+	bool started;
+
+	_Atomic bool stop;
+	_Atomic uint32_t state;     /* of the poller: enum exitless_state; a futex */
+	_Atomic int64_t not_before; /* core_now(): it is not worth waking earlier */
+
+	/* poller only: */
+	int64_t pause_idle, pause_busy; /* ns */
+	uint64_t sessions, disturbed;
+};
+
+/*
+ * Starts the poller, if the vm has channels (vm_make_channels) and the mode is not OFF. 0; -errno
+ * of pthread_create.
+ */
+int exitless_start(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
+		   channel_serve_fn *serve);
+/* Accepts one that was never started. The vCPU threads have ended. */
+void exitless_stop(struct exitless *e);
+
+/* How often v's stub may look for an answer in the next run; 0: it must not ask. */
+uint32_t exitless_spin(const struct exitless *e);
+/* v's thread: a system call left the guest; asked: it had been asked for in the channel in vain. */
+void exitless_note_call(struct exitless *e, struct vcpu *v, bool asked);
+
+#endif
