@@ -231,6 +231,16 @@ int fdtable_install(struct fdtable *t, struct file *f, int min, unsigned limit, 
 	return fd;
 }
 
+bool fdtable_full(struct fdtable *t, unsigned limit)
+{
+	int fd;
+
+	pthread_mutex_lock(&t->lock);
+	fd = slot_find_locked(t, 0, limit);
+	pthread_mutex_unlock(&t->lock);
+	return fd == -EMFILE;
+}
+
 int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit, bool cloexec,
 		     int fd[2])
 {

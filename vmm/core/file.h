@@ -77,6 +77,8 @@ struct file *fdtable_lookup(struct fdtable *t, int fd);
  * (F_DUPFD's rule; with min 0 no room is EMFILE). On error the caller keeps its reference.
  */
 int fdtable_install(struct fdtable *t, struct file *f, int min, unsigned limit, bool cloexec);
+/* Would fdtable_install(t, f, 0, limit, ...) fail with -EMFILE now? */
+bool fdtable_full(struct fdtable *t, unsigned limit);
 /* Two at once or none: pipe2, socketpair. 0 and fd[]; errors as above. */
 int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit, bool cloexec,
 		     int fd[2]);

@@ -57,6 +57,17 @@ int proc_ctx_get(struct inode *i, struct task *reader, struct proc_ctx *ctx)
 	return -ESRCH;
 }
 
+int proc_dir_process(struct file *f, struct process **out)
+{
+	struct vfs_file *vf = vfs_file(f);
+	struct inode *i = vf && vf->path.d ? vf->path.d->inode : NULL;
+
+	if (!i || i->ops != &proc_dir_ops || proc_inode_of(i)->e != &proc_pid_dir)
+		return -EBADF;
+	*out = process_find(kernel_of(i), proc_inode_of(i)->pid);
+	return *out ? 0 : -ESRCH;
+}
+
 void proc_ctx_put(struct proc_ctx *ctx)
 {
 	if (ctx->p)

@@ -71,6 +71,10 @@ extern const struct proc_entry sys_one_cpu;
  * held. fs_proc_pid.c */
 struct task *proc_task_locked(const struct proc_ctx *ctx);
 
+/* *out: a reference to the process whose directory /proc/PID f is. -EBADF: it is none. -ESRCH: the
+ * process is gone. */
+int proc_dir_process(struct file *f, struct process **out);
+
 /* A reference to p's address space, or NULL. */
 struct mm *proc_mm(struct process *p);
 int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx);

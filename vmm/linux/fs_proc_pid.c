@@ -41,7 +41,9 @@ struct snapshot {
 	struct rusage_times times;
 	int64_t cpu;
 	uint64_t vm_bytes, rss, arg_start, arg_end, env_start, env_end;
-	uint64_t sig_pending, sig_blocked;
+	uint64_t sig_own, sig_pending, sig_blocked, sig_ignored, sig_caught;
+	uint64_t sig_queue_max, cpus;
+	bool no_new_privs;
 };
 
 /* Of its first thread, as Linux, or of t. tree_lock held. */
@@ -52,6 +54,23 @@ static char state_letter(const struct process *p, struct task *t)
 	if (p->stopped)
 		return 'T';
 	return t && !sched_is_blocked(&t->st) ? 'R' : 'S';
+}
+
+/* What p ignores and catches. siglock held; sighand goes under p->lock at its end. */
+static void snapshot_actions(struct snapshot *s, struct process *p)
+{
+	if (!p->sighand)
+		return;
+	pthread_mutex_lock(&p->sighand->lock);
+	for (unsigned i = 0; i < NSIG_GUEST; i++) {
+		uint64_t handler = p->sighand->action[i].handler, bit = 1ULL << i;
+
+		if (handler == 1)
+			s->sig_ignored |= bit;
+		else if (handler)
+			s->sig_caught |= bit;
+	}
+	pthread_mutex_unlock(&p->sighand->lock);
 }
 
 static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
@@ -85,12 +104,18 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	}
 	pthread_mutex_lock(&p->siglock);
 	s->sig_pending = p->pending.mask;
+	s->sig_own = t ? t->pending.mask : 0;
 	s->sig_blocked = t ? t->blocked : 0;
+	snapshot_actions(s, p);
 	pthread_mutex_unlock(&p->siglock);
+	if (t)
+		s->cpus = sched_get_affinity(&t->st);
 	pthread_mutex_lock(&p->lock);
 	if (t)
 		memcpy(s->comm, t->comm, sizeof(s->comm));
 	s->cred = p->cred;
+	s->no_new_privs = p->attr.no_new_privs;
+	s->sig_queue_max = p->rlim[RLIMIT_SIGPENDING].rlim_cur;
 	s->arg_start = p->arg_start;
 	s->arg_end = p->arg_end;
 	s->env_start = p->env_start;
@@ -148,6 +173,33 @@ static const char *state_word(char c)
 	return c == 'R' ? "running" : c == 'Z' ? "zombie" : c == 'T' ? "stopped" : "sleeping";
 }
 
+static uint64_t proc_all_cpus(struct kernel *k)
+{
+	unsigned n = sched_cpus(k->sched);
+
+	return n >= 64 ? UINT64_MAX : (1ULL << n) - 1;
+}
+
+/* A mask, and as a list: "0-3,7". */
+static void show_cpus(struct proc_buf *b, uint64_t mask)
+{
+	const char *comma = "";
+
+	proc_printf(b, "Cpus_allowed:\t%llx\nCpus_allowed_list:\t", (unsigned long long)mask);
+	for (unsigned i = 0; i < 64; i++) {
+		unsigned last = i;
+
+		if (!(mask >> i & 1))
+			continue;
+		while (last < 63 && mask >> (last + 1) & 1)
+			last++;
+		proc_printf(b, last > i ? "%s%u-%u" : "%s%u", comma, i, last);
+		comma = ",";
+		i = last;
+	}
+	proc_printf(b, "\n");
+}
+
 static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct snapshot s;
@@ -175,13 +227,20 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 		proc_printf(b, "\nVmSize:\t%8llu kB\nVmRSS:\t%8llu kB",
 			    (unsigned long long)(s.vm_bytes / 1024),
 			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
-	proc_printf(b, "\nThreads:\t%u\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", s.threads,
-		    (unsigned long long)s.sig_pending, (unsigned long long)s.sig_blocked);
+	proc_printf(b, "\nThreads:\t%u\nSigQ:\t%u/%llu\n", s.threads,
+		    atomic_load(&ctx->k->nsignals), (unsigned long long)s.sig_queue_max);
+	proc_printf(b, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
+		    (unsigned long long)s.sig_own, (unsigned long long)s.sig_pending,
+		    (unsigned long long)s.sig_blocked);
+	proc_printf(b, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n",
+		    (unsigned long long)s.sig_ignored, (unsigned long long)s.sig_caught);
 	proc_printf(b, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n",
 		    (unsigned long long)s.cred.cap_inh, (unsigned long long)s.cred.cap_perm,
 		    (unsigned long long)s.cred.cap_eff);
 	proc_printf(b, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", (unsigned long long)s.cred.cap_bset,
 		    0ULL);
+	proc_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\n", s.no_new_privs);
+	show_cpus(b, s.cpus & proc_all_cpus(ctx->k));
 	return 0;
 }
 

@@ -3,9 +3,12 @@
  *
  * pidfd_getfd asks for what ptrace would: the same user, and a process that is dumpable; and takes
  * from the process's table, whatever thread the pidfd is of.
+ *
+ * A directory /proc/PID, too, says whom pidfd_send_signal is for.
  */
 #include "pidfd.h"
 
+#include "fs_proc.h"
 #include "process.h"
 #include "sys_fs.h"
 #include "thread_end.h"
@@ -227,20 +230,27 @@ long sys_pidfd_send_signal(struct task *t, struct call *c)
 {
 	unsigned scope = (unsigned)c->args[3];
 	struct siginfo_k info;
-	struct pidfd *pf;
-	int r;
+	struct pidfd *pf, of_dir = {0};
+	struct file *f;
+	int r = 0;
 
 	if (scope & ~(SIGNAL_THREAD | SIGNAL_GROUP | SIGNAL_PGRP) || scope & (scope - 1))
 		return -EINVAL;
-	pf = get_pidfd(call_io_file(t, c, 0, (int)c->args[0]));
-	if (!pf)
-		return -EBADF;
+	f = call_io_file(t, c, 0, (int)c->args[0]);
+	pf = get_pidfd(f);
+	if (!pf && f) {
+		r = proc_dir_process(f, &of_dir.p);
+		pf = &of_dir;
+	}
+	if (!pf || r)
+		return pf ? r : -EBADF;
 	r = signal_info(t, pf->p, c, &info);
-	if (r)
-		return r;
-	pthread_mutex_lock(&t->k->tree_lock);
-	r = send_locked(t, pf, scope, (int)c->args[1], &info);
-	pthread_mutex_unlock(&t->k->tree_lock);
+	if (!r) {
+		pthread_mutex_lock(&t->k->tree_lock);
+		r = send_locked(t, pf, scope, (int)c->args[1], &info);
+		pthread_mutex_unlock(&t->k->tree_lock);
+	}
+	process_put(of_dir.p);
 	return r;
 }
 

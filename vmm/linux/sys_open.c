@@ -57,6 +57,9 @@ int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct de
 		return -EROFS;
 	if (w->at.d->flags & D_DELETED)
 		return -ENOENT;
+	/* What /proc has not got is missing even to who wants to make it. */
+	if (dir->sb->flags & SB_NOCACHE)
+		return -ENOENT;
 	err = inode_permission(dir, &w->cred, MAY_WRITE | MAY_EXEC);
 	if (err)
 		return err;
@@ -119,10 +122,10 @@ static int may_open(struct inode *i, const struct cred *c, unsigned flags, bool 
 {
 	int err;
 
-	if (S_ISLNK(i->mode))
-		return flags & O_PATH ? 0 : -ELOOP;
 	if ((flags & O_DIRECTORY) && !S_ISDIR(i->mode))
 		return -ENOTDIR;
+	if (S_ISLNK(i->mode))
+		return flags & O_PATH ? 0 : -ELOOP;
 	if (flags & O_PATH)
 		return 0;
 	if (S_ISDIR(i->mode) && (access_mask(flags) & MAY_WRITE))
@@ -252,6 +255,12 @@ int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsig
 	return open_resolved(t, dirfd, path, flags, mode, 0, out);
 }
 
+/* Who has no descriptor left neither looks nor makes anything. 0, -EMFILE. */
+static int room(struct task *t)
+{
+	return fdtable_full(task_files(t), nofile_limit(t)) ? -EMFILE : 0;
+}
+
 static long install_opened(struct task *t, struct file *f, unsigned flags)
 {
 	int fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), flags & O_CLOEXEC);
@@ -287,6 +296,8 @@ static long open_call(struct task *t, struct call *c, int dirfd, uint64_t upath,
 	if (c->rerun)
 		return open_end(t, c, c->file[0], flags);
 	err = get_path(t, upath, path, false);
+	if (!err)
+		err = room(t);
 	if (!err)
 		err = do_openat(t, dirfd, path, flags, mode, &f);
 	return err ? err : open_end(t, c, f, flags);
@@ -380,6 +391,8 @@ long sys_openat2(struct task *t, struct call *c)
 		err = check_how(&how);
 	if (!err)
 		err = get_path(t, c->args[1], path, false);
+	if (!err)
+		err = room(t);
 	if (!err)
 		err = open_resolved(t, (int)c->args[0], path, (unsigned)how.flags,
 				    (unsigned)how.mode, (unsigned)how.resolve, &f);
