@@ -165,7 +165,8 @@ static int walk_new(struct walker *w, struct task *t, int dirfd, const char *pat
 		path_put_locked(&p);
 		return -EEXIST;
 	}
-	return err == -ENOENT ? 0 : err;
+	/* What /proc has not got is missing even to who wants to make it. */
+	return err == -ENOENT && !(w->at.d->sb->flags & SB_NOCACHE) ? 0 : err;
 }
 
 static long make(struct task *t, int dirfd, uint64_t upath, uint32_t mode, const char *target)
@@ -334,24 +335,23 @@ static void told_removed(struct dentry *dir, struct dentry *d)
 
 static int remove_locked(struct walker *w, bool dir)
 {
-	bool slash = w->slash;
 	struct path p;
+	bool isdir;
 	int err;
 
 	if (w->at.d->sb->flags & SB_RDONLY)
 		return -EROFS;
 	walk_hold_names(w);
-	/* No link is followed, whatever the path ends in. */
-	w->slash = false;
-	err = walk_last(w, false, &p);
+	err = walk_last_itself(w, &p);
 	if (err)
 		return err;
-	if ((dir || slash) && !S_ISDIR(p.d->inode->mode))
-		err = -ENOTDIR;
-	else
+	isdir = S_ISDIR(p.d->inode->mode);
+	if (!dir && w->slash)
+		err = isdir ? -EISDIR : -ENOTDIR;
+	if (!err)
 		err = may_delete(w->at.d->inode, p.d->inode, &w->cred);
-	if (!err && !dir && S_ISDIR(p.d->inode->mode))
-		err = -EISDIR;
+	if (!err && dir != isdir)
+		err = isdir ? -EISDIR : -ENOTDIR;
 	/* walk_last goes into mounts. */
 	if (!err && (p.mnt != w->at.mnt || (p.d->flags & D_MOUNTED)))
 		err = -EBUSY;

@@ -85,7 +85,6 @@ static void told_renamed(struct walker *wo, struct walker *wn, const struct path
 static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 {
 	struct path old = {NULL, NULL}, new = {NULL, NULL};
-	bool oslash = wo->slash, nslash = wn->slash;
 	int err;
 
 	if (wo->at.mnt != wn->at.mnt)
@@ -97,15 +96,12 @@ static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 	if (wo->at.d->sb->flags & SB_RDONLY)
 		return -EROFS;
 	walk_hold_names(wo);
-	/* No link is followed, whatever the paths end in. */
-	wo->slash = wn->slash = false;
-	err = walk_last(wo, false, &old);
-	wo->slash = oslash;
+	err = walk_last_itself(wo, &old);
 	if (err)
 		return err;
-	err = walk_last(wn, false, &new);
-	wn->slash = nslash;
-	if (err == -ENOENT)
+	err = walk_last_itself(wn, &new);
+	/* What /proc has not got is missing even to who wants to make it. */
+	if (err == -ENOENT && !(wn->at.d->sb->flags & SB_NOCACHE))
 		err = 0;
 	if (!err)
 		err = rename_check(wo, wn, &old, &new, flags);

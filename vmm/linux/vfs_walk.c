@@ -410,6 +410,17 @@ int walk_last(struct walker *w, bool follow, struct path *out)
 	}
 }
 
+int walk_last_itself(struct walker *w, struct path *out)
+{
+	bool slash = w->slash;
+	int err;
+
+	w->slash = false;
+	err = walk_last(w, false, out);
+	w->slash = slash;
+	return err;
+}
+
 static void release(struct walker *w)
 {
 	if (w->names)

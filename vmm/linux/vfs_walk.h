@@ -64,12 +64,15 @@ int walk_begin(struct walker *w, struct task *t, int dirfd, const char *path, un
  * else as walk_begin.
  */
 int walk_last(struct walker *w, bool follow, struct path *out);
+/* The same, but a link is never followed and need not be a directory: the caller looks at w->slash.
+ */
+int walk_last_itself(struct walker *w, struct path *out);
 /*
  * [V, let go of] From here to walk_end() nobody else makes, moves or removes names in w->at's
  * super. Before walk_last(), by who will; not twice, and not in a nested walk.
  */
 void walk_hold_names(struct walker *w);
-/* The same for the VMM, as root and with no process: path is absolute. [V] */
+/* walk_begin for the VMM, as root and with no process: path is absolute. [V] */
 int walk_begin_root(struct walker *w, struct vfs *v, const char *path);
 void walk_end_root(struct walker *w); /* the lock stays */
 /* Unlocks and releases everything. */
