@@ -252,6 +252,9 @@ long sys_utimensat(struct task *t, struct call *c)
 	if (c->args[2]) {
 		if (copy_from_guest(task_mm(t), k, gva(c->args[2]), sizeof(k)))
 			return -EFAULT;
+		/* Nothing to do: then nothing is looked at. */
+		if (k[0].nsec == UTIME_OMIT && k[1].nsec == UTIME_OMIT)
+			return 0;
 		for (int i = 0; i < 2; i++) {
 			if (!nsec_ok(k[i].nsec))
 				return -EINVAL;
@@ -259,8 +262,8 @@ long sys_utimensat(struct task *t, struct call *c)
 		}
 	}
 	/* futimens(3): a null path is the descriptor itself. */
-	if (!c->args[1]) {
-		if (flags & AT_SYMLINK_NOFOLLOW)
+	if (!c->args[1] && (int)c->args[0] != AT_FDCWD) {
+		if (flags)
 			return -EINVAL;
 		f = call_io_file(t, c, 0, (int)c->args[0]);
 		return f ? do_utimes(t, vfs_file(f)->path.d, c->args[2] ? ts : NULL) : -EBADF;

@@ -176,6 +176,23 @@ struct f_owner_ex_k {
 	int32_t type, pid;
 };
 
+/* F_SETOWN: a process that there is, or a group (negative). */
+static int set_owner(struct task *t, struct file *f, int who)
+{
+	struct process *p;
+
+	if (who == INT32_MIN)
+		return -EINVAL;
+	if (who > 0) {
+		p = process_find(t->k, (uint32_t)who);
+		if (!p)
+			return -ESRCH;
+		process_put(p);
+	}
+	atomic_store(&vfs_file(f)->owner, who);
+	return 0;
+}
+
 static long owner_ex(struct task *t, struct file *f, uint64_t arg, bool set)
 {
 	struct f_owner_ex_k o;
@@ -247,8 +264,7 @@ long sys_fcntl(struct task *t, struct call *c)
 	case F_GETOWN:
 		return atomic_load(&vfs_file(f)->owner);
 	case F_SETOWN:
-		atomic_store(&vfs_file(f)->owner, (int)arg);
-		return 0;
+		return set_owner(t, f, (int)arg);
 	case F_GETOWN_EX:
 		return owner_ex(t, f, arg, false);
 	case F_SETOWN_EX:
@@ -260,7 +276,7 @@ long sys_fcntl(struct task *t, struct call *c)
 	case F_GETPIPE_SZ:
 		return pipe_file_size(f, 0);
 	case F_SETPIPE_SZ:
-		return arg ? pipe_file_size(f, (unsigned)arg) : -EINVAL;
+		return pipe_file_size(f, arg ? (unsigned)arg : 1);
 	case F_ADD_SEALS:
 		return fcntl_add_seals(f, (unsigned)arg);
 	case F_GET_SEALS:
