@@ -70,6 +70,10 @@ static int map_file(struct task *t, int fd, unsigned prot, unsigned flags, struc
 	if (!f)
 		return -EBADF;
 	*hold = f;
+	if (vfs_file(f)->opath)
+		return -EBADF;
+	if (m->pgoff << PAGE_SHIFT > INT64_MAX - m->len)
+		return -EOVERFLOW;
 	if (flags & MAP_HUGETLB)
 		return -EINVAL;
 	switch (flags & MAP_TYPE_MASK) {
@@ -238,7 +242,16 @@ long sys_munmap(struct task *t, struct call *c)
 	if ((addr & ~PAGE_MASK) || addr > hi || len > hi - addr)
 		return -EINVAL;
 	len = page_up(len);
-	return len == 0 ? -EINVAL : mm_munmap(task_mm(t), addr, len);
+	if (len == 0)
+		return -EINVAL;
+	/* Nothing is ever mapped at the bottom. */
+	if (addr < lo && len <= lo - addr)
+		return 0;
+	if (addr < lo) {
+		len -= lo - addr;
+		addr = lo;
+	}
+	return mm_munmap(task_mm(t), addr, len);
 }
 
 long sys_mprotect(struct task *t, struct call *c)

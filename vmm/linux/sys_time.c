@@ -186,6 +186,22 @@ long sys_clock_settime(struct task *t, struct call *c)
 	return r < 0 ? r : -EPERM;
 }
 
+long sys_settimeofday(struct task *t, struct call *c)
+{
+	struct timeval_k tv;
+	int32_t tz[2];
+
+	if (c->args[0]) {
+		if (copy_from_guest(task_mm(t), &tv, gva(c->args[0]), sizeof(tv)))
+			return -EFAULT;
+		if (tv.usec < 0 || tv.usec >= 1000000)
+			return -EINVAL;
+	}
+	if (c->args[1] && copy_from_guest(task_mm(t), tz, gva(c->args[1]), sizeof(tz)))
+		return -EFAULT;
+	return -EPERM;
+}
+
 long sys_gettimeofday(struct task *t, struct call *c)
 {
 	int64_t ns = kernel_clock(t->k, CLOCK_REALTIME);
