@@ -214,8 +214,8 @@ static void others(void)
 
 int main(void)
 {
-	static const char *const files[] = {"f",    "plain",     "writable", "mine", "private/f",
-					    "loop", "dangling", "fifo",	NULL};
+	static const char *const files[] = {"f",    "plain",    "writable", "mine", "private/f",
+					    "loop", "dangling", "fifo",     NULL};
 	const char *base = temp_dir();
 
 	umask(022);

@@ -308,11 +308,11 @@ static void others(void)
 
 int main(void)
 {
-	static const char *const files[] = {"f",       "g",         "d/f",        "private/f",
-					    "readonly/f", "sticky/f", "link",     "dlink",
-					    "loop",    "dangling",  NULL};
+	static const char *const files[] = {"f",          "g",        "d/f",  "private/f",
+					    "readonly/f", "sticky/f", "link", "dlink",
+					    "loop",       "dangling", NULL};
 	static const char *const left[] = {"sticky/d", "sticky", "readonly", "private",
-					   "empty",    "d/sub",  "d",	     NULL};
+					   "empty",    "d/sub",  "d",        NULL};
 	const char *base = temp_dir();
 
 	umask(022);

@@ -183,8 +183,7 @@ int main(void)
 					   "nowhere", "sticky/f", NULL};
 	     *n; n++)
 		unlink(*n);
-	for (const char *const *n = (const char *const[]){"d", "private", "sticky", NULL}; *n;
-	     n++)
+	for (const char *const *n = (const char *const[]){"d", "private", "sticky", NULL}; *n; n++)
 		CHECK_EQ(rmdir(*n), 0);
 	CHECK_EQ(rmdir(base), 0);
 	return 0;

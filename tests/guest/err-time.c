@@ -1,5 +1,5 @@
-// clock_*, nanosleep, timer_*, timerfd_*, itimers, gettimeofday, alarm, epoll and eventfd: the errors
-// of their man pages.
+// clock_*, nanosleep, timer_*, timerfd_*, itimers, gettimeofday, alarm, epoll and eventfd: the
+// errors of their man pages.
 #include "err.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-#define BAD_POINTER ((void *)8)
+#define BAD_POINTER  ((void *)8)
 #define S(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
 
 HELPER void try_print(const char *what, long long r)

@@ -232,8 +232,8 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 	proc_printf(b, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
 		    (unsigned long long)s.sig_own, (unsigned long long)s.sig_pending,
 		    (unsigned long long)s.sig_blocked);
-	proc_printf(b, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n",
-		    (unsigned long long)s.sig_ignored, (unsigned long long)s.sig_caught);
+	proc_printf(b, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)s.sig_ignored,
+		    (unsigned long long)s.sig_caught);
 	proc_printf(b, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\n",
 		    (unsigned long long)s.cred.cap_inh, (unsigned long long)s.cred.cap_perm,
 		    (unsigned long long)s.cred.cap_eff);
