@@ -46,6 +46,8 @@ $(error MODE=$(MODE): not one of release asan ubsan tsan cov)
 endif
 
 CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -DVMBOX_ARCH='"$(ARCH)"' -I$(O)/gen $(patsubst %,-I%/$(ARCH),paging vmm vmm/linux devices)
+# At the end of a run: take everything apart, where it is not for users.
+CPPFLAGS += $(if $(filter release,$(MODE)),,-DVMBOX_TIDY)
 CFLAGS += -std=gnu11 -g $(MODE_$(MODE)) $(WARN) -fno-common -pthread -MMD -MP
 LDFLAGS += $(filter -fsanitize=% --coverage,$(MODE_$(MODE))) -pthread
 
@@ -72,7 +74,6 @@ endif
 # The archive where there is one: nothing to load at each start. A cross compiler may find the library
 # alone (Debian has libfdt-dev for one architecture at a time).
 LDLIBS += $(if $(filter /%,$(shell $(CC) -print-file-name=libfdt.a)),-l:libfdt.a,-l:libfdt.so.1)
-LDLIBS += $(if $(filter /%,$(shell $(CC) -print-file-name=libseccomp.a)),-l:libseccomp.a,-l:libseccomp.so.2)
 
 # V=1 prints the commands.
 Q := $(if $(V),,@)
@@ -86,7 +87,7 @@ vmbox: $(PROGRAM)
 	@cp -f --remove-destination $(O)/vmbox $@
 endif
 
--include guest/vdso.mk guest/early.mk
+-include guest/vdso.mk guest/early.mk vmm/jail/jail.mk
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)

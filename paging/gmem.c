@@ -210,16 +210,16 @@ static pfn_t take_fresh_locked(struct gmem *gm)
 	return gm->fresh++;
 }
 
-pfn_t frame_alloc_raw(struct gmem *gm, bool zero)
+pfn_t frame_take(struct gmem *gm, bool *stale)
 {
-	bool stale = false;
 	pfn_t pfn;
 
+	*stale = false;
 	pthread_mutex_lock(&gm->lock);
 	/* A stale frame first: the host's page is there and its mappings are warm. */
 	pfn = frame_list_pop(gm, &gm->dirty);
 	if (pfn) {
-		stale = true;
+		*stale = true;
 		gmem_hint_locked(gm);
 	} else {
 		pfn = frame_list_pop(gm, &gm->clean);
@@ -232,7 +232,15 @@ pfn_t frame_alloc_raw(struct gmem *gm, bool zero)
 	if (!pfn)
 		return 0;
 	atomic_store_explicit(&gm->frames[pfn].refs, 1, memory_order_relaxed);
-	if (zero && stale && gmem_zero(frame_hva(gm, pfn), PAGE_SIZE) < 0) {
+	return pfn;
+}
+
+pfn_t frame_alloc_raw(struct gmem *gm, bool zero)
+{
+	bool stale;
+	pfn_t pfn = frame_take(gm, &stale);
+
+	if (pfn && zero && stale && gmem_zero(frame_hva(gm, pfn), PAGE_SIZE) < 0) {
 		frame_put(gm, pfn);
 		return 0;
 	}
@@ -287,6 +295,28 @@ unsigned frame_refs(struct gmem *gm, pfn_t pfn)
 void *frame_hva(struct gmem *gm, pfn_t pfn)
 {
 	return gm->vmm + ((size_t)pfn << PAGE_SHIFT);
+}
+
+int frame_write_fresh(struct gmem *gm, const pfn_t pfn[], unsigned n, const uint8_t *data)
+{
+	for (unsigned i = 0, run; i < n; i += run) {
+		size_t done = 0, len;
+
+		for (run = 1; i + run < n && pfn[i + run] == pfn[i] + run; run++)
+			;
+		len = (size_t)run << PAGE_SHIFT;
+		while (done < len) {
+			ssize_t put =
+				pwrite(gm->fd, data + ((size_t)i << PAGE_SHIFT) + done, len - done,
+				       (off_t)(((uint64_t)pfn[i] << PAGE_SHIFT) + done));
+
+			if (put <= 0 && errno != EINTR)
+				return -ENOMEM;
+			if (put > 0)
+				done += (size_t)put;
+		}
+	}
+	return 0;
 }
 
 void *frame_kvm_hva(struct gmem *gm, pfn_t pfn)

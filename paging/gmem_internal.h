@@ -107,6 +107,14 @@ static inline bool gmem_shadow(struct gmem *gm)
 /* frame_alloc without the slow ways to find memory: callable under any lock but gmem->lock. 0: none
  * free. */
 pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
+/* The same; *stale: it has contents and the host's page is there, else it is zero and has none yet.
+ */
+pfn_t frame_take(struct gmem *gm, bool *stale);
+/*
+ * Writes n whole pages of frames that have no page of the host's yet, as one file: half of what it
+ * costs to touch them, for nothing is mapped, and zeroed, first. 0 or -ENOMEM.
+ */
+int frame_write_fresh(struct gmem *gm, const pfn_t pfn[], unsigned n, const uint8_t *data);
 /*
  * Tries to free memory after an -ENOMEM: waits for a trim, empties the quarantine, takes
  * pages from caches. No lock held. True: try again.

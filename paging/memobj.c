@@ -124,24 +124,47 @@ static uint64_t pages_of(uint64_t size)
 	return (size >> PAGE_SHIFT) + ((size & (PAGE_SIZE - 1)) != 0);
 }
 
+/* Fills new frames, of which nstale have contents. obj->lock held. */
+static int fill_frames_locked(struct memobj *o, uint64_t pgoff, const pfn_t pfn[], unsigned n,
+			      unsigned nstale, bool may_wait)
+{
+	static _Thread_local uint8_t fresh[MEMOBJ_READAHEAD << PAGE_SHIFT];
+	const bool direct = nstale || n == 1;
+	void *page[MEMOBJ_READAHEAD];
+	int r;
+
+	for (unsigned i = 0; i < n; i++)
+		page[i] = direct ? frame_hva(o->gm, pfn[i]) : fresh + ((size_t)i << PAGE_SHIFT);
+	if (!direct)
+		memset(fresh, 0, (size_t)n << PAGE_SHIFT);
+	r = o->ops->fill(o->owner, pgoff, n, page, may_wait || !o->ops->warm);
+	if (r == 0 && !direct)
+		r = frame_write_fresh(o->gm, pfn, n, fresh);
+	return r;
+}
+
 /* Makes n missing pages from pgoff on. obj->lock held. */
 static int fill_locked(struct memobj *o, uint64_t pgoff, unsigned n, bool may_wait)
 {
-	void *hva[MEMOBJ_READAHEAD] = {NULL};
+	unsigned got, put = 0, nstale = 0;
 	pfn_t pfn[MEMOBJ_READAHEAD];
-	unsigned got, put = 0;
+	bool stale;
 	int r = 0;
 
 	for (got = 0; got < n; got++) {
-		pfn[got] = frame_alloc_raw(o->gm, true);
+		pfn[got] = frame_take(o->gm, &stale);
 		if (!pfn[got])
 			break;
-		hva[got] = frame_hva(o->gm, pfn[got]);
+		nstale += stale;
+		if (stale && gmem_zero(frame_hva(o->gm, pfn[got]), PAGE_SIZE) < 0) {
+			frame_put(o->gm, pfn[got]);
+			break;
+		}
 	}
 	if (got < n)
 		r = -ENOMEM;
 	else if (o->ops && o->ops->fill)
-		r = o->ops->fill(o->owner, pgoff, n, hva, may_wait || !o->ops->warm);
+		r = fill_frames_locked(o, pgoff, pfn, n, nstale, may_wait);
 	for (; !r && put < n; put++) {
 		if (radix_set(&o->pages, pgoff + put, pfn[put]) < 0)
 			r = -ENOMEM;

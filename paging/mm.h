@@ -99,8 +99,9 @@ uint64_t mm_active_mask(const struct mm *mm);
 uint64_t mm_tlb_gen(const struct mm *mm);
 
 /*
- * The kernel half: maps a frame at a kernel address in all address spaces. Setup only, before the
- * first mm_create. prot: VMA_* ; user: ring 3 may use it too. 0, -ENOMEM, -EEXIST.
+ * The kernel half: maps a frame at a kernel address in all address spaces. Setup only, by one
+ * thread at a time: the first before the first mm_create (all hang below the entry that it makes),
+ * the last before an mm runs. prot: VMA_* ; user: ring 3 may use it too. 0, -ENOMEM, -EEXIST.
  */
 int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool user);
 /*

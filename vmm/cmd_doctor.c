@@ -174,7 +174,12 @@ int cmd_doctor(int argc, char **argv)
 		return EXIT_VMBOX;
 	}
 	vcpu_init_signal();
-	e = vm_create(&vm, SCRATCH_MEM, 1, err, sizeof(err));
+	e = vm_create(&vm, SCRATCH_MEM, err, sizeof(err));
+	if (e == 0) {
+		e = vm_add_vcpus(&vm, 1, err, sizeof(err));
+		if (e < 0)
+			vm_destroy(&vm);
+	}
 	if (e < 0) {
 		if (!quiet)
 			explain(err, e);

@@ -1,11 +1,11 @@
 /*
  * The confinement of vmbox itself: what it may ask of the host once the guest runs.
  *
- * Owns nothing. A filter of system calls (seccomp) that holds for all threads and can never be
- * taken off: only what the running machine needs, new threads but no processes, no other program,
- * no sockets, no tracing. What is not on the list is EPERM; what only an attacker would try kills
- * vmbox. A filter does not see paths: which files may be opened landlock.h says, where the kernel
- * has that.
+ * Owns nothing. A filter of system calls (seccomp) that holds for all
+ * threads and can never be taken off: only what the running machine needs, new threads but no
+ * processes, no other program, no sockets, no tracing. What is not on the list is EPERM; what only
+ * an attacker would try kills vmbox. A filter does not see paths: which files may be opened
+ * landlock.h says, where the kernel has that.
  */
 #ifndef VMBOX_JAIL_H
 #define VMBOX_JAIL_H

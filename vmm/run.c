@@ -35,13 +35,13 @@ extern const uint8_t vdso_image_start[], vdso_image_end[];
 struct run {
 	/* immutable once the threads run: */
 	const struct run_options *o;
-	struct vm vm;
+	struct vm vm; /* its vCPUs are made while the loader's thread fills guest memory */
 	bool vm_made;
 	struct reactor *reactor;
 	struct sched *sched;
 	struct kernel *k;
 	struct exitless exitless;
-	struct clock *clock;
+	_Atomic(struct clock *) clock; /* NULL as long as the counter is not known */
 	struct timer clock_timer;
 	struct idle idle;
 	struct host_clock host_clock;
@@ -139,14 +139,20 @@ static void machine_barrier(void *machine, struct mm *mm)
 static int64_t machine_clock_ns(void *machine, int clock)
 {
 	struct run *r = container_of(machine, struct run, vm);
+	struct clock *c = atomic_load(&r->clock);
+	struct timespec ts;
 
+	if (!c) { /* the first process is being made; the clock will not be behind the host's */
+		clock_gettime(clock, &ts);
+		return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+	}
 	switch (clock) {
 	case CLOCK_REALTIME:
-		return clock_read_real(r->clock);
+		return clock_read_real(c);
 	case CLOCK_BOOTTIME:
-		return clock_read_boot(r->clock);
+		return clock_read_boot(c);
 	default:
-		return clock_read_mono(r->clock);
+		return clock_read_mono(c);
 	}
 }
 
@@ -157,10 +163,33 @@ static const struct machine_ops machine_ops = {
 	.barrier = machine_barrier,
 };
 
+/*
+ * What is left belongs to this process alone, and the host takes it back faster than we could.
+ * Builds for tests take everything apart, to see what was forgotten.
+ */
+static void leave_at_once(int status)
+{
+#ifndef VMBOX_TIDY
+	host_tty_restore();
+	fflush(NULL);
+	_exit(status);
+#else
+	(void)status;
+#endif
+}
+
+static int guest_status(const struct run *r)
+{
+	return WIFSIGNALED(r->k->init_status) ? 128 + WTERMSIG(r->k->init_status)
+					      : WEXITSTATUS(r->k->init_status);
+}
+
 static void on_halt(void *arg)
 {
 	struct run *r = arg;
 
+	if (!r->o->stats)
+		leave_at_once(guest_status(r));
 	pthread_mutex_lock(&r->lock);
 	r->halted = true;
 	pthread_cond_signal(&r->halted_cond);
@@ -250,23 +279,29 @@ static void on_clock_set(void *arg)
 	kernel_clock_was_set(r->k);
 }
 
-static int start_clock(struct run *r)
+static int make_clock_page(struct run *r)
 {
-	struct vm *vm = &r->vm;
 	int e;
 
-	r->clock_obj = memobj_create(vm->gm, NULL, NULL);
+	r->clock_obj = memobj_create(r->vm.gm, NULL, NULL);
 	if (!r->clock_obj)
 		return -ENOMEM;
 	e = memobj_set_size(r->clock_obj, PAGE_SIZE);
 	if (e == 0)
 		e = memobj_get_page(r->clock_obj, 0, &r->clock_pfn);
-	if (e < 0)
-		return e;
-	r->clock = clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz,
-				vm->counter_offset, vm->counter_trusted && counter_trusted());
-	if (!r->clock)
+	return e;
+}
+
+static int start_clock(struct run *r)
+{
+	struct vm *vm = &r->vm;
+	struct clock *c =
+		clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz, vm->counter_offset,
+			     vm->counter_trusted && counter_trusted());
+
+	if (!c)
 		return -ENOMEM;
+	atomic_store(&r->clock, c);
 	timer_init(&r->clock_timer, reactor_timers(r->reactor), on_clock_timer);
 	return timer_arm(&r->clock_timer, core_now() + CLOCK_FIRST_UPDATE_NS);
 }
@@ -375,20 +410,46 @@ static int boot(struct run *r)
 	return e;
 }
 
+static void say_vm_error(const char *err, int e)
+{
+	const char *remedy = vm_remedy(e);
+
+	vmbox_error("%s%s%s%s", err, remedy ? "; " : "", remedy ? remedy : "",
+		    remedy ? " (vmbox doctor tells more; vmbox nested needs no KVM)" : "");
+}
+
+/* The VM and its memory: enough to load a program. */
 static int make_machine(struct run *r)
 {
-	const char *remedy;
 	char err[256];
 	int e;
 
-	e = vm_create(&r->vm, r->o->mem, r->o->cpus, err, sizeof(err));
+	e = vm_create(&r->vm, r->o->mem, err, sizeof(err));
 	if (e < 0) {
-		remedy = vm_remedy(e);
-		vmbox_error("%s%s%s%s", err, remedy ? "; " : "", remedy ? remedy : "",
-			    remedy ? " (vmbox doctor tells more; vmbox nested needs no KVM)" : "");
+		say_vm_error(err, e);
 		return e;
 	}
 	r->vm_made = true;
+	r->reactor = reactor_create();
+	if (r->reactor)
+		r->sched = sched_create(r->o->cpus, reactor_timers(r->reactor), on_sched_kick, r);
+	e = r->sched ? make_clock_page(r) : -ENOMEM;
+	if (e < 0)
+		vmbox_error("cannot start: %s", strerror(-e));
+	return e;
+}
+
+/* Its vCPUs, and all that needs them. */
+static int start_machine(struct run *r)
+{
+	char err[256];
+	int e;
+
+	e = vm_add_vcpus(&r->vm, r->o->cpus, err, sizeof(err));
+	if (e < 0) {
+		say_vm_error(err, e);
+		return e;
+	}
 	if (r->o->asid_bits && vm_limit_asids(&r->vm, r->o->asid_bits) < 0) {
 		vmbox_error("--asid-bits %u: too few for %u CPUs, or more than the processor has",
 			    r->o->asid_bits, r->o->cpus);
@@ -402,10 +463,7 @@ static int make_machine(struct run *r)
 			return e;
 		}
 	}
-	r->reactor = reactor_create();
-	if (r->reactor)
-		r->sched = sched_create(r->o->cpus, reactor_timers(r->reactor), on_sched_kick, r);
-	e = r->sched ? start_clock(r) : -ENOMEM;
+	e = start_clock(r);
 	if (e < 0)
 		vmbox_error("cannot start: %s", strerror(-e));
 	return e < 0 ? e : boot(r);
@@ -483,6 +541,42 @@ static int start_image(struct run *r)
 	return e == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+/*
+ * The kernel and its first program are made in a thread of their own, while this one makes the
+ * vCPUs and runs the early code: both take about as long, and they share guest memory alone.
+ */
+struct loader {
+	struct run *r;
+	pthread_t thread;
+	bool in_thread;
+	int status; /* 0, or what vmbox exits with; the error has been printed */
+};
+
+static void *loader_thread(void *arg)
+{
+	struct loader *l = arg;
+
+	l->status = make_kernel(l->r) == 0 ? start_image(l->r) : EXIT_VMBOX;
+	return NULL;
+}
+
+/* 0, or what vmbox exits with. */
+static int make_all(struct run *r)
+{
+	struct loader l = {.r = r};
+	int e;
+
+	if (make_machine(r) < 0)
+		return EXIT_VMBOX;
+	l.in_thread = pthread_create(&l.thread, NULL, loader_thread, &l) == 0;
+	e = start_machine(r);
+	if (l.in_thread)
+		pthread_join(l.thread, NULL);
+	else
+		loader_thread(&l);
+	return e < 0 ? EXIT_VMBOX : l.status;
+}
+
 struct tree_list {
 	struct landlock_tree *tree;
 	size_t n;
@@ -528,21 +622,16 @@ static void join_vcpus(struct run *r)
 			r->hung = true;
 }
 
-static int run_threads(struct run *r)
+static int start_threads(struct run *r)
 {
 	int e = idle_start(&r->idle, &r->vm, reactor_timers(r->reactor));
 
 	if (e == 0)
 		e = confine(r);
-	if (e < 0) {
-		idle_stop(&r->idle);
+	if (e < 0)
 		return e;
-	}
-	e = reactor_start(r->reactor);
-	if (e == 0)
-		e = gmem_keeper_start(r->vm.gm);
-	if (e == 0)
-		e = exitless_start(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
+	e = exitless_start(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
+	/* The first program runs where the early code has run: that thread goes first. */
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
 		r->vm.vcpus[i]->thread_arg = r->sched;
 		r->vm.vcpus[i]->exitless = r->exitless.started ? &r->exitless : NULL;
@@ -550,14 +639,26 @@ static int run_threads(struct run *r)
 		if (e == 0)
 			r->threads++;
 	}
-	if (e < 0) {
+	if (e == 0)
+		e = reactor_start(r->reactor);
+	if (e == 0)
+		e = gmem_keeper_start(r->vm.gm);
+	if (e < 0)
 		vmbox_error("cannot start a thread: %s", strerror(-e));
-	} else {
-		pthread_mutex_lock(&r->lock);
-		while (!r->halted)
-			pthread_cond_wait(&r->halted_cond, &r->lock);
-		pthread_mutex_unlock(&r->lock);
-	}
+	return e;
+}
+
+static void wait_for_halt(struct run *r)
+{
+	pthread_mutex_lock(&r->lock);
+	while (!r->halted)
+		pthread_cond_wait(&r->halted_cond, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Accepts that some or none were started. */
+static void stop_threads(struct run *r)
+{
 	sched_stop(r->sched);
 	join_vcpus(r);
 	/* What keeps a vCPU's thread may be a handler of the poller's. */
@@ -567,7 +668,6 @@ static int run_threads(struct run *r)
 	idle_stop(&r->idle);
 	gmem_keeper_stop(r->vm.gm);
 	reactor_stop(r->reactor);
-	return e;
 }
 
 static void run_destroy(struct run *r)
@@ -595,7 +695,7 @@ static void run_destroy(struct run *r)
 int run_image(const struct run_options *o)
 {
 	static struct run r; /* vm's slot table is large */
-	int status = EXIT_VMBOX, e;
+	int status = EXIT_VMBOX;
 	sigset_t set;
 
 	r = (struct run){.o = o, .signal_fd = -1};
@@ -608,15 +708,16 @@ int run_image(const struct run_options *o)
 	vcpu_init_signal();
 	host_tty_init();
 
-	if (make_machine(&r) == 0 && make_kernel(&r) == 0) {
-		e = start_image(&r);
-		if (e) {
-			status = e;
-		} else if (start_signals(&r) == 0 && run_threads(&r) == 0) {
-			status = WIFSIGNALED(r.k->init_status) ? 128 + WTERMSIG(r.k->init_status)
-							       : WEXITSTATUS(r.k->init_status);
+	status = make_all(&r);
+	if (status == 0) {
+		status = EXIT_VMBOX;
+		if (start_signals(&r) == 0 && start_threads(&r) == 0) {
+			wait_for_halt(&r);
+			status = guest_status(&r);
+			stop_threads(&r);
 			if (o->stats)
 				report_stats(o, &r.vm, &r.exitless, r.k);
+			leave_at_once(status);
 			/* A mount of the host's that hangs must not keep what the guest has ended.
 			 */
 			if (r.hung || !kernel_stop(r.k, WORKERS_END_NS)) {
@@ -624,6 +725,8 @@ int run_image(const struct run_options *o)
 				host_tty_restore();
 				_exit(status);
 			}
+		} else {
+			stop_threads(&r);
 		}
 	}
 	run_destroy(&r);

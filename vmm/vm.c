@@ -193,28 +193,21 @@ static void raise_mmu_pages(struct vm *vm, uint64_t mem_limit)
 	ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, pages);
 }
 
-int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size_t size)
+static int create_vm_and_memory(struct vm *vm, uint64_t mem_limit, char *err, size_t size)
 {
 	int r;
 
-	memset(vm, 0, sizeof(*vm));
-	vm->kvm_fd = vm->fd = -1;
-	pthread_mutex_init(&vm->slot_lock, NULL);
-
-	r = open_kvm(vm, err, size);
-	if (r < 0)
-		goto fail;
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, vm_arch_type(vm->kvm_fd));
 	if (vm->fd < 0) {
 		r = -errno;
 		snprintf(err, size, "/dev/kvm: cannot create a VM: %s", strerror(-r));
-		goto fail;
+		return r;
 	}
 	r = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (r < 0) {
 		r = -errno;
 		snprintf(err, size, "/dev/kvm: KVM_GET_VCPU_MMAP_SIZE: %s", strerror(-r));
-		goto fail;
+		return r;
 	}
 	vm->run_size = (size_t)r;
 	raise_mmu_pages(vm, mem_limit);
@@ -222,16 +215,73 @@ int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size
 	if (!vm->gm) {
 		r = -errno;
 		snprintf(err, size, "guest memory: %s", strerror(-r));
-		goto fail;
+		return r;
 	}
-	r = vm_arch_init(vm, err, size);
+	return 0;
+}
+
+/* create_vm_and_memory() in a thread of its own. */
+struct maker {
+	struct vm *vm;
+	uint64_t mem_limit;
+	char *err;
+	size_t err_size;
+	int result;
+};
+
+static void *maker_thread(void *arg)
+{
+	struct maker *m = arg;
+
+	m->result = create_vm_and_memory(m->vm, m->mem_limit, m->err, m->err_size);
+	return NULL;
+}
+
+/* What KVM offers takes as long to ask as a VM to make. */
+static int create_and_ask(struct vm *vm, uint64_t mem_limit, char *err, size_t size)
+{
+	struct maker m = {.vm = vm, .mem_limit = mem_limit, .err = err, .err_size = size};
+	pthread_t thread;
+	bool in_thread = pthread_create(&thread, NULL, maker_thread, &m) == 0;
+	int asked = vm_arch_ask(vm);
+
+	if (in_thread)
+		pthread_join(thread, NULL);
+	else
+		maker_thread(&m);
+	if (m.result == 0 && asked < 0)
+		snprintf(err, size, "/dev/kvm: what it supports: %s", strerror(-asked));
+	return m.result < 0 ? m.result : asked;
+}
+
+int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size)
+{
+	int r;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->kvm_fd = vm->fd = -1;
+	vm->traits.shadow_paging = true;
+	pthread_mutex_init(&vm->slot_lock, NULL);
+
+	r = open_kvm(vm, err, size);
+	if (r == 0)
+		r = create_and_ask(vm, mem_limit, err, size);
+	if (r == 0)
+		r = vm_arch_init(vm, err, size);
 	if (r < 0)
-		goto fail;
+		vm_destroy(vm);
+	return r;
+}
+
+int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size)
+{
+	int r = 0;
+
 	for (unsigned i = 0; i < ncpus; i++) {
 		r = vcpu_create(vm, i, &vm->vcpus[i]);
 		if (r < 0) {
 			snprintf(err, size, "vCPU %u: %s", i, strerror(-r));
-			goto fail;
+			return r;
 		}
 		vm->nvcpus = i + 1;
 	}
@@ -242,10 +292,6 @@ int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size
 		if (r < 0)
 			snprintf(err, size, "vCPU %u: %s", i, strerror(-r));
 	}
-	if (r == 0)
-		return 0;
-fail:
-	vm_destroy(vm);
 	return r;
 }
 

@@ -24,8 +24,10 @@ struct vcpu;
 
 /* What this KVM is, found by running a few instructions and looking. */
 struct vm_traits {
-	bool syscall_raises_cpl;      /* SYSCALL enters LSTAR at ring 0: hardware semantics */
-	bool shadow_paging;           /* entries that the host restricts stay in use */
+	bool syscall_raises_cpl; /* SYSCALL enters LSTAR at ring 0: hardware semantics */
+	/* Entries that the host restricts stay in use. True until the probe has told, which is
+	 * what is safe for both. */
+	_Atomic bool shadow_paging;
 	bool has_xsave, has_fsgsbase; /* the guest may enable them */
 };
 
@@ -65,15 +67,17 @@ struct vm {
 	size_t run_size; /* bytes of a vCPU's kvm_run mapping */
 	size_t fpu_size; /* bytes of an XSAVE image */
 	size_t sigframe_fpu_size;
+	uint8_t *fpu_init; /* a fresh task's FP image */
 	struct gmem *gm;
-	struct vm_traits traits; /* known after vm_probe */
+	uint64_t xcr0, hwcap;
+
+	/* immutable after vm_add_vcpus: */
+	struct vm_traits traits;
 	unsigned nvcpus;
 	struct vcpu *vcpus[VM_MAX_CPUS];
-	uint64_t xcr0, hwcap;
 	uint32_t counter_khz;    /* the guest counter's rate, 0: unknown */
 	uint64_t counter_offset; /* guest counter = host counter + this */
 	bool counter_trusted; /* the offset is known to a few cycles and the rate is the host's */
-	uint8_t *fpu_init;    /* a fresh task's FP image */
 
 	pthread_mutex_t slot_lock;
 	/* protected by slot_lock: */
@@ -84,10 +88,16 @@ struct vm {
 };
 
 /*
- * Opens /dev/kvm, makes the VM with mem_limit bytes of guest memory at most, its kernel half and
- * vCPUs, and probes it. 0; or a negative errno with a one-line reason in err (size bytes).
+ * Opens /dev/kvm, makes the VM with mem_limit bytes of guest memory at most, and its kernel half:
+ * address spaces can be made and filled. 0; or a negative errno with a one-line reason in err
+ * (size bytes).
  */
-int vm_create(struct vm *vm, uint64_t mem_limit, unsigned ncpus, char *err, size_t size);
+int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size);
+/*
+ * Makes its vCPUs, and probes it. Other threads may use vm->gm meanwhile, and what vm_arch_init has
+ * filled; the counter and the traits are known afterwards. Fails as vm_create.
+ */
+int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size);
 /* Accepts a half-made vm. */
 void vm_destroy(struct vm *vm);
 
@@ -113,7 +123,10 @@ int vm_need_cap(struct vm *vm, int cap, int bits, const char *name, char *err, s
 
 /* KVM_CREATE_VM's argument. */
 unsigned long vm_arch_type(int kvm_fd);
-/* Before the first mm: builds the kernel half and reads what the host's KVM offers. */
+/* Asks /dev/kvm (kvm_fd) what it offers: takes as long as to make a VM, so that happens meanwhile,
+ * in another thread. 0 or a negative errno; what was asked waits in vm->arch for vm_arch_init. */
+int vm_arch_ask(struct vm *vm);
+/* Before the first mm: builds the kernel half, from what vm_arch_ask has found. */
 int vm_arch_init(struct vm *vm, char *err, size_t size);
 /* Accepts a half-made vm. */
 void vm_arch_destroy(struct vm *vm);

@@ -37,7 +37,7 @@ op_rows() {
 	op_row ring-10000 switch 20000 "switch among 10,000" op=ring arg=10000 least=20000 rounds=2 long
 }
 
-busybox=$(command -v busybox || echo /bin/busybox)
+busybox=$(readlink -f "$(command -v busybox)" || echo busybox)
 # Expanded by the shells that run them.
 # shellcheck disable=SC2016
 loop='i=0; while [ $i -lt 200 ]; do COMMAND; i=$((i + 1)); done'

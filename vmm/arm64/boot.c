@@ -88,6 +88,13 @@ static int map_page(struct vm *vm, uint64_t va, unsigned prot, pfn_t *out)
 	return 0;
 }
 
+/* There is nothing to ask. */
+int vm_arch_ask(struct vm *vm)
+{
+	(void)vm;
+	return 0;
+}
+
 int vm_arch_init(struct vm *vm, char *err, size_t size)
 {
 	struct vm_arch *a = &vm->arch;

@@ -136,7 +136,42 @@ static uint64_t name_hash(const struct vfs *v, const struct dentry *parent, cons
 		len -= n;
 	}
 	h *= 0xc4ceb9fe1a85ec53;
-	return h >> (64 - VFS_HASH_BITS);
+	return h >> (64 - v->hash_bits);
+}
+
+int dcache_init(struct vfs *v)
+{
+	v->hash_bits = VFS_HASH_BITS_MIN;
+	v->hash = calloc(1UL << v->hash_bits, sizeof(*v->hash));
+	return v->hash ? 0 : -ENOMEM;
+}
+
+/*
+ * A table as large as the cache may grow would be touched all over by the first names: a page fault
+ * for each, and half a megabyte. Without memory it stays as it is: slower, no worse.
+ */
+static void hash_grow(struct vfs *v)
+{
+	struct dentry_head *old = v->hash;
+	const size_t n = 1UL << v->hash_bits;
+	struct dentry *d;
+
+	if (v->nhashed < n || v->hash_bits == VFS_HASH_BITS_MAX)
+		return;
+	v->hash = calloc(n * 4, sizeof(*v->hash));
+	if (!v->hash) {
+		v->hash = old;
+		return;
+	}
+	v->hash_bits += 2;
+	for (size_t i = 0; i < n; i++) {
+		while ((d = LIST_FIRST(&old[i]))) {
+			LIST_REMOVE(d, hash);
+			LIST_INSERT_HEAD(&v->hash[name_hash(v, d->parent, d->name, d->len)], d,
+					 hash);
+		}
+	}
+	free(old);
 }
 
 struct dentry *dentry_alloc(struct dentry *parent, const char *name, size_t len,
@@ -183,6 +218,7 @@ static void list_remove(struct dentry *d)
 {
 	if (d->flags & D_LINKED) {
 		LIST_REMOVE(d, hash);
+		d->sb->v->nhashed--;
 		RB_REMOVE(dentry_tree, &d->parent->children, d);
 		d->flags &= ~D_LINKED;
 	}
@@ -255,7 +291,9 @@ void dentry_link(struct dentry *d, bool pinned)
 
 	d->cookie = ++d->parent->last_cookie;
 	RB_INSERT(dentry_tree, &d->parent->children, d);
+	hash_grow(v);
 	LIST_INSERT_HEAD(&v->hash[name_hash(v, d->parent, d->name, d->len)], d, hash);
+	v->nhashed++;
 	d->flags |= D_LINKED;
 	if (pinned)
 		dentry_pin(d);

@@ -34,7 +34,8 @@
 #define VFS_PATH_MAX      4096 /* with the NUL */
 #define VFS_LINKS_MAX     40
 #define VFS_LINK_MAX      65000 /* hard links of one inode */
-#define VFS_HASH_BITS     16
+#define VFS_HASH_BITS_MIN 8
+#define VFS_HASH_BITS_MAX 18
 #define VFS_LRU_MAX       8192
 #define VFS_FILES_MAX     1000000 /* open file descriptions of all processes, at most: ENFILE */
 #define VFS_POLLED_MIN    65536
@@ -315,7 +316,9 @@ struct vfs {
 	struct kernel *k; /* borrowed */
 	pthread_mutex_t lock;
 	/* protected by lock: */
-	LIST_HEAD(dentry_head, dentry) * hash;
+	LIST_HEAD(dentry_head, dentry) * hash; /* 1 << hash_bits of them, for nhashed names */
+	unsigned hash_bits;
+	size_t nhashed;
 	uint64_t seed;       /* immutable */
 	uint64_t boot_id[2]; /* immutable: random, and shown to the guest, as the seed is not */
 	TAILQ_HEAD(, dentry) lru;
@@ -389,6 +392,8 @@ void dentry_put(struct dentry *d);
 void dentry_put_locked(struct dentry *d);
 /* [V] Puts d in its parent's list. pinned: the link holds one more reference. */
 void dentry_link(struct dentry *d, bool pinned);
+/* The cache's table, empty; the caller frees v->hash. 0 or -ENOMEM. */
+int dcache_init(struct vfs *v);
 /* [V] The link of a linked dentry holds a reference from here on. */
 void dentry_pin(struct dentry *d);
 /* [V] Takes it out (and drops the link's reference); deleted: it is gone for good. */

@@ -134,13 +134,12 @@ int vfs_create(struct kernel *k)
 		v->seed = (uint64_t)core_now() * 0x9e3779b97f4a7c15;
 	if (getrandom(v->boot_id, sizeof(v->boot_id), GRND_NONBLOCK) != sizeof(v->boot_id))
 		v->boot_id[0] = (uint64_t)core_now();
-	v->hash = calloc(1UL << VFS_HASH_BITS, sizeof(*v->hash));
 	/* A guest's write to a host pipe that nobody reads is EPIPE for the guest, not our death.
 	 */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	err = -ENOMEM;
-	if (v->hash) {
+	err = dcache_init(v);
+	if (err == 0) {
 		vfs_lock(v);
 		err = vfs_layout(v);
 		vfs_unlock(v);
