@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define MIN_LIMIT     (4UL << 20)
@@ -297,24 +298,19 @@ void *frame_hva(struct gmem *gm, pfn_t pfn)
 	return gm->vmm + ((size_t)pfn << PAGE_SHIFT);
 }
 
-int frame_write_fresh(struct gmem *gm, const pfn_t pfn[], unsigned n, const uint8_t *data)
+int frame_write_fresh(struct gmem *gm, const pfn_t pfn[], unsigned n, void *const data[])
 {
 	for (unsigned i = 0, run; i < n; i += run) {
-		size_t done = 0, len;
+		struct iovec iov = {data[i], PAGE_SIZE};
 
-		for (run = 1; i + run < n && pfn[i + run] == pfn[i] + run; run++)
-			;
-		len = (size_t)run << PAGE_SHIFT;
-		while (done < len) {
-			ssize_t put =
-				pwrite(gm->fd, data + ((size_t)i << PAGE_SHIFT) + done, len - done,
-				       (off_t)(((uint64_t)pfn[i] << PAGE_SHIFT) + done));
-
-			if (put <= 0 && errno != EINTR)
-				return -ENOMEM;
-			if (put > 0)
-				done += (size_t)put;
-		}
+		/* Frames and data that both go on: one write. */
+		for (run = 1; i + run < n && pfn[i + run] == pfn[i] + run &&
+			      (uint8_t *)data[i + run] == (uint8_t *)data[i] + iov.iov_len;
+		     run++)
+			iov.iov_len += PAGE_SIZE;
+		if (pwritev(gm->fd, &iov, 1, (off_t)((uint64_t)pfn[i] << PAGE_SHIFT)) !=
+		    (ssize_t)iov.iov_len)
+			return -ENOMEM;
 	}
 	return 0;
 }

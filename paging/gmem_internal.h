@@ -111,10 +111,10 @@ pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
  */
 pfn_t frame_take(struct gmem *gm, bool *stale);
 /*
- * Writes n whole pages of frames that have no page of the host's yet, as one file: half of what it
- * costs to touch them, for nothing is mapped, and zeroed, first. 0 or -ENOMEM.
+ * Writes n whole pages into frames that have no page of the host's yet, through the memfd: half of
+ * what it costs to touch them, for nothing is mapped, and zeroed, first. 0 or -ENOMEM.
  */
-int frame_write_fresh(struct gmem *gm, const pfn_t pfn[], unsigned n, const uint8_t *data);
+int frame_write_fresh(struct gmem *gm, const pfn_t pfn[], unsigned n, void *const data[]);
 /*
  * Tries to free memory after an -ENOMEM: waits for a trim, empties the quarantine, takes
  * pages from caches. No lock held. True: try again.

@@ -139,7 +139,7 @@ static int fill_frames_locked(struct memobj *o, uint64_t pgoff, const pfn_t pfn[
 		memset(fresh, 0, (size_t)n << PAGE_SHIFT);
 	r = o->ops->fill(o->owner, pgoff, n, page, may_wait || !o->ops->warm);
 	if (r == 0 && !direct)
-		r = frame_write_fresh(o->gm, pfn, n, fresh);
+		r = frame_write_fresh(o->gm, pfn, n, page);
 	return r;
 }
 
