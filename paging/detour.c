@@ -307,7 +307,7 @@ static int map_area(struct mm *mm, uint64_t va)
 	pte_t *p;
 	pfn_t pfn;
 
-	if (mm->nvma >= MM_MAX_VMAS || !mm_may_map(mm, PAGE_SIZE))
+	if (mm->nvma >= MM_MAX_VMAS || !mm_may_map(mm, 0, PAGE_SIZE))
 		return -ENOSPC;
 	p = pgtable_make(mm, va);
 	n = p ? vma_new(&v) : NULL;

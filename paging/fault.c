@@ -38,7 +38,8 @@ static bool grow_stack(struct mm *mm, struct vma_node *n, uint64_t addr)
 	if (prev && prev->v.flags & VMA_PROT && !(prev->v.flags & VMA_GROWSDOWN) &&
 	    start - prev->v.end < MM_STACK_GAP)
 		return false;
-	if (!mm_may_map(mm, n->v.start - start))
+	if (!mm_may_map(mm, n->v.flags, n->v.start - start) ||
+	    !mm_may_lock(mm, n->v.flags, n->v.start - start))
 		return false;
 	vma_resize(mm, n, start, n->v.end);
 	return true;

@@ -274,6 +274,7 @@ static int copy_vmas(struct fork *f)
 		copy = vma_new(&n->v);
 		if (!copy)
 			return -ENOMEM;
+		copy->v.flags &= ~(unsigned)VMA_LOCK_MASK;
 		copy->next_touch = n->next_touch;
 		copy->ahead = n->ahead;
 		/* On the object's list before its pages: a truncation finds it. */
@@ -295,6 +296,7 @@ static void copy_settings(struct mm *to, const struct mm *from)
 	to->gap_from = from->gap_from;
 	to->gap_largest = from->gap_largest;
 	to->limit_as = from->limit_as;
+	to->limit_data = from->limit_data;
 	to->stack_limit = from->stack_limit;
 }
 

@@ -12,9 +12,24 @@ bool mm_range_ok(uint64_t addr, uint64_t len)
 	return addr >= ABI_USER_MIN && addr < ABI_USER_END && len <= ABI_USER_END - addr;
 }
 
-bool mm_may_map(struct mm *mm, uint64_t len)
+static bool fits(uint64_t have, uint64_t more, uint64_t limit)
 {
-	return mm->mapped <= mm->limit_as && len <= mm->limit_as - mm->mapped;
+	return have <= limit && more <= limit - have;
+}
+
+bool mm_may_map(struct mm *mm, unsigned flags, uint64_t len)
+{
+	return fits(mm->mapped, len, mm->limit_as) && mm_may_be_data(mm, flags, len);
+}
+
+bool mm_may_be_data(struct mm *mm, unsigned flags, uint64_t len)
+{
+	return !vma_is_data(flags) || fits(mm->data, len, mm->limit_data);
+}
+
+bool mm_may_lock(struct mm *mm, unsigned flags, uint64_t len)
+{
+	return !(flags & VMA_LOCKED) || mm_room_to_lock(mm, len, atomic_load(&mm->limit_lock));
 }
 
 /* ---- unmapping ---- */
@@ -151,20 +166,25 @@ static int mmap_check(struct mm *mm, const struct mm_map *m)
 /* Finds the place and makes it free. mm->lock held. */
 static int mmap_place(struct mm *mm, const struct mm_map *m, uint64_t *addr)
 {
+	bool may_lock = mm_may_lock(mm, m->flags | mm->future_lock, m->len);
 	uint64_t hint = page_down(m->addr), taken;
 
 	if ((m->fixed || mm_range_ok(hint, m->len)) &&
 	    detour_make_room(mm, hint, hint + m->len) < 0)
 		return -ENOMEM;
 	if (!m->fixed) {
-		if (!mm_may_map(mm, m->len))
+		if (!may_lock)
+			return -EAGAIN;
+		if (!mm_may_map(mm, m->flags, m->len))
 			return -ENOMEM;
 		return vma_place(mm, m->len, hint, m->low32, addr);
 	}
 	taken = overlap(mm, m->addr, m->addr + m->len);
 	if (m->noreplace && taken)
 		return -EEXIST;
-	if (!mm_may_map(mm, m->len - taken))
+	if (!may_lock)
+		return -EAGAIN;
+	if (!mm_may_map(mm, m->flags, m->len - taken))
 		return -ENOMEM;
 	*addr = m->addr;
 	return mm_unmap_locked(mm, m->addr, m->addr + m->len);
@@ -175,6 +195,7 @@ int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out)
 	struct vma v = {.flags = m->flags, .obj = m->obj, .pgoff = m->pgoff, .file = m->file};
 	struct vma_node *n;
 	uint64_t addr = 0;
+	bool locks = false;
 	int r = mmap_check(mm, m);
 
 	if (r < 0)
@@ -192,6 +213,9 @@ int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out)
 	if (!r) {
 		n->v.start = addr;
 		n->v.end = addr + m->len;
+		if (!(n->v.flags & VMA_SPECIAL))
+			n->v.flags |= mm->future_lock;
+		locks = n->v.flags & VMA_LOCKED;
 		n->next_touch = m->flags & VMA_GROWSDOWN ? n->v.end - PAGE_SIZE : addr;
 		vma_insert(mm, n);
 		vma_merge(mm, n);
@@ -200,6 +224,8 @@ int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out)
 	mm_unlock(mm);
 	if (r)
 		vma_free(n);
+	else if (locks)
+		mm_bring_in(mm, addr, addr + m->len, true);
 	else if (m->populate)
 		mm_populate(mm, addr, m->len, false); /* a failure shows at the touch */
 	return r;
@@ -207,8 +233,7 @@ int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out)
 
 /* ---- changing what is mapped ---- */
 
-/* Cuts n so that it lies inside [start, end). Returns the node or NULL: no memory. */
-static struct vma_node *clip(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end)
+struct vma_node *mm_clip(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end)
 {
 	struct vma_node *hi;
 
@@ -277,18 +302,27 @@ int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot)
 			break;
 		}
 		if ((n->v.flags & VMA_PROT) != (prot & VMA_PROT)) {
+			unsigned flags = n->v.flags | (prot & VMA_WRITE);
+
+			len = (n->v.end < end ? n->v.end : end) - at;
+			if (vma_is_data(flags) && !vma_is_data(n->v.flags) &&
+			    !mm_may_be_data(mm, flags, len)) {
+				r = -ENOMEM;
+				break;
+			}
 			if (detour_leave(mm, at, n->v.end < end ? n->v.end : end) < 0) {
 				r = -ENOMEM;
 				break;
 			}
-			n = clip(mm, n, at, end);
+			n = mm_clip(mm, n, at, end);
 			if (!n) {
 				r = -ENOMEM;
 				break;
 			}
+			flags = (n->v.flags & ~(unsigned)VMA_PROT) | (prot & VMA_PROT);
 			if ((n->v.flags | prot) & VMA_WRITE)
-				n->v.flags |= VMA_WRITTEN;
-			n->v.flags = (n->v.flags & ~(unsigned)VMA_PROT) | (prot & VMA_PROT);
+				flags |= VMA_WRITTEN;
+			vma_set_flags(mm, n, flags);
 			protect_pages(&b, n);
 			n = vma_merge(mm, n);
 		}
@@ -358,7 +392,7 @@ int mm_advise_fork(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, uns
 				r = -ENOMEM;
 				break;
 			}
-			n = clip(mm, n, at, end);
+			n = mm_clip(mm, n, at, end);
 			if (!n) {
 				r = -ENOMEM;
 				break;
@@ -391,9 +425,9 @@ int mm_populate(struct mm *mm, uint64_t addr, uint64_t len, bool write)
 	return 0;
 }
 
-int mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec)
+long mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec)
 {
-	int r = 0;
+	long done = 0;
 
 	if (!len && !(addr & (PAGE_SIZE - 1)))
 		return 0;
@@ -406,16 +440,14 @@ int mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec)
 		bool in = p && pte_load(p);
 		pfn_t pfn;
 
-		if (!n || n->v.start > va) {
-			r = -ENOMEM;
+		if (!n || n->v.start > va)
 			break;
-		}
 		if (!in && n->v.obj && !memobj_peek_page(n->v.obj, vma_pgoff(&n->v, va), &pfn)) {
 			frame_put(mm->gm, pfn);
 			in = true;
 		}
-		*vec++ = in;
+		vec[done++] = in;
 	}
 	mm_unlock(mm);
-	return r;
+	return done ? done : -ENOMEM;
 }

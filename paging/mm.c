@@ -56,7 +56,8 @@ struct mm *mm_alloc(struct gmem *gm, pfn_t root)
 	pthread_mutex_init(&mm->lock, NULL);
 	RB_INIT(&mm->vmas);
 	mm->mmap_base = mm->gap_from = DEFAULT_MMAP_BASE;
-	mm->limit_as = UINT64_MAX;
+	mm->limit_as = mm->limit_data = UINT64_MAX;
+	atomic_init(&mm->limit_lock, UINT64_MAX);
 	mm->stack_limit = DEFAULT_STACK;
 	return mm;
 }
@@ -300,6 +301,13 @@ void mm_set_limit_as(struct mm *mm, uint64_t bytes)
 {
 	mm_lock(mm);
 	mm->limit_as = bytes;
+	mm_unlock(mm);
+}
+
+void mm_set_limit_data(struct mm *mm, uint64_t bytes)
+{
+	mm_lock(mm);
+	mm->limit_data = page_down(bytes);
 	mm_unlock(mm);
 }
 

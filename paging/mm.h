@@ -28,8 +28,10 @@
 #define VMA_DONTFORK   0x20
 #define VMA_WIPEONFORK 0x40
 #define VMA_NORESERVE  0x80
-#define VMA_SPECIAL    0x100 /* vDSO and clock page: may be unmapped, not resized */
-#define VMA_NOWRITE    0x200 /* may never become writable: its file was not opened for writing */
+#define VMA_SPECIAL    0x100  /* vDSO and clock page: may be unmapped, not resized */
+#define VMA_NOWRITE    0x200  /* may never become writable: its file was not opened for writing */
+#define VMA_LOCKED     0x800  /* mlock: its pages are brought in, and counted against a limit */
+#define VMA_ONFAULT    0x1000 /* with VMA_LOCKED: not brought in */
 #define VMA_WRITTEN    0x400 /* mm_mprotect's: it is or was writable; neighbours may differ in it */
 
 struct vma {
@@ -133,14 +135,15 @@ struct mm_map {
 	const char *name;
 };
 /* Without fixed: the hint if free, else top-down below mm's mmap base. 0 and *out; -ENOMEM (no
- * room, too many VMAs, over the limit), -EEXIST, -EINVAL. */
+ * room, too many VMAs, over the limit), -EAGAIN (over that of locked memory), -EEXIST, -EINVAL. */
 int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out);
 int mm_munmap(struct mm *mm, uint64_t addr, uint64_t len); /* 0, -ENOMEM, -EINVAL */
 /* 0; -ENOMEM: a hole in the range; -EACCES: VMA_WRITE for a VMA_NOWRITE mapping. What precedes it
  * is changed, as on Linux. */
 int mm_mprotect(struct mm *mm, uint64_t addr, uint64_t len, unsigned prot);
 /* Linux's mremap; fixed: new_addr is where. 0 and *out; -EFAULT (old range not one mapping),
- * -ENOMEM, -EINVAL. old_len 0 on a shared mapping duplicates it. */
+ * -ENOMEM, -EAGAIN (locked, and over that limit), -EINVAL. old_len 0 on a shared mapping duplicates
+ * it. */
 int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, bool maymove,
 	      bool fixed, bool dontunmap, uint64_t new_addr, uint64_t *out);
 /* Drops pages: private ones read as zero or as the object's again. 0; -ENOMEM: a hole (the rest is
@@ -151,14 +154,33 @@ int mm_advise_fork(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, uns
 /* Faults the range in (MAP_POPULATE, MADV_POPULATE_*, mlock). write: as a write would. 0, -ENOMEM
  * (hole), -EFAULT. */
 int mm_populate(struct mm *mm, uint64_t addr, uint64_t len, bool write);
-/* vec[i] = 1 if page i is resident. 0, -ENOMEM. */
-int mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec);
+/* vec[i] = 1 if page i is resident. How many pages were looked at, up to a hole; -ENOMEM: none;
+ * -EINVAL. */
+long mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec);
 
 /* The heap: the range is set by exec; brk moves its end. Returns the new (or unchanged, on failure)
  * break as Linux does. */
 void mm_set_brk(struct mm *mm, uint64_t start);
 uint64_t mm_brk(struct mm *mm, uint64_t brk, uint64_t rlimit_data);
 void mm_set_mmap_base(struct mm *mm, uint64_t base);
+/*
+ * mlock(2), mlock2, munlock: gives each mapping of the range the flags `how` of VMA_LOCKED and
+ * VMA_ONFAULT, or none, and brings its pages in. limit: bytes that may be locked, as elsewhere;
+ * UINT64_MAX: any. 0; -ENOMEM: a hole (what precedes it is changed), a page that cannot be brought
+ * in, too many VMAs, or the limit; -EAGAIN: no memory; -EINVAL: the range wraps.
+ */
+int mm_mlock(struct mm *mm, uint64_t addr, uint64_t len, unsigned how, uint64_t limit);
+/* mlockall(2), munlockall: the same for all there is if `current`, and `future` for what comes.
+ * 0; -ENOMEM: the limit. */
+int mm_mlockall(struct mm *mm, bool current, unsigned how, unsigned future, uint64_t limit);
+/* That many bytes more can be locked. */
+bool mm_can_lock(struct mm *mm, uint64_t bytes, uint64_t limit);
+uint64_t mm_locked_bytes(struct mm *mm);
+/* The limit for what is locked by itself: after mlockall, by mremap and by a stack that grows. */
+void mm_set_limit_lock(struct mm *mm, uint64_t bytes);
+/* Over this many bytes of private writable memory but stacks, more is -ENOMEM (RLIMIT_DATA). */
+void mm_set_limit_data(struct mm *mm, uint64_t bytes);
+
 /* Bytes mapped (RLIMIT_AS), resident pages. */
 uint64_t mm_mapped_bytes(struct mm *mm);
 uint64_t mm_resident_pages(struct mm *mm);

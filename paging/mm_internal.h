@@ -60,6 +60,8 @@ struct mm {
 	struct vma_node *last; /* the VMA found last, or NULL */
 	struct vma_node *dead; /* to be released by mm_unlock */
 	uint64_t mapped;       /* bytes */
+	uint64_t locked, data; /* of these: VMA_LOCKED; private, writable and no stack */
+	unsigned future_lock;  /* flags that new mappings get: mlockall */
 	uint64_t resident;     /* entries that are not 0 */
 	uint64_t tables;       /* below the root */
 	pfn_t *cpu_root;       /* roots for other activators than home; NULL: none */
@@ -67,7 +69,8 @@ struct mm {
 	uint64_t mmap_base;
 	uint64_t gap_from,
 		gap_largest; /* top-down search: start here for more than gap_largest bytes */
-	uint64_t limit_as, stack_limit;
+	uint64_t limit_as, limit_data, stack_limit;
+	_Atomic uint64_t limit_lock; /* read and set without the lock, too */
 
 	/* protected by gm->spares_lock: */
 	struct mm_spare {
@@ -147,6 +150,8 @@ struct vma_node *vma_prev(struct vma_node *n);
 int vma_split(struct mm *mm, struct vma_node *n, uint64_t addr, struct vma_node **out);
 /* Joins n with neighbours that differ in nothing; returns what n became. */
 struct vma_node *vma_merge(struct mm *mm, struct vma_node *n);
+/* Other flags for n: the counters follow. */
+void vma_set_flags(struct mm *mm, struct vma_node *n, unsigned flags);
 /* Moves n's start or end. */
 void vma_resize(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end);
 /* A free place for len bytes: 0 or -ENOMEM. */
@@ -160,6 +165,12 @@ bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
 /* Object page of addr. */
 uint64_t vma_pgoff(const struct vma *v, uint64_t addr);
 
+/* What RLIMIT_DATA counts: is_data_mapping() of Linux. */
+static inline bool vma_is_data(unsigned flags)
+{
+	return (flags & (VMA_WRITE | VMA_SHARED | VMA_GROWSDOWN)) == VMA_WRITE;
+}
+
 /* Leaf flags for a page of v; writable: nothing but v decides. 0: no access, a held entry. */
 /* All pages of the mapping may be mapped writable at once: shared, and nobody asks which change. */
 bool vma_shared_write(const struct vma *v);
@@ -169,13 +180,29 @@ unsigned vma_pte_flags(const struct vma *v, bool writable);
 
 /* Page aligned and inside the range, len > 0. */
 bool mm_range_ok(uint64_t addr, uint64_t len);
-/* Room for len more bytes under the limit. */
-bool mm_may_map(struct mm *mm, uint64_t len);
+/* Room for len more bytes of that kind under the limits of all and of data. */
+bool mm_may_map(struct mm *mm, unsigned flags, uint64_t len);
+/* The latter alone. */
+bool mm_may_be_data(struct mm *mm, unsigned flags, uint64_t len);
+/* The same under the limit of locked memory; true if they are not VMA_LOCKED. */
+bool mm_may_lock(struct mm *mm, unsigned flags, uint64_t len);
+/* Cuts n so that it lies inside [start, end). Returns the node or NULL: no memory. */
+struct vma_node *mm_clip(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end);
 int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end);
 /* Drops every page in [start, end). */
 void mm_zap(struct pgtable_batch *b, uint64_t start, uint64_t end);
 /* Drops the pages of all mappings of o from object page pgoff on. Takes mm->lock. */
 void mm_zap_object(struct mm *mm, struct memobj *o, uint64_t pgoff);
+
+/* ---- mlock.c ---- */
+
+#define VMA_LOCK_MASK (VMA_LOCKED | VMA_ONFAULT)
+
+/* `bytes` more can be locked under that limit. */
+bool mm_room_to_lock(const struct mm *mm, uint64_t bytes, uint64_t limit);
+/* Brings in what is locked in [from, to). 0; with `pass` always, else -ENOMEM or -EAGAIN as
+ * mm_mlock says. No lock held. */
+int mm_bring_in(struct mm *mm, uint64_t from, uint64_t to, bool pass);
 
 /* ---- fault.c ---- */
 

@@ -11,6 +11,7 @@ struct remap {
 	bool maymove, fixed, dontunmap;
 	uint64_t new_addr;
 	uint64_t result;
+	bool locks; /* it is locked, and grows */
 };
 
 /* ---- moving pages ---- */
@@ -116,6 +117,8 @@ static int move_mapping(struct remap *r, struct vma_node *n, uint64_t to)
 		move_entries(mm, r->old, to, len);
 	if (r->old_len && !r->dontunmap)
 		mm_unmap_locked(mm, r->old, r->old + r->old_len);
+	else if (r->dontunmap)
+		vma_set_flags(mm, n, n->v.flags & ~(unsigned)VMA_LOCK_MASK);
 	vma_merge(mm, copy);
 	r->result = to;
 	return 0;
@@ -200,7 +203,10 @@ static int remap_locked(struct remap *r)
 	pages = r->new_len >> PAGE_SHIFT;
 	if (n->v.obj && pages > MM_PGOFF_MAX - vma_pgoff(&n->v, r->old))
 		return -EINVAL;
-	if (!mm_may_map(mm, r->dontunmap ? r->new_len : r->new_len - r->old_len))
+	r->locks = n->v.flags & VMA_LOCKED && r->new_len > r->old_len;
+	if (r->locks && !mm_may_lock(mm, n->v.flags, r->new_len - r->old_len))
+		return -EAGAIN;
+	if (!mm_may_map(mm, n->v.flags, r->dontunmap ? r->new_len : r->new_len - r->old_len))
 		return -ENOMEM;
 	if (!r->fixed && !r->dontunmap && r->old_len && !grow_in_place(r, n))
 		return 0;
@@ -249,9 +255,12 @@ int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, b
 		if (err != -ENOMEM || i == GMEM_TRIES || !gmem_make_room(mm->gm))
 			break;
 	}
-	if (!err)
-		*out = r.result;
-	return err;
+	if (err)
+		return err;
+	*out = r.result;
+	if (r.locks)
+		mm_bring_in(mm, r.result + old_len, r.result + new_len, true);
+	return 0;
 }
 
 /* ---- the heap ---- */
@@ -266,7 +275,10 @@ void mm_set_brk(struct mm *mm, uint64_t start)
 /* Extends or makes the heap's VMA: [from, to) is free. */
 static int heap_map(struct mm *mm, uint64_t from, uint64_t to)
 {
-	struct vma v = {.start = from, .end = to, .flags = VMA_READ | VMA_WRITE, .name = "[heap]"};
+	struct vma v = {.start = from,
+			.end = to,
+			.flags = VMA_READ | VMA_WRITE | mm->future_lock,
+			.name = "[heap]"};
 	struct vma_node *n;
 
 	if (mm->nvma >= MM_MAX_VMAS)
@@ -281,6 +293,7 @@ static int heap_map(struct mm *mm, uint64_t from, uint64_t to)
 
 static bool brk_locked(struct mm *mm, uint64_t brk, uint64_t rlimit_data)
 {
+	const unsigned flags = VMA_READ | VMA_WRITE | mm->future_lock;
 	uint64_t from = page_up(mm->brk), to;
 
 	if (brk < mm->brk_start || brk > ABI_USER_END || brk - mm->brk_start > rlimit_data)
@@ -290,7 +303,8 @@ static bool brk_locked(struct mm *mm, uint64_t brk, uint64_t rlimit_data)
 		return mm_unmap_locked(mm, to, from) == 0;
 	if (to == from)
 		return true;
-	return mm_range_ok(from, to - from) && mm_may_map(mm, to - from) &&
+	return mm_range_ok(from, to - from) && mm_may_map(mm, flags, to - from) &&
+	       mm_may_lock(mm, flags, to - from) &&
 	       (to - from) >> PAGE_SHIFT <= OVERCOMMIT_PAGES(mm) &&
 	       detour_make_room(mm, from, to) == 0 && vma_range_free(mm, from, to) &&
 	       heap_map(mm, from, to) == 0;
@@ -298,10 +312,17 @@ static bool brk_locked(struct mm *mm, uint64_t brk, uint64_t rlimit_data)
 
 uint64_t mm_brk(struct mm *mm, uint64_t brk, uint64_t rlimit_data)
 {
+	uint64_t old;
+	bool locks;
+
 	mm_lock(mm);
+	old = mm->brk;
 	if (brk_locked(mm, brk, rlimit_data))
 		mm->brk = brk;
 	brk = mm->brk;
+	locks = mm->future_lock && brk > old;
 	mm_unlock(mm);
+	if (locks)
+		mm_bring_in(mm, page_up(old), page_up(brk), true);
 	return brk;
 }

@@ -39,12 +39,29 @@ void vma_free(struct vma_node *n)
 	free(n);
 }
 
+/* `bytes` more, or fewer, of n's kind. */
+static void account(struct mm *mm, const struct vma_node *n, uint64_t bytes)
+{
+	mm->mapped += bytes;
+	if (n->v.flags & VMA_LOCKED)
+		mm->locked += bytes;
+	if (vma_is_data(n->v.flags))
+		mm->data += bytes;
+}
+
+void vma_set_flags(struct mm *mm, struct vma_node *n, unsigned flags)
+{
+	account(mm, n, n->v.start - n->v.end);
+	n->v.flags = flags;
+	account(mm, n, n->v.end - n->v.start);
+}
+
 void vma_insert(struct mm *mm, struct vma_node *n)
 {
 	n->mm = mm;
 	RB_INSERT(vma_tree, &mm->vmas, n);
 	mm->nvma++;
-	mm->mapped += n->v.end - n->v.start;
+	account(mm, n, n->v.end - n->v.start);
 	if (n->v.obj)
 		memobj_map_add(n->v.obj, n);
 }
@@ -65,7 +82,7 @@ void vma_remove(struct mm *mm, struct vma_node *n)
 		memobj_map_del(n->v.obj, n);
 	RB_REMOVE(vma_tree, &mm->vmas, n);
 	mm->nvma--;
-	mm->mapped -= n->v.end - n->v.start;
+	account(mm, n, n->v.start - n->v.end);
 	if (mm->last == n)
 		mm->last = NULL;
 	gap_freed(mm, n->v.end);
@@ -124,7 +141,7 @@ unsigned vma_pte_flags(const struct vma *v, bool writable)
 void vma_resize(struct mm *mm, struct vma_node *n, uint64_t start, uint64_t end)
 {
 	/* Order in the tree does not change: VMAs do not overlap before or after. */
-	mm->mapped += (end - start) - (n->v.end - n->v.start);
+	account(mm, n, (end - start) - (n->v.end - n->v.start));
 	if (n->v.obj)
 		n->v.pgoff += (uint64_t)((int64_t)(start - n->v.start) >> PAGE_SHIFT);
 	if (end < n->v.end || start > n->v.start)
@@ -149,7 +166,7 @@ int vma_split(struct mm *mm, struct vma_node *n, uint64_t addr, struct vma_node 
 		return -ENOMEM;
 	hi->next_touch = n->next_touch;
 	hi->ahead = n->ahead;
-	mm->mapped -= n->v.end - addr;
+	account(mm, n, addr - n->v.end);
 	n->v.end = addr;
 	vma_insert(mm, hi);
 	if (out)
@@ -179,7 +196,7 @@ static void absorb(struct mm *mm, struct vma_node *a, struct vma_node *b)
 		a->ahead = b->ahead;
 	}
 	vma_remove(mm, b);
-	mm->mapped += end - a->v.end;
+	account(mm, a, end - a->v.end);
 	a->v.end = end;
 	a->v.flags |= b->v.flags;
 	mm->gap_from = gap_from;

@@ -237,6 +237,7 @@ static void lay_out(struct exec *e, const struct layout_random *rnd)
 	mm_set_mmap_base(e->mm, page_down(user_end - gap - rnd->mmap));
 	mm_set_stack_limit(e->mm, stack);
 	mm_set_limit_as(e->mm, rlim[RLIMIT_AS].rlim_cur);
+	mm_set_limit_data(e->mm, rlimit_data(&rlim[RLIMIT_DATA]));
 }
 
 int exec_load(struct exec *e)

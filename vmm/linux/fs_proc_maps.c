@@ -65,13 +65,13 @@ static void put_map(struct proc_buf *b, const struct map_row *r)
 		proc_printf(b, "%s\n", head);
 }
 
-/* What smaps says of a mapping, or of all together: `size` and `rss` in KiB. */
-static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, bool shared, bool anon,
-		      bool rollup)
+/* What smaps says of a mapping, or of all together: `size`, `rss` and `locked` in KiB. */
+static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t locked, bool shared,
+		      bool anon, bool rollup)
 {
 	const char *const zeros[] = {"LazyFree",      "AnonHugePages",  "ShmemPmdMapped",
 				     "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb",
-				     "Swap",          "SwapPss",        "Locked"};
+				     "Swap",          "SwapPss"};
 	struct {
 		const char *name;
 		uint64_t kb;
@@ -97,14 +97,16 @@ static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, bool shar
 			    "", (unsigned long long)rows[i].kb);
 	for (size_t i = 0; i < ARRAY_SIZE(zeros); i++)
 		proc_printf(b, "%s:%*s%8u kB\n", zeros[i], (int)(15 - strlen(zeros[i])), "", 0);
+	proc_printf(b, "%-16s%8llu kB\n", "Locked:", (unsigned long long)locked);
 }
 
 static void put_flags(struct proc_buf *b, const struct vma *v)
 {
-	proc_printf(b, "THPeligible:           0\nVmFlags:%s%s%s%s mr%s me%s \n",
+	proc_printf(b, "THPeligible:           0\nVmFlags:%s%s%s%s mr%s me%s%s%s \n",
 		    v->flags & VMA_READ ? " rd" : "", v->flags & VMA_WRITE ? " wr" : "",
 		    v->flags & VMA_EXEC ? " ex" : "", v->flags & VMA_SHARED ? " sh" : "",
-		    v->flags & VMA_NOWRITE ? "" : " mw", v->flags & VMA_GROWSDOWN ? " gd" : "");
+		    v->flags & VMA_NOWRITE ? "" : " mw", v->flags & VMA_GROWSDOWN ? " gd" : "",
+		    v->flags & VMA_LOCKED ? " lo" : "", v->flags & VMA_ONFAULT ? " lf" : "");
 }
 
 /* 0 and the list, which maps_done() frees; 1: there is no address space; -ENOMEM. */
@@ -147,6 +149,7 @@ int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx)
 
 		put_map(b, &l.rows[i]);
 		put_sizes(b, (v->end - v->start) / 1024, l.rows[i].resident * (PAGE_SIZE / 1024),
+			  v->flags & VMA_LOCKED ? l.rows[i].resident * (PAGE_SIZE / 1024) : 0,
 			  v->flags & VMA_SHARED, !v->obj, false);
 		put_flags(b, v);
 	}
@@ -158,17 +161,20 @@ int proc_show_rollup(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct map_list l = {0};
 	int r = maps_of(ctx->p, &l);
-	uint64_t rss = 0;
+	uint64_t rss = 0, locked = 0;
 
 	for (size_t i = 0; i < l.n; i++)
 		rss += l.rows[i].resident;
+	for (size_t i = 0; i < l.n; i++)
+		locked += l.rows[i].v.flags & VMA_LOCKED ? l.rows[i].resident : 0;
 	if (!r && l.n) {
 		proc_printf(
 			b,
 			"%08llx-%08llx ---p 00000000 00:00 0                          [rollup]\n",
 			(unsigned long long)l.rows[0].v.start,
 			(unsigned long long)l.rows[l.n - 1].v.end);
-		put_sizes(b, 0, rss * (PAGE_SIZE / 1024), false, true, true);
+		put_sizes(b, 0, rss * (PAGE_SIZE / 1024), locked * (PAGE_SIZE / 1024), false, true,
+			  true);
 	}
 	maps_done(&l);
 	return r < 0 ? r : 0;

@@ -40,7 +40,7 @@ struct snapshot {
 	struct cred cred;
 	struct rusage_times times;
 	int64_t cpu;
-	uint64_t vm_bytes, rss, arg_start, arg_end, env_start, env_end;
+	uint64_t vm_bytes, locked_bytes, rss, arg_start, arg_end, env_start, env_end;
 	uint64_t sig_own, sig_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t sig_queue_max, cpus;
 	bool no_new_privs;
@@ -126,6 +126,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	mm = proc_mm(p);
 	if (mm) {
 		s->vm_bytes = mm_mapped_bytes(mm);
+		s->locked_bytes = mm_locked_bytes(mm);
 		s->rss = mm_resident_pages(mm);
 		mm_put(mm);
 	}
@@ -224,8 +225,9 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 	for (unsigned i = 0; i < s.cred.ngroups && i < NGROUPS; i++)
 		proc_printf(b, "%u ", s.cred.groups[i]);
 	if (s.state != 'Z')
-		proc_printf(b, "\nVmSize:\t%8llu kB\nVmRSS:\t%8llu kB",
+		proc_printf(b, "\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmRSS:\t%8llu kB",
 			    (unsigned long long)(s.vm_bytes / 1024),
+			    (unsigned long long)(s.locked_bytes / 1024),
 			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
 	proc_printf(b, "\nThreads:\t%u\nSigQ:\t%u/%llu\n", s.threads,
 		    atomic_load(&ctx->k->nsignals), (unsigned long long)s.sig_queue_max);

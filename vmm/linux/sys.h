@@ -44,6 +44,8 @@ struct process *process_by_arg(struct task *t, int pid);
 /* capable(CAP_*): towards the guest's objects, bounded by what the VMM itself may. Takes p->lock.
  */
 bool task_capable(struct task *t, unsigned cap);
+/* Bytes that the caller may lock: RLIMIT_MEMLOCK; UINT64_MAX: any. */
+uint64_t task_lock_limit(struct task *t);
 /* The caller's effective uid. Takes p->lock. */
 uint32_t task_euid(struct task *t);
 

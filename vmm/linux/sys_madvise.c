@@ -1,14 +1,8 @@
-/*
- * madvise(2), mincore, msync, mlock and its family.
- *
- * Guest memory is never swapped out, so locking means only that the pages are there; RLIMIT_MEMLOCK
- * bounds a single request, since no account of what is locked is kept.
- */
+/* madvise(2), mincore, msync. */
 #include "sys.h"
 #include "syscalls.h"
 #include "vfs_inode.h"
 
-#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
 
@@ -20,7 +14,9 @@
 #define MADV_COLD    20
 #define MADV_PAGEOUT 21
 #endif
-#define MLOCK_ONFAULT_K 1
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 
 /* 0 if every page of the range is mapped, else -ENOMEM. want: some of these VMA_* must be set in
  * all, or `missing`. */
@@ -66,7 +62,7 @@ static int remove_part(const struct vma *v, uint64_t from, uint64_t to)
 	uint64_t first = v->pgoff + ((from - v->start) >> PAGE_SHIFT);
 	struct inode *i = v->file ? file_inode(v->file) : NULL;
 
-	if (!v->obj)
+	if (!v->obj || v->flags & VMA_LOCKED)
 		return -EINVAL;
 	if ((v->flags & (VMA_SHARED | VMA_NOWRITE)) != VMA_SHARED)
 		return -EACCES;
@@ -96,17 +92,46 @@ static long remove_range(struct mm *mm, uint64_t addr, uint64_t end)
 	return r;
 }
 
+/* Where the first locked mapping of [addr, end) begins in it; end: there is none. */
+static uint64_t first_locked(struct mm *mm, uint64_t addr, uint64_t end)
+{
+	struct vma v;
+
+	while (addr < end && mm_find_vma(mm, addr, &v) && v.start < end) {
+		if (v.flags & VMA_LOCKED)
+			return v.start > addr ? v.start : addr;
+		addr = v.end;
+	}
+	return end;
+}
+
+/* What locked memory refuses, after what precedes it is done. */
+static long drop_unlocked(struct mm *mm, uint64_t addr, uint64_t end)
+{
+	uint64_t to = first_locked(mm, addr, end);
+	int r = to > addr ? mm_dontneed(mm, addr, to - addr) : 0;
+
+	return to < end ? -EINVAL : r;
+}
+
 static long advise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 {
 	int r;
 
 	switch (advice) {
 	case MADV_DONTNEED:
+		return drop_unlocked(mm, addr, addr + len);
+	case MADV_DONTNEED_LOCKED:
 		return mm_dontneed(mm, addr, len);
 	case MADV_FREE:
 		/* "The kernel frees the pages when it likes": now. */
 		r = check_private(mm, addr, addr + len);
-		return r < 0 ? r : mm_dontneed(mm, addr, len);
+		return r < 0 ? r : drop_unlocked(mm, addr, addr + len);
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		if (first_locked(mm, addr, addr + len) < addr + len)
+			return -EINVAL;
+		break;
 	case MADV_REMOVE:
 		return remove_range(mm, addr, addr + len);
 	case MADV_DONTFORK:
@@ -137,6 +162,7 @@ static bool advice_known(int advice)
 	case MADV_SEQUENTIAL:
 	case MADV_WILLNEED:
 	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
 	case MADV_REMOVE:
 	case MADV_DONTFORK:
@@ -188,12 +214,13 @@ long sys_mincore(struct task *t, struct call *c)
 	pages = page_up(len) >> PAGE_SHIFT;
 	while (pages) {
 		uint64_t n = pages < sizeof(vec) ? pages : sizeof(vec);
-		int r = mm_mincore(task_mm(t), addr, n << PAGE_SHIFT, vec);
+		long done = mm_mincore(task_mm(t), addr, n << PAGE_SHIFT, vec);
 
-		if (r == 0)
-			r = copy_to_guest(task_mm(t), gva(out), vec, n);
-		if (r < 0)
-			return r;
+		if (done < 0)
+			return done;
+		n = (uint64_t)done;
+		if (copy_to_guest(task_mm(t), gva(out), vec, n) < 0)
+			return -EFAULT;
 		pages -= n;
 		addr += n << PAGE_SHIFT;
 		out += n;
@@ -214,6 +241,8 @@ long sys_msync(struct task *t, struct call *c)
 		return -EINVAL;
 	if (end < addr)
 		return -ENOMEM;
+	if ((flags & MS_INVALIDATE) && first_locked(task_mm(t), addr, end) < end)
+		return -EBUSY;
 	r = check_mapped(task_mm(t), addr, end, 0, 0);
 	if (!(flags & MS_SYNC))
 		return r;
@@ -228,87 +257,4 @@ long sys_msync(struct task *t, struct call *c)
 			return err;
 	}
 	return r;
-}
-
-static uint64_t lock_limit(struct task *t)
-{
-	return task_capable(t, CAP_IPC_LOCK) ? UINT64_MAX : t->p->rlim[RLIMIT_MEMLOCK].rlim_cur;
-}
-
-static long do_mlock(struct task *t, struct call *c, bool bring_in)
-{
-	uint64_t addr = c->args[0], len = c->args[1], start = page_down(addr),
-		 limit = lock_limit(t);
-	int r;
-
-	if (limit == 0)
-		return -EPERM;
-	len = page_up(len + (addr - start));
-	if (len > limit)
-		return -ENOMEM;
-	if (start + len < start)
-		return -EINVAL;
-	if (len == 0)
-		return 0;
-	r = check_mapped(task_mm(t), start, start + len, 0, 0);
-	if (r < 0 || !bring_in)
-		return r;
-	/* Inaccessible pages cannot be brought in: Linux says ENOMEM. */
-	r = mm_populate(task_mm(t), start, len, false);
-	return r == -EFAULT ? -ENOMEM : r;
-}
-
-long sys_mlock(struct task *t, struct call *c)
-{
-	return do_mlock(t, c, true);
-}
-
-long sys_mlock2(struct task *t, struct call *c)
-{
-	if (c->args[2] & ~(uint64_t)MLOCK_ONFAULT_K)
-		return -EINVAL;
-	return do_mlock(t, c, !c->args[2]);
-}
-
-long sys_munlock(struct task *t, struct call *c)
-{
-	uint64_t addr = c->args[0], start = page_down(addr),
-		 len = page_up(c->args[1] + (addr - start));
-
-	if (start + len < start)
-		return -EINVAL;
-	return check_mapped(task_mm(t), start, start + len, 0, 0);
-}
-
-#define MCL_ALL (MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
-
-long sys_mlockall(struct task *t, struct call *c)
-{
-	int flags = (int)c->args[0];
-	uint64_t limit = lock_limit(t);
-	struct vma v;
-
-	if (!flags || (flags & ~MCL_ALL) || flags == MCL_ONFAULT)
-		return -EINVAL;
-	if (limit == 0)
-		return -EPERM;
-	if (!(flags & MCL_CURRENT))
-		return 0;
-	if (mm_mapped_bytes(task_mm(t)) > limit)
-		return -ENOMEM;
-	if (flags & MCL_ONFAULT)
-		return 0;
-	/* As on Linux, what cannot be brought in is passed over. */
-	for (uint64_t at = 0; mm_find_vma(task_mm(t), at, &v); at = v.end)
-		if (v.flags & VMA_PROT)
-			(void)mm_populate(task_mm(t), v.start, v.end - v.start,
-					  (v.flags & (VMA_WRITE | VMA_SHARED)) == VMA_WRITE);
-	return 0;
-}
-
-long sys_munlockall(struct task *t, struct call *c)
-{
-	(void)t;
-	(void)c;
-	return 0;
 }

@@ -168,6 +168,11 @@ long sys_getrusage(struct task *t, struct call *c)
 
 #define NR_OPEN (1 << 20) /* fs.nr_open */
 
+uint64_t rlimit_data(const struct rlimit64 *l)
+{
+	return l->rlim_cur ? l->rlim_cur : l->rlim_max;
+}
+
 /* An address space keeps copies of the limits that concern it. */
 static void tell_mm(struct process *p, unsigned res, uint64_t cur)
 {
@@ -181,6 +186,8 @@ static void tell_mm(struct process *p, unsigned res, uint64_t cur)
 		mm_set_stack_limit(mm, cur);
 	if (mm && res == RLIMIT_AS)
 		mm_set_limit_as(mm, cur);
+	if (mm && res == RLIMIT_DATA)
+		mm_set_limit_data(mm, cur);
 	mm_put(mm);
 }
 
@@ -204,8 +211,8 @@ static int do_prlimit(struct task *t, struct process *p, unsigned res, const str
 	else if (set)
 		p->rlim[res] = *set;
 	pthread_mutex_unlock(&p->lock);
-	if (set && r == 0 && (res == RLIMIT_STACK || res == RLIMIT_AS))
-		tell_mm(p, res, set->rlim_cur);
+	if (set && r == 0 && (res == RLIMIT_STACK || res == RLIMIT_AS || res == RLIMIT_DATA))
+		tell_mm(p, res, res == RLIMIT_DATA ? rlimit_data(set) : set->rlim_cur);
 	return r;
 }
 

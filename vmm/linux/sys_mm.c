@@ -186,7 +186,7 @@ static unsigned eager_pages(const struct mm_map *m)
 long sys_mmap(struct task *t, struct call *c)
 {
 	unsigned prot = (unsigned)c->args[2], flags = (unsigned)c->args[3];
-	uint64_t off = c->args[5], at;
+	uint64_t off = c->args[5], at, limit;
 	struct file *hold = NULL;
 	struct mm_map m = {
 		.addr = c->args[0],
@@ -210,11 +210,14 @@ long sys_mmap(struct task *t, struct call *c)
 	r = check_range(task_mm(t), flags, off, &m);
 	if (r < 0)
 		return r;
-	if ((flags & MAP_LOCKED) && !task_capable(t, CAP_IPC_LOCK)) {
-		if (t->p->rlim[RLIMIT_MEMLOCK].rlim_cur == 0)
+	limit = task_lock_limit(t);
+	mm_set_limit_lock(task_mm(t), limit);
+	if (flags & MAP_LOCKED) {
+		if (limit == 0)
 			return -EPERM;
-		if (m.len > t->p->rlim[RLIMIT_MEMLOCK].rlim_cur)
+		if (!mm_can_lock(task_mm(t), m.len, limit))
 			return -EAGAIN;
+		m.flags |= VMA_LOCKED;
 	}
 	if (flags & MAP_NORESERVE)
 		m.flags |= VMA_NORESERVE;
@@ -222,8 +225,7 @@ long sys_mmap(struct task *t, struct call *c)
 		r = map_anonymous(t, flags, &m);
 	else
 		r = map_file(t, (int)c->args[4], prot, flags, &m, &hold);
-	m.populate = prot != PROT_NONE && ((flags & MAP_LOCKED) ||
-					   (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE);
+	m.populate = prot != PROT_NONE && (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	if (r == 0)
 		r = mm_mmap(task_mm(t), &m, &at);
 	if (r == 0 && !m.populate && eager_pages(&m))
@@ -342,6 +344,7 @@ long sys_mremap(struct task *t, struct call *c)
 		return -EFAULT;
 	if (new_len > hi)
 		return -ENOMEM;
+	mm_set_limit_lock(mm, task_lock_limit(t));
 	r = mm_mremap(mm, addr, old_len, new_len, (flags & MREMAP_MAYMOVE) != 0,
 		      (flags & MREMAP_FIXED) != 0, (flags & MREMAP_DONTUNMAP) != 0, new_addr, &at);
 	if (r < 0)
@@ -357,6 +360,7 @@ long sys_brk(struct task *t, struct call *c)
 	struct mm *mm = task_mm(t);
 	uint64_t old = page_up(mm_brk(mm, 0, 0)), brk;
 
+	mm_set_limit_lock(mm, task_lock_limit(t));
 	brk = mm_brk(mm, c->args[0], t->p->rlim[RLIMIT_DATA].rlim_cur);
 	/* Who asks for more is about to write there. Another thread may have moved it meanwhile:
 	 * then some page is touched that need not be. */

@@ -28,6 +28,7 @@ struct shm {
 	/* protected by ipc->lock: */
 	int64_t atime, dtime, ctime;
 	uint32_t cpid, lpid;
+	uint32_t locker; /* whose limit bears SHM_LOCK */
 	_Atomic unsigned nattach;
 };
 
@@ -362,6 +363,40 @@ static void shm_remove_locked(struct ipc *ipc, struct shm *s)
 	}
 }
 
+/* What that user has locked in segments, in pages. */
+static uint64_t locked_pages(struct ipc *ipc, uint32_t uid)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < ipc->table[IPC_SHM].top; i++) {
+		struct ipc_obj *o = ipc->table[IPC_SHM].slot[i];
+
+		if (o && o->mode & SHM_LOCKED_K && shm_of(o)->locker == uid)
+			sum += page_up(shm_of(o)->size) >> PAGE_SHIFT;
+	}
+	return sum;
+}
+
+/* user_shm_lock(): the limit is one of the user's, over all segments. 0, -ENOMEM. */
+static int shm_lock_locked(struct task *t, struct shm *s, bool lock)
+{
+	uint64_t limit = task_lock_limit(t), pages = page_up(s->size) >> PAGE_SHIFT;
+	struct cred cr;
+
+	process_cred(t->p, &cr);
+	if (!lock) {
+		s->o.mode &= ~SHM_LOCKED_K;
+		return 0;
+	}
+	if (s->o.mode & SHM_LOCKED_K)
+		return 0;
+	if (limit != UINT64_MAX && pages + locked_pages(s->ipc, cr.uid) > limit >> PAGE_SHIFT)
+		return -ENOMEM;
+	s->o.mode |= SHM_LOCKED_K;
+	s->locker = cr.uid;
+	return 0;
+}
+
 static long shm_change(struct task *t, int id, int cmd, uint64_t buf)
 {
 	struct ipc *ipc = t->k->ipc;
@@ -375,13 +410,15 @@ static long shm_change(struct task *t, int id, int cmd, uint64_t buf)
 	o = ipc_find_locked(ipc, IPC_SHM, id, &err);
 	if (o)
 		err = ipc_owner(t, o);
+	if (!err && cmd == SHM_LOCK && task_lock_limit(t) == 0)
+		err = -EPERM;
 	if (!err && cmd == IPC_RMID) {
 		shm_remove_locked(ipc, shm_of(o));
 	} else if (!err && cmd == IPC_SET) {
 		ipc_perm_set(o, &d.shm_perm);
 		shm_of(o)->ctime = ipc_time(t->k);
 	} else if (!err) {
-		o->mode = cmd == SHM_LOCK ? o->mode | SHM_LOCKED_K : o->mode & ~SHM_LOCKED_K;
+		err = shm_lock_locked(t, shm_of(o), cmd == SHM_LOCK);
 	}
 	pthread_mutex_unlock(&ipc->lock);
 	return err;

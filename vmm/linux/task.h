@@ -372,4 +372,7 @@ bool arch_regs_ok(const struct uregs *r);
 /* clone(2)'s argument order differs: where tls and child_tid are. */
 void arch_clone_args(const uint64_t args[6], uint64_t *tls, uint64_t *child_tid);
 
+/* What an address space is told of RLIMIT_DATA: with 0 (Valgrind sets it) the hard limit counts. */
+uint64_t rlimit_data(const struct rlimit64 *l);
+
 #endif
