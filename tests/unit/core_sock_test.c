@@ -2,6 +2,7 @@
 #include "core_test.h"
 
 #include "../../vmm/core/sock.h"
+#include "../../vmm/core/sock_priv.h"
 
 #include <poll.h>
 
@@ -89,6 +90,66 @@ static int nothing_left(void **state)
 	assert_int_equal(sock_budget_used(), 0);
 	sock_set_budget(SOCK_BUDGET);
 	return 0;
+}
+
+/* ---- copying to a guest ---- */
+
+static struct sock *copied_from;
+static unsigned copies;
+
+static bool is_free(pthread_mutex_t *m)
+{
+	if (pthread_mutex_trylock(m))
+		return false;
+	pthread_mutex_unlock(m);
+	return true;
+}
+
+/* Guest memory may take long to come: nobody else may have to wait for it. */
+static ssize_t slow_copy(struct xfer *x, void *buf, size_t n)
+{
+	(void)buf;
+	assert_true(is_free(&sock_links));
+	assert_true(is_free(&copied_from->lock));
+	copies++;
+	x->left -= n;
+	return (ssize_t)n;
+}
+
+static ssize_t get_slowly(struct sock_file *to, size_t n, bool peek)
+{
+	struct xfer x = {.copy = slow_copy, .left = n};
+	struct sock_recv r = {.x = &x, .peek = peek};
+	ssize_t got;
+
+	copied_from = to->s;
+	got = sock_recv(to->s, &r, NULL);
+	sock_recv_fini(&r);
+	return got;
+}
+
+static void no_lock_is_held_while_bytes_go_to_the_guest(void **state)
+{
+	static const enum sock_kind kinds[] = {SOCK_KIND_STREAM, SOCK_KIND_DGRAM, SOCK_KIND_PACKET};
+	struct sock_file *p[2], *q[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		open_pair(kinds[i], p);
+		open_pair(SOCK_KIND_STREAM, q);
+		copies = 0;
+		assert_int_equal(put(p[1], "abc", 3, NULL), 3);
+		assert_int_equal(put_files(p[1], q, 2), 1);
+		assert_int_equal(get_slowly(p[0], 3, true), 3);
+		assert_int_equal(get_slowly(p[0], 3, false), 3);
+		assert_int_equal(get_slowly(p[0], 1, true), 1);
+		assert_int_equal(get_slowly(p[0], 1, false), 1);
+		assert_int_equal(copies, 4);
+		for (int k = 0; k < 2; k++) {
+			file_close(&p[k]->f);
+			file_close(&q[k]->f);
+		}
+	}
 }
 
 /* ---- blocking ---- */
@@ -470,6 +531,8 @@ static void threads_do_it_all_at_once(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(no_lock_is_held_while_bytes_go_to_the_guest,
+					  nothing_left),
 		cmocka_unit_test_teardown(a_reader_is_woken_by_bytes_and_by_the_end, nothing_left),
 		cmocka_unit_test_teardown(a_writer_waits_for_room_and_keeps_its_progress,
 					  nothing_left),

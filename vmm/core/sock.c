@@ -25,6 +25,7 @@ struct sock *sock_create(enum sock_kind kind)
 	s->refs = 1;
 	s->sndbuf = SOCK_SNDBUF;
 	s->backlog = SOCK_DGRAM_BACKLOG;
+	pthread_mutex_init(&s->recv_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	TAILQ_INIT(&s->queue);
 	TAILQ_INIT(&s->pending);
@@ -49,6 +50,7 @@ void sock_put(struct sock *s)
 	waitq_destroy(&s->readable);
 	waitq_destroy(&s->writable);
 	waitq_destroy(&s->room);
+	pthread_mutex_destroy(&s->recv_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	nsocks--;

@@ -109,12 +109,25 @@ void sock_rights_free(struct sock_rights *rights)
 	free(rights);
 }
 
+struct sock_msg *sock_msg_get(struct sock_msg *m)
+{
+	atomic_fetch_add(&m->refs, 1);
+	return m;
+}
+
+void sock_msg_put(struct sock_msg *m)
+{
+	if (m && atomic_fetch_sub(&m->refs, 1) == 1)
+		free(m);
+}
+
 static void msg_free(struct sock_msg *m)
 {
 	uncharge(m->from, m->charge);
 	sock_put(m->from);
 	sock_rights_free(m->rights);
-	free(m);
+	m->rights = NULL;
+	sock_msg_put(m);
 }
 
 /*
@@ -184,6 +197,7 @@ static int msg_make(struct sock *s, struct sock_send *m, size_t len, struct sche
 		return -ENOMEM;
 	}
 	memset(msg, 0, sizeof(*msg));
+	atomic_init(&msg->refs, 1);
 	msg->from = sock_get(s);
 	msg->charge = cost;
 	msg->len = len;

@@ -2,6 +2,8 @@
  * Local sockets' inside: see sock.h.
  *
  * sock_links protects peers, listening and closing, files in flight and `inflight`.
+ * s->recv_lock is held by who receives from a stream, also while the bytes go to the guest, for
+ * which no other lock is held: recv_lock > sock_links > s->lock.
  */
 #ifndef VMBOX_CORE_SOCK_PRIV_H
 #define VMBOX_CORE_SOCK_PRIV_H
@@ -20,7 +22,8 @@
 
 struct sock_msg {
 	TAILQ_ENTRY(sock_msg) link;
-	struct sock *from; /* a reference; charged with `charge` */
+	_Atomic unsigned refs; /* the queue's, and of those that copy it out with no lock */
+	struct sock *from;     /* a reference; charged with `charge` */
 	size_t charge;
 	size_t len, off; /* off: read already */
 	struct sock_cred cred;
@@ -40,6 +43,7 @@ struct sock {
 	_Atomic unsigned refs;
 	_Atomic bool passcred;
 
+	pthread_mutex_t recv_lock; /* a stream's readers, one after the other */
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	enum sock_state
@@ -86,6 +90,9 @@ extern pthread_mutex_t sock_links;
 void sock_drop_queue_locked(struct sock *s, struct sock_msgs *out);
 /* Frees them, and whatever closing their files brings along, without recursion. No lock held. */
 void sock_msgs_free(struct sock_msgs *list);
+/* The bytes of m stay readable until sock_msg_put. s->lock held. */
+struct sock_msg *sock_msg_get(struct sock_msg *m);
+void sock_msg_put(struct sock_msg *m); /* NULL allowed */
 /* s can hold no more messages of strangers. */
 bool sock_full_locked(const struct sock *s);
 bool sock_writable_locked(const struct sock *s);

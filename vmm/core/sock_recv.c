@@ -76,64 +76,81 @@ static ssize_t wait_locked(struct sock *s, struct sched_task *task)
 	return err ? err : -EBLOCKED;
 }
 
-/* The next message, with links taken if it has files (*links). */
-static struct sock_msg *next_locked(struct sock *s, struct sock_msg *after, bool *links)
+/* The first message, with links taken if it has files (*links). */
+static struct sock_msg *first_locked(struct sock *s, bool *links)
 {
-	for (;;) {
-		struct sock_msg *m = after ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&s->queue);
+	struct sock_msg *m = TAILQ_FIRST(&s->queue);
 
-		if (!m || !m->rights || *links)
-			return m;
-		/* A reader beside us may take what `after` was: then start again, as it would. */
-		pthread_mutex_unlock(&s->lock);
+	if (!m || !m->rights || *links)
+		return m;
+	/* Another reader may take it meanwhile: look again. */
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&sock_links);
+	pthread_mutex_lock(&s->lock);
+	*links = true;
+	return TAILQ_FIRST(&s->queue);
+}
+
+/*
+ * Bytes of m to the guest. recv_lock and s->lock held; the latter not meanwhile: nobody else takes
+ * anything from the queue, and it does not end while somebody is here to read it. False: nothing
+ * could be stored.
+ */
+static bool stream_copy_locked(struct sock *s, struct sock_recv *r, struct sock_msg *m, size_t want,
+			       size_t *done)
+{
+	ssize_t n;
+
+	sock_msg_get(m);
+	pthread_mutex_unlock(&s->lock);
+	n = r->x->copy(r->x, m->data + m->off, want);
+	/* Files come with their message's first byte. */
+	if (n > 0 && m->rights) {
 		pthread_mutex_lock(&sock_links);
 		pthread_mutex_lock(&s->lock);
-		*links = true;
-		if (after)
-			return NULL;
+		take_rights_locked(r, m);
+		pthread_mutex_unlock(&sock_links);
+	} else {
+		pthread_mutex_lock(&s->lock);
 	}
+	sock_msg_put(m);
+	*done = n > 0 ? (size_t)n : 0;
+	return n > 0;
 }
 
 /* Moves bytes of m. False: stop here. */
 static bool stream_take_locked(struct sock *s, struct sock_recv *r, struct sock_msg *m,
 			       struct sock_msgs *gone, ssize_t *result)
 {
-	size_t want = m->len - m->off < r->x->left ? m->len - m->off : r->x->left;
-	ssize_t n = r->x->copy(r->x, m->data + m->off, want);
+	size_t want = m->len - m->off < r->x->left ? m->len - m->off : r->x->left, n;
 	bool files = m->rights;
 
-	if (n <= 0) {
+	if (!stream_copy_locked(s, r, m, want, &n)) {
 		*result = -EFAULT;
 		return false;
 	}
-	r->done += (size_t)n;
-	take_rights_locked(r, m);
+	r->done += n;
 	if (r->peek)
-		return !files && (size_t)n == want && r->x->left;
-	m->off += (size_t)n;
-	s->bytes -= (size_t)n;
+		return !files && n == want && r->x->left;
+	m->off += n;
+	s->bytes -= n;
 	if (m->off < m->len)
 		return false;
 	remove_locked(s, m, gone);
 	return !files && r->x->left;
 }
 
-static ssize_t recv_stream(struct sock *s, struct sock_recv *r, struct sched_task *task)
+static ssize_t stream_locked(struct sock *s, struct sock_recv *r, struct sched_task *task,
+			     struct sock_msgs *gone, struct sock **from)
 {
 	size_t target = r->all && !r->peek ? r->done + r->x->left : 1;
-	struct sock_msgs gone = TAILQ_HEAD_INITIALIZER(gone);
 	struct sock_msg *m, *seen = NULL;
-	struct sock *from = NULL;
-	bool links = false, left;
 	ssize_t result = 0;
 
-	pthread_mutex_lock(&s->lock);
-	if (s->state != SOCK_CONNECTED) {
-		pthread_mutex_unlock(&s->lock);
+	if (s->state != SOCK_CONNECTED)
 		return -EINVAL;
-	}
 	while (r->x->left) {
-		m = next_locked(s, seen, &links);
+		m = seen ? TAILQ_NEXT(seen, link) : TAILQ_FIRST(&s->queue);
 		if (!m) {
 			if (r->done < target && !seen)
 				result = wait_locked(s, task);
@@ -143,16 +160,28 @@ static ssize_t recv_stream(struct sock *s, struct sock_recv *r, struct sched_tas
 			break;
 		if (!r->got) {
 			see_message(r, m);
-			from = sock_get(m->from);
+			*from = sock_get(m->from);
 		}
-		if (!stream_take_locked(s, r, m, &gone, &result))
+		if (!stream_take_locked(s, r, m, gone, &result))
 			break;
 		seen = r->peek ? m : NULL;
 	}
+	return result;
+}
+
+static ssize_t recv_stream(struct sock *s, struct sock_recv *r, struct sched_task *task)
+{
+	struct sock_msgs gone = TAILQ_HEAD_INITIALIZER(gone);
+	struct sock *from = NULL;
+	ssize_t result;
+	bool left;
+
+	pthread_mutex_lock(&s->recv_lock);
+	pthread_mutex_lock(&s->lock);
+	result = stream_locked(s, r, task, &gone, &from);
 	left = s->nmsgs;
 	pthread_mutex_unlock(&s->lock);
-	if (links)
-		pthread_mutex_unlock(&sock_links);
+	pthread_mutex_unlock(&s->recv_lock);
 	if (left)
 		waitq_hand_on(&s->readable);
 	name_of(r, from);
@@ -194,7 +223,7 @@ static ssize_t recv_message(struct sock *s, struct sock_recv *r, struct sched_ta
 	ssize_t result = 0;
 
 	pthread_mutex_lock(&s->lock);
-	m = next_locked(s, NULL, &links);
+	m = first_locked(s, &links);
 	if (s->kind == SOCK_KIND_PACKET && s->state != SOCK_CONNECTED)
 		result = -ENOTCONN;
 	else if (!m)
@@ -205,12 +234,13 @@ static ssize_t recv_message(struct sock *s, struct sock_recv *r, struct sched_ta
 		r->full = m->len;
 		was_full = sock_full_locked(s);
 		take_rights_locked(r, m);
-		if (r->peek) {
-			copy_out(r, m, &result);
-		} else {
+		sock_msg_get(m);
+		if (!r->peek) {
 			s->bytes -= m->len;
 			remove_locked(s, m, &gone);
 		}
+	} else {
+		m = NULL;
 	}
 	left = s->nmsgs;
 	was_full = was_full && !sock_full_locked(s);
@@ -220,8 +250,9 @@ static ssize_t recv_message(struct sock *s, struct sock_recv *r, struct sched_ta
 	if (left)
 		waitq_hand_on(&s->readable);
 	/* As on Linux, it is taken even if it cannot be stored. */
-	if (!TAILQ_EMPTY(&gone))
+	if (m)
 		copy_out(r, m, &result);
+	sock_msg_put(m);
 	if (was_full)
 		tell_senders(s);
 	else if (!TAILQ_EMPTY(&gone) && s->kind == SOCK_KIND_DGRAM)
