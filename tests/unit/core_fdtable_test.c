@@ -167,23 +167,62 @@ static void the_limits_hold_and_the_caller_keeps_its_reference(void **state)
 	assert_true(c.released);
 }
 
-static void two_at_once_or_none(void **state)
+/* A number that has been told before it is open: nobody can close it, and so nobody get it again.
+ */
+static void a_reserved_number_is_neither_open_nor_free(void **state)
+{
+	struct fdtable *t = fdtable_create(1024), *n;
+	struct file *replaced;
+	struct counted c, d;
+	unsigned at = 0;
+	int fd, other;
+
+	counted_init(&c);
+	counted_init(&d);
+	fd = fdtable_reserve(t, 1024, true);
+	assert_int_equal(fd, 0);
+	assert_null(fdtable_lookup(t, fd));
+	assert_int_equal(fdtable_close(t, fd), -EBADF);
+	assert_null(fdtable_take(t, fd));
+	assert_int_equal(fdtable_get_cloexec(t, fd), -EBADF);
+	assert_int_equal(fdtable_next(t, 0), -1);
+	other = install(t, &d.f);
+	assert_int_equal(other, 1);
+	assert_int_equal(fdtable_next(t, 0), 1);
+	assert_int_equal(fdtable_dup2_take(t, other, fd, 1024, false, &replaced), -EBUSY);
+	assert_int_equal(fdtable_dup2_take(t, fd, 5, 1024, false, &replaced), -EBADF);
+	assert_null(fdtable_take_next(t, &at, 0, false));
+	/* It belongs to whoever reserved it: a copy of the table does not have it. */
+	n = fdtable_clone(t);
+	assert_int_equal(fdtable_reserve(n, 1024, false), 0);
+	fdtable_put(n);
+	fdtable_close_exec(t);
+	fdtable_close_range(t, 0, 0, false);
+	fdtable_fill(t, fd, &c.f);
+	assert_int_equal(fdtable_get_cloexec(t, fd), 1);
+	assert_int_equal(fdtable_close(t, fd), 0);
+	assert_true(c.released);
+	fdtable_put(t);
+}
+
+static void a_number_that_is_not_needed_after_all(void **state)
 {
 	struct fdtable *t = fdtable_create(1024);
 	struct counted c;
-	struct file *two[2];
-	int fd[2] = {-1, -1};
+	unsigned at = 0;
 
 	counted_init(&c);
-	two[0] = &c.f;
-	two[1] = file_dup(&c.f);
-	assert_int_equal(fdtable_install2(t, two, 1, true, fd), -EMFILE);
-	assert_int_equal(fd[0], -1);
-	assert_int_equal(fdtable_next(t, 0), -1);
-	assert_int_equal(fdtable_install2(t, two, 2, true, fd), 0);
-	assert_int_equal(fd[0], 0);
-	assert_int_equal(fd[1], 1);
-	assert_int_equal(fdtable_get_cloexec(t, 1), 1);
+	assert_int_equal(fdtable_reserve(t, 2, false), 0);
+	assert_int_equal(fdtable_reserve(t, 2, false), 1);
+	assert_int_equal(fdtable_reserve(t, 2, false), -EMFILE);
+	fdtable_unreserve(t, 0);
+	assert_int_equal(install(t, &c.f), 0);
+	/* Those that are open are found behind one that is not. */
+	assert_int_equal(fdtable_dup2(t, 0, 70, 1024, false), 70);
+	assert_int_equal(fdtable_close(t, 0), 0);
+	assert_ptr_equal(fdtable_take_next(t, &at, UINT32_MAX, false), &c.f);
+	assert_int_equal(at, 71);
+	file_close(&c.f);
 	fdtable_put(t);
 }
 
@@ -459,7 +498,8 @@ int main(void)
 		cmocka_unit_test(the_lowest_free_number_is_given),
 		cmocka_unit_test(a_minimum_is_respected),
 		cmocka_unit_test(the_limits_hold_and_the_caller_keeps_its_reference),
-		cmocka_unit_test(two_at_once_or_none),
+		cmocka_unit_test(a_reserved_number_is_neither_open_nor_free),
+		cmocka_unit_test(a_number_that_is_not_needed_after_all),
 		cmocka_unit_test(numbers_that_are_not_open_are_ebadf),
 		cmocka_unit_test(dup2_closes_what_was_there),
 		cmocka_unit_test(dup2_onto_itself_does_nothing),

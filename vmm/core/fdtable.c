@@ -1,8 +1,9 @@
 /*
  * Descriptor tables: see file.h.
  *
- * Slots and two bitmaps (open, close-on-exec) that grow together by doubling; a hint below which
- * everything is open makes the search for the lowest free number short.
+ * Slots and two bitmaps (taken, close-on-exec) that grow together by doubling; a hint below which
+ * everything is taken makes the search for the lowest free number short. A number that is taken and
+ * has no file is reserved.
  */
 #include "file.h"
 
@@ -53,6 +54,40 @@ static unsigned bit_scan(const uint64_t *map, unsigned from, unsigned size, bool
 		from = (from / WORD_BITS + 1) * WORD_BITS;
 	}
 	return size;
+}
+
+/* ---- slots ---- */
+
+static struct file *slot_locked(const struct fdtable *t, int fd)
+{
+	return fd >= 0 && (unsigned)fd < t->size ? t->slots[fd] : NULL;
+}
+
+static bool is_reserved_locked(const struct fdtable *t, unsigned fd)
+{
+	return fd < t->size && !t->slots[fd] && bit_test(t->open, fd);
+}
+
+static void slot_fill_locked(struct fdtable *t, unsigned fd, struct file *f, bool cloexec)
+{
+	t->slots[fd] = f;
+	bit_set(t->open, fd, true);
+	bit_set(t->cloexec, fd, cloexec);
+	if (fd == t->lowest_free)
+		t->lowest_free = fd + 1;
+}
+
+/* What was there; the caller closes it without the lock. */
+static struct file *slot_clear_locked(struct fdtable *t, unsigned fd)
+{
+	struct file *f = t->slots[fd];
+
+	t->slots[fd] = NULL;
+	bit_set(t->open, fd, false);
+	bit_set(t->cloexec, fd, false);
+	if (fd < t->lowest_free)
+		t->lowest_free = fd;
+	return f;
 }
 
 /* ---- growth ---- */
@@ -148,45 +183,21 @@ struct fdtable *fdtable_clone(struct fdtable *t)
 		fdtable_put(n);
 		return NULL;
 	}
-	for (fd = bit_scan(t->open, 0, t->size, true); fd < t->size;
-	     fd = bit_scan(t->open, fd + 1, t->size, true))
-		n->slots[fd] = file_dup(t->slots[fd]);
 	/* Both end in whole words. */
 	memcpy(n->open, t->open, (n->size < t->size ? n->size : t->size) / 8);
 	memcpy(n->cloexec, t->cloexec, (n->size < t->size ? n->size : t->size) / 8);
 	n->lowest_free = t->lowest_free < n->size ? t->lowest_free : n->size;
+	for (fd = bit_scan(t->open, 0, t->size, true); fd < t->size;
+	     fd = bit_scan(t->open, fd + 1, t->size, true))
+		if (t->slots[fd])
+			n->slots[fd] = file_dup(t->slots[fd]);
+		else
+			slot_clear_locked(n, fd); /* reserved there, free here */
 	pthread_mutex_unlock(&t->lock);
 	return n;
 }
 
 /* ---- single descriptors ---- */
-
-static struct file *slot_locked(const struct fdtable *t, int fd)
-{
-	return fd >= 0 && (unsigned)fd < t->size ? t->slots[fd] : NULL;
-}
-
-static void slot_fill_locked(struct fdtable *t, unsigned fd, struct file *f, bool cloexec)
-{
-	t->slots[fd] = f;
-	bit_set(t->open, fd, true);
-	bit_set(t->cloexec, fd, cloexec);
-	if (fd == t->lowest_free)
-		t->lowest_free = fd + 1;
-}
-
-/* What was there; the caller closes it without the lock. */
-static struct file *slot_clear_locked(struct fdtable *t, unsigned fd)
-{
-	struct file *f = t->slots[fd];
-
-	t->slots[fd] = NULL;
-	bit_set(t->open, fd, false);
-	bit_set(t->cloexec, fd, false);
-	if (fd < t->lowest_free)
-		t->lowest_free = fd;
-	return f;
-}
 
 struct file *fdtable_lookup(struct fdtable *t, int fd)
 {
@@ -241,22 +252,30 @@ bool fdtable_full(struct fdtable *t, unsigned limit)
 	return fd == -EMFILE;
 }
 
-int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit, bool cloexec,
-		     int fd[2])
+int fdtable_reserve(struct fdtable *t, unsigned limit, bool cloexec)
 {
-	int first, second;
+	int fd;
 
 	pthread_mutex_lock(&t->lock);
-	first = slot_find_locked(t, 0, limit);
-	second = first < 0 ? first : slot_find_locked(t, (unsigned)first + 1, limit);
-	if (second >= 0) {
-		slot_fill_locked(t, (unsigned)first, f[0], cloexec);
-		slot_fill_locked(t, (unsigned)second, f[1], cloexec);
-		fd[0] = first;
-		fd[1] = second;
-	}
+	fd = slot_find_locked(t, 0, limit);
+	if (fd >= 0)
+		slot_fill_locked(t, (unsigned)fd, NULL, cloexec);
 	pthread_mutex_unlock(&t->lock);
-	return second < 0 ? second : 0;
+	return fd;
+}
+
+void fdtable_fill(struct fdtable *t, int fd, struct file *f)
+{
+	pthread_mutex_lock(&t->lock);
+	t->slots[fd] = f;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void fdtable_unreserve(struct fdtable *t, int fd)
+{
+	pthread_mutex_lock(&t->lock);
+	slot_clear_locked(t, (unsigned)fd);
+	pthread_mutex_unlock(&t->lock);
 }
 
 int fdtable_dup2_take(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec,
@@ -270,6 +289,8 @@ int fdtable_dup2_take(struct fdtable *t, int oldfd, int newfd, unsigned limit, b
 	f = slot_locked(t, oldfd);
 	if (!f || newfd < 0 || (unsigned)newfd >= limit || (unsigned)newfd >= t->max) {
 		result = -EBADF;
+	} else if (is_reserved_locked(t, (unsigned)newfd)) {
+		result = -EBUSY;
 	} else if (oldfd != newfd) {
 		result = fdtable_grow_locked(t, (unsigned)newfd);
 		if (!result) {
@@ -321,6 +342,8 @@ struct file *fdtable_take_next(struct fdtable *t, unsigned *fd, unsigned last, b
 
 	pthread_mutex_lock(&t->lock);
 	at = bit_scan(only_cloexec ? t->cloexec : t->open, *fd, t->size, true);
+	while (at < t->size && !t->slots[at])
+		at = bit_scan(only_cloexec ? t->cloexec : t->open, at + 1, t->size, true);
 	if (at <= last && at < t->size) {
 		f = slot_clear_locked(t, at);
 		*fd = at + 1;
@@ -391,6 +414,8 @@ int fdtable_next(struct fdtable *t, int from)
 
 	pthread_mutex_lock(&t->lock);
 	fd = bit_scan(t->open, from < 0 ? 0 : (unsigned)from, t->size, true);
+	while (fd < t->size && !t->slots[fd])
+		fd = bit_scan(t->open, fd + 1, t->size, true);
 	if (fd < t->size)
 		result = (int)fd;
 	pthread_mutex_unlock(&t->lock);

@@ -79,12 +79,19 @@ struct file *fdtable_lookup(struct fdtable *t, int fd);
 int fdtable_install(struct fdtable *t, struct file *f, int min, unsigned limit, bool cloexec);
 /* Would fdtable_install(t, f, 0, limit, ...) fail with -EMFILE now? */
 bool fdtable_full(struct fdtable *t, unsigned limit);
-/* Two at once or none: pipe2, socketpair. 0 and fd[]; errors as above. */
-int fdtable_install2(struct fdtable *t, struct file *const f[2], unsigned limit, bool cloexec,
-		     int fd[2]);
+/*
+ * A number that is told before it means anything: from here to fdtable_fill() or
+ * fdtable_unreserve() it is taken, but not open, so that nobody else can close it and have it mean
+ * something else. The lowest free number < limit; -EMFILE; -ENOMEM.
+ */
+int fdtable_reserve(struct fdtable *t, unsigned limit, bool cloexec);
+/* It is f, whose reference moves into the table. */
+void fdtable_fill(struct fdtable *t, int fd, struct file *f);
+void fdtable_unreserve(struct fdtable *t, int fd);
 /*
  * dup2/dup3: newfd becomes another descriptor of oldfd's description; what newfd was is closed.
- * newfd; -EBADF (oldfd not open, newfd out of range or >= limit); -ENOMEM. oldfd == newfd: newfd,
+ * newfd; -EBADF (oldfd not open, newfd out of range or >= limit); -EBUSY: newfd is reserved;
+ * -ENOMEM. oldfd == newfd: newfd,
  * nothing changes.
  */
 int fdtable_dup2(struct fdtable *t, int oldfd, int newfd, unsigned limit, bool cloexec);

@@ -206,31 +206,48 @@ static int publish(struct task *t, struct process *child, struct task *first,
 	return 0;
 }
 
-/* CLONE_PIDFD: a descriptor of the child, or of its thread `end`, which the child does not get. Its
- * number, or a negative errno. */
-static int make_pidfd(struct task *t, struct process *child, struct thread_end *end,
-		      const struct clone_args_k *a)
-{
+/* CLONE_PIDFD: a descriptor that is told already, and open only when nothing can fail any more. */
+struct clone_pidfd {
+	int fd; /* reserved; -1: none */
 	struct file *f;
-	int fd = pidfd_file(child, end, 0, &f);
+};
 
-	if (fd)
-		return fd;
-	fd = (int)install_file(t, f, true);
-	if (fd >= 0 && copy_to_guest(t->p->mm, gva(a->pidfd), &fd, sizeof(fd)) < 0) {
-		fdtable_close(task_files(t), fd);
-		fd = -EFAULT;
+/* One of the child, or of its thread `end`, which the child does not get. 0, or a negative errno.
+ */
+static int make_pidfd(struct task *t, struct process *child, struct thread_end *end,
+		      const struct clone_args_k *a, struct clone_pidfd *out)
+{
+	int err = pidfd_file(child, end, 0, &out->f);
+
+	if (err) {
+		out->f = NULL;
+		return err;
 	}
-	return fd;
+	out->fd = fdtable_reserve(task_files(t), nofile_limit(t), true);
+	if (out->fd < 0)
+		return out->fd;
+	return copy_to_guest(t->p->mm, gva(a->pidfd), &out->fd, sizeof(out->fd)) ? -EFAULT : 0;
+}
+
+static void end_pidfd(struct task *t, const struct clone_pidfd *p, bool made)
+{
+	if (made && p->f) {
+		fdtable_fill(task_files(t), p->fd, p->f);
+		return;
+	}
+	if (p->fd >= 0)
+		fdtable_unreserve(task_files(t), p->fd);
+	file_close(p->f);
 }
 
 static long clone_make(struct task *t, const struct clone_args_k *a, struct process **child)
 {
 	struct kernel *k = t->k;
 	unsigned group_signals;
+	struct clone_pidfd pidfd = {.fd = -1};
 	struct task *first;
-	int r, pidfd = -1;
 	long pid;
+	int r;
 
 	pthread_mutex_lock(&k->tree_lock);
 	group_signals = t->p->group_signals;
@@ -245,7 +262,7 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 	if (r == 0) {
 		copy_task(t, first, a);
 		if (a->flags & CLONE_PIDFD_K)
-			r = pidfd = make_pidfd(t, *child, NULL, a);
+			r = make_pidfd(t, *child, NULL, a, &pidfd);
 	}
 	if (r >= 0) {
 		process_get(*child); /* the caller's */
@@ -253,9 +270,8 @@ static long clone_make(struct task *t, const struct clone_args_k *a, struct proc
 		if (r < 0)
 			process_put(*child);
 	}
+	end_pidfd(t, &pidfd, r >= 0);
 	if (r < 0) {
-		if (pidfd >= 0)
-			fdtable_close(task_files(t), pidfd);
 		process_abort(*child, first);
 		return r;
 	}
@@ -283,25 +299,25 @@ static int publish_thread(struct task *t, struct task *n)
 	return dying ? -ERESTARTNOINTR : 0;
 }
 
-/* What others may hold of a new thread: its pidfd, and t's wait for it. *pidfd: -1 without. */
-static int thread_watch(struct task *t, struct task *n, const struct clone_args_k *a, int *pidfd)
+/* What others may hold of a new thread: its pidfd, and t's wait for it. */
+static int thread_watch(struct task *t, struct task *n, const struct clone_args_k *a,
+			struct clone_pidfd *pidfd)
 {
 	if (!(a->flags & (CLONE_PIDFD_K | CLONE_VFORK)))
 		return 0;
 	n->end = thread_end_create(n->tid);
 	if (!n->end)
 		return -ENOMEM;
-	if (a->flags & CLONE_PIDFD_K)
-		*pidfd = make_pidfd(t, t->p, n->end, a);
-	return *pidfd < -1 ? *pidfd : 0;
+	return a->flags & CLONE_PIDFD_K ? make_pidfd(t, t->p, n->end, a, pidfd) : 0;
 }
 
 static long thread_make(struct task *t, const struct clone_args_k *a)
 {
 	struct kernel *k = t->k;
+	struct clone_pidfd pidfd = {.fd = -1};
 	struct task *n;
-	int r, pidfd = -1;
 	long tid;
+	int r;
 
 	if (signal_still_pending(t))
 		return -ERESTARTNOINTR;
@@ -319,9 +335,8 @@ static long thread_make(struct task *t, const struct clone_args_k *a)
 			t->vfork_thread = thread_end_get(n->end);
 		r = publish_thread(t, n);
 	}
+	end_pidfd(t, &pidfd, r >= 0);
 	if (r < 0) {
-		if (pidfd >= 0)
-			fdtable_close(task_files(t), pidfd);
 		thread_end_put(t->vfork_thread);
 		t->vfork_thread = NULL;
 		if (n)

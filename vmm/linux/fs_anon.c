@@ -43,6 +43,29 @@ int64_t anon_lseek(struct file *f, int64_t off, int whence)
 	return f->pos;
 }
 
+int install_pair(struct task *t, struct file *const f[2], bool cloexec, uint64_t ufds)
+{
+	struct fdtable *files = task_files(t);
+	int fd[2] = {-1, -1}, err;
+
+	/* The numbers are told first: what has been told can be closed by another thread, and must
+	 * not be closed once more here. */
+	fd[0] = err = fdtable_reserve(files, nofile_limit(t), cloexec);
+	if (err >= 0)
+		fd[1] = err = fdtable_reserve(files, nofile_limit(t), cloexec);
+	if (err >= 0)
+		err = copy_to_guest(task_mm(t), gva(ufds), fd, sizeof(fd)) ? -EFAULT : 0;
+	for (int i = 0; i < 2; i++) {
+		if (!err)
+			fdtable_fill(files, fd[i], f[i]);
+		else if (fd[i] >= 0)
+			fdtable_unreserve(files, fd[i]);
+		if (err)
+			file_close(f[i]);
+	}
+	return err;
+}
+
 long install_file(struct task *t, struct file *f, bool cloexec)
 {
 	int fd = fdtable_install(task_files(t), f, 0, nofile_limit(t), cloexec);

@@ -173,17 +173,17 @@ static void put_rights(struct room *m, struct sock_rights *rights, bool cloexec)
 	if (max > rights->n)
 		max = rights->n;
 	for (n = 0; n < max; n++) {
-		int fd = fdtable_install(task_files(m->t), rights->r[n].file, 0, nofile_limit(m->t),
-					 cloexec);
+		int fd = fdtable_reserve(task_files(m->t), nofile_limit(m->t), cloexec);
 
 		if (fd < 0)
 			break;
-		rights->r[n].file = NULL;
 		if (copy_to_guest(task_mm(m->t), gva(m->at + sizeof(h) + n * sizeof(int)), &fd,
 				  sizeof(fd))) {
-			fdtable_close(task_files(m->t), fd);
+			fdtable_unreserve(task_files(m->t), fd);
 			break;
 		}
+		fdtable_fill(task_files(m->t), fd, rights->r[n].file);
+		rights->r[n].file = NULL;
 	}
 	if (n < rights->n)
 		*m->flags |= MSG_CTRUNC;

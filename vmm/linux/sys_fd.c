@@ -124,26 +124,13 @@ long sys_dup3(struct task *t, struct call *c)
 static long do_pipe(struct task *t, uint64_t ufds, unsigned flags)
 {
 	struct file *f[2];
-	int fd[2], err;
+	int err;
 
 	/* Packets (O_DIRECT) are not there. */
 	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	err = pipe_files(t, flags & O_NONBLOCK, f);
-	if (err)
-		return err;
-	err = fdtable_install2(task_files(t), f, nofile_limit(t), flags & O_CLOEXEC, fd);
-	if (err) {
-		file_close(f[0]);
-		file_close(f[1]);
-		return err == -EINVAL ? -EMFILE : err;
-	}
-	if (copy_to_guest(task_mm(t), gva(ufds), fd, sizeof(fd))) {
-		fdtable_close(task_files(t), fd[0]);
-		fdtable_close(task_files(t), fd[1]);
-		return -EFAULT;
-	}
-	return 0;
+	return err ? err : install_pair(t, f, flags & O_CLOEXEC, ufds);
 }
 
 long sys_pipe(struct task *t, struct call *c)

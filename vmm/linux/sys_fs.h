@@ -25,6 +25,9 @@ unsigned nofile_limit(struct task *t);
 long call_swap_mask(struct task *t, struct call *c, uint64_t mask, uint64_t size);
 /* f (the caller's reference goes) becomes the lowest free descriptor: it, -EMFILE, -ENOMEM. */
 long install_file(struct task *t, struct file *f, bool cloexec);
+/* Two of them (their references go), whose numbers are stored at ufds first: 0, -EMFILE, -ENOMEM,
+ * -EFAULT: nothing has happened. */
+int install_pair(struct task *t, struct file *const f[2], bool cloexec, uint64_t ufds);
 /* Opens as openat(2). 0 and *out, or a negative errno. */
 int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
 	      struct file **out);

@@ -116,31 +116,21 @@ long sys_socketpair(struct task *t, struct call *c)
 	struct file *f[2] = {NULL, NULL};
 	enum sock_kind kind;
 	struct sock_cred cred;
-	int fd[2], type, err;
+	int type, err;
 
 	err = decode_type(c->args[0], c->args[1], c->args[2], &type, &kind);
 	if (!err)
 		err = make(t, kind, type, c->args[1], &f[0]);
 	if (!err)
 		err = make(t, kind, type, c->args[1], &f[1]);
-	if (!err) {
-		task_sock_cred(t, &cred);
-		sock_pair(socket_of(f[0])->s, socket_of(f[1])->s, &cred);
-		err = fdtable_install2(task_files(t), f, nofile_limit(t), c->args[1] & SOCK_CLOEXEC,
-				       fd);
-		err = err == -EINVAL ? -EMFILE : err;
-	}
 	if (err) {
 		file_close(f[0]);
 		file_close(f[1]);
 		return err;
 	}
-	if (copy_to_guest(task_mm(t), gva(c->args[3]), fd, sizeof(fd))) {
-		fdtable_close(task_files(t), fd[0]);
-		fdtable_close(task_files(t), fd[1]);
-		return -EFAULT;
-	}
-	return 0;
+	task_sock_cred(t, &cred);
+	sock_pair(socket_of(f[0])->s, socket_of(f[1])->s, &cred);
+	return install_pair(t, f, c->args[1] & SOCK_CLOEXEC, c->args[3]);
 }
 
 long sys_bind(struct task *t, struct call *c)

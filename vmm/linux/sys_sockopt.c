@@ -196,8 +196,8 @@ static int get_int(struct socket *so, int opt, int *v)
 	return 0;
 }
 
-/* A descriptor of the process at the other end. */
-static int peer_pidfd(struct task *t, struct socket *so, int *fd)
+/* A descriptor of the process at the other end: reserved, for *out. */
+static int peer_pidfd(struct task *t, struct socket *so, int *fd, struct file **out)
 {
 	struct sock_cred cred;
 	struct process *p;
@@ -213,12 +213,18 @@ static int peer_pidfd(struct task *t, struct socket *so, int *fd)
 	process_put(p);
 	if (err)
 		return err;
-	*fd = (int)install_file(t, f, true);
-	return *fd < 0 ? *fd : 0;
+	*fd = fdtable_reserve(task_files(t), nofile_limit(t), true);
+	if (*fd < 0) {
+		file_close(f);
+		return *fd;
+	}
+	*out = f;
+	return 0;
 }
 
-/* The value of an option into buf: its size, or a negative errno. */
-static int get_value(struct task *t, struct socket *so, int opt, void *buf)
+/* The value of an option into buf: its size, or a negative errno. *f: the file that it will be the
+ * number of. */
+static int get_value(struct task *t, struct socket *so, int opt, void *buf, struct file **f)
 {
 	struct sock_cred cred = {0, UINT32_MAX, UINT32_MAX};
 	struct timeval_k tv;
@@ -245,7 +251,7 @@ static int get_value(struct task *t, struct socket *so, int opt, void *buf)
 		memcpy(buf, &cred, sizeof(cred));
 		return sizeof(cred);
 	case PEERPIDFD:
-		v[1] = peer_pidfd(t, so, v);
+		v[1] = peer_pidfd(t, so, v, f);
 		memcpy(buf, v, sizeof(v[0]));
 		return v[1] ? v[1] : (int)sizeof(v[0]);
 	default:
@@ -260,6 +266,7 @@ long sys_getsockopt(struct task *t, struct call *c)
 	int err, level = (int)c->args[1], opt = (int)c->args[2], len, n;
 	uint8_t buf[32];
 	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
+	struct file *f = NULL;
 
 	if (!so)
 		return err;
@@ -269,12 +276,23 @@ long sys_getsockopt(struct task *t, struct call *c)
 		return -EOPNOTSUPP;
 	if (len < 0)
 		return -EINVAL;
-	n = get_value(t, so, opt, buf);
+	n = get_value(t, so, opt, buf, &f);
 	if (n < 0)
 		return n;
 	if (len > n)
 		len = n;
-	if (copy_to_guest(task_mm(t), gva(c->args[3]), buf, (size_t)len))
-		return -EFAULT;
-	return copy_to_guest(task_mm(t), gva(c->args[4]), &len, sizeof(len));
+	err = 0;
+	if (copy_to_guest(task_mm(t), gva(c->args[3]), buf, (size_t)len) ||
+	    copy_to_guest(task_mm(t), gva(c->args[4]), &len, sizeof(len)))
+		err = -EFAULT;
+	if (f) {
+		memcpy(&n, buf, sizeof(n));
+		if (!err)
+			fdtable_fill(task_files(t), n, f);
+		else
+			fdtable_unreserve(task_files(t), n);
+		if (err)
+			file_close(f);
+	}
+	return err;
 }
