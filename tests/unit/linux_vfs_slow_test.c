@@ -53,6 +53,24 @@ int openat(int fd, const char *path, int flags, ...)
 	GATED(OPEN, (int)syscall(SYS_openat, fd, path, flags, mode));
 }
 
+/* What the file systems open they open again by a descriptor. */
+static _Atomic bool only_writing;
+
+int open(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	if (only_writing && (flags & O_ACCMODE) != O_WRONLY && !(flags & O_PATH)) {
+		errno = EACCES;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
 ssize_t readlinkat(int fd, const char *path, char *buf, size_t size)
 {
 	GATED(READLINK, syscall(SYS_readlinkat, fd, path, buf, size));
@@ -490,6 +508,32 @@ static void a_moved_directory_does_not_let_out(void **state)
 	vt_close(&s->t, fd);
 }
 
+/* ---- what the host refuses ---- */
+
+static void a_file_that_the_host_lets_us_only_write(void **state)
+{
+	struct world2 *s = *state;
+	char buf[8];
+	long w, r;
+
+	only_writing = true;
+	w = vt_open(&s->t, "/mnt/f", O_WRONLY, 0);
+	assert_true(w >= 0);
+	assert_int_equal(vt_write(&s->t, w, "new!", 4), 4);
+	/* Open already, but not for this. */
+	r = vt_open(&s->t, "/mnt/f", O_RDONLY, 0);
+	assert_int_equal(vt_open(&s->t, "/mnt/f", O_RDWR, 0), -EACCES);
+	only_writing = false;
+	assert_int_equal(r, -EACCES);
+	/* When it may be read it is, by the same inode. */
+	r = vt_open(&s->t, "/mnt/f", O_RDONLY, 0);
+	assert_true(r >= 0);
+	assert_int_equal(vt_read(&s->t, r, buf, 8), 4);
+	assert_memory_equal(buf, "new!", 4);
+	vt_close(&s->t, r);
+	vt_close(&s->t, w);
+}
+
 /* ---- many at a time ---- */
 
 #define ROUNDS 1500
@@ -632,6 +676,7 @@ int main(void)
 		TEST(a_look_up_during_a_rename),
 		TEST(made_by_the_host_meanwhile),
 		TEST(a_moved_directory_does_not_let_out),
+		TEST(a_file_that_the_host_lets_us_only_write),
 		TEST(many_change_the_host),
 		TEST(many_change_the_root),
 	};

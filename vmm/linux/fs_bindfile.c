@@ -181,21 +181,6 @@ static ssize_t write_part(struct host_inode *h, struct xfer *x, int64_t *pos, bo
 	return 0;
 }
 
-/* Another's write takes set-id bits away; the host does not do it for root. i->data_lock held. */
-static void drop_setid(struct host_inode *h)
-{
-	uint32_t mode = h->i.mode;
-
-	if (!(mode & S_ISUID) && (mode & (S_ISGID | S_IXGRP)) != (S_ISGID | S_IXGRP))
-		return;
-	mode &= ~(uint32_t)(S_ISUID | S_ISGID);
-	if (fchmod(atomic_load(&h->hf->wfd), mode & 07777))
-		return;
-	pthread_mutex_lock(&h->i.lock);
-	h->i.mode = h->st.st_mode = mode;
-	pthread_mutex_unlock(&h->i.lock);
-}
-
 static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
 			  struct call *c)
 {
@@ -204,7 +189,6 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 
 	while (!err && x->left) {
 		pthread_mutex_lock(&h->i.data_lock);
-		drop_setid(h);
 		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
 		pthread_mutex_unlock(&h->i.data_lock);
 	}
@@ -277,8 +261,11 @@ static const struct vfs_file_ops bind_file_ops = {
 
 int bind_open(struct inode *i, struct vfs_file *f)
 {
-	bool write = (f->f.flags & O_ACCMODE) != O_RDONLY;
-	int err = write ? need_writable(hi(i)) : hostfile_need(hi(i));
+	unsigned mode = f->f.flags & O_ACCMODE;
+	int err = mode == O_RDONLY ? 0 : need_writable(hi(i));
+
+	if (!err && mode != O_WRONLY)
+		err = hostfile_need(hi(i));
 
 	/* Only a file that is open needs its release. */
 	if (!err)

@@ -22,7 +22,8 @@
 struct hostfd {
 	_Atomic unsigned refs;
 	struct super *sb;
-	int fd;                 /* readable; -1: the host lets us only write */
+	/* Each set once: */
+	_Atomic int fd;         /* readable; -1: not opened yet, or the host lets us only write */
 	_Atomic int wfd;        /* writable, perhaps the same; -1: not opened yet */
 	_Atomic uint64_t limit; /* bytes of the file that still count; UINT64_MAX: all */
 	_Atomic int nowait;     /* enum hostfd_nowait */
@@ -124,7 +125,7 @@ struct hostfd *hostfd_get(struct hostfd *hf);
 void hostfd_put(struct hostfd *hf);
 /* Nothing past `size` counts from here on. */
 void hostfd_limit(struct hostfd *hf, uint64_t size);
-/* [no lock] h->hf is there: readable, or as the host permits. -ESTALE, -EACCES, -ENFILE, ... */
+/* [no lock] h->hf is there, and readable. -ESTALE, -EACCES, -ENFILE, ... */
 int hostfile_need(struct host_inode *h);
 /* i->data_lock held: the page cache over h->hf. NULL: no memory. */
 struct memobj *hostfile_obj(struct host_inode *h);

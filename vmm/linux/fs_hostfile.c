@@ -115,13 +115,14 @@ struct hostfd *hostfd_get(struct hostfd *hf)
 
 void hostfd_put(struct hostfd *hf)
 {
-	int wfd;
+	int fd, wfd;
 
 	if (!hf || atomic_fetch_sub(&hf->refs, 1) > 1)
 		return;
+	fd = atomic_load(&hf->fd);
 	wfd = atomic_load(&hf->wfd);
-	close_counted(hf->sb->v, hf->fd);
-	if (wfd != hf->fd)
+	close_counted(hf->sb->v, fd);
+	if (wfd != fd)
 		close_counted(hf->sb->v, wfd);
 	free(hf);
 }
@@ -181,7 +182,7 @@ int hostfile_need(struct host_inode *h)
 	int fd;
 
 	pthread_mutex_lock(&i->lock);
-	have = h->hf;
+	have = h->hf && atomic_load(&h->hf->fd) >= 0;
 	pthread_mutex_unlock(&i->lock);
 	if (have)
 		return 0;
@@ -195,6 +196,10 @@ int hostfile_need(struct host_inode *h)
 	if (!h->hf) {
 		h->hf = hf;
 		hf = NULL;
+	} else if (atomic_load(&h->hf->fd) < 0) {
+		/* Was opened to be written only. */
+		atomic_store(&h->hf->fd, fd);
+		atomic_store(&hf->fd, -1);
 	}
 	pthread_mutex_unlock(&i->lock);
 	hostfd_put(hf);

@@ -18,17 +18,11 @@ struct memobj *memfile_obj(struct inode *i)
 }
 
 /* The data changed. */
-static void touch(struct inode *i, bool drop_setid)
+static void touch(struct inode *i)
 {
 	pthread_mutex_lock(&i->lock);
 	inode_now(&i->mtime);
 	i->ctime = i->mtime;
-	/* Another's write takes set-id bits away. */
-	if (drop_setid) {
-		i->mode &= ~(uint32_t)S_ISUID;
-		if (i->mode & 010)
-			i->mode &= ~(uint32_t)S_ISGID;
-	}
 	pthread_mutex_unlock(&i->lock);
 }
 
@@ -269,7 +263,7 @@ ssize_t memfile_write(struct file *f, struct xfer *x, int64_t *pos, struct sched
 			*pos = memfile_size(i);
 		err = write_part(i, x, pos, &total);
 		if (total)
-			touch(i, true);
+			touch(i);
 		pthread_mutex_unlock(&i->data_lock);
 	}
 	return total ? total : err;
@@ -399,6 +393,6 @@ int memfile_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 			      : memfile_resize(i, off + len);
 	}
 	if (!err)
-		touch(i, false);
+		touch(i);
 	return err;
 }

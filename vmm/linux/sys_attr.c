@@ -141,9 +141,19 @@ static int do_chown(struct task *t, struct dentry *d, uint32_t uid, uint32_t gid
 		s.valid |= ATTR_GID;
 		s.gid = gid;
 	}
-	if (!S_ISDIR(a.mode) && !S_ISLNK(a.mode) && s.valid && (a.mode & (S_ISUID | S_ISGID))) {
-		s.valid |= ATTR_MODE;
-		s.mode = a.mode & ~(uint32_t)(S_ISUID | (a.mode & S_IXGRP ? S_ISGID : 0));
+	if (!S_ISDIR(a.mode) && !S_ISLNK(a.mode)) {
+		uint32_t drop = a.mode & S_ISUID;
+
+		/* For everybody, also where neither changes. */
+		if ((a.mode & S_ISGID) && ((a.mode & S_IXGRP) || (!cred_in_group(&cred, a.gid) &&
+								  !cred_capable(&cred, CAP_FSETID))))
+			drop |= S_ISGID;
+		if (drop && !inode_owner_or_root(i, &cred))
+			return -EPERM;
+		if (drop) {
+			s.valid |= ATTR_MODE;
+			s.mode = a.mode & 07777 & ~drop;
+		}
 	}
 	return set_attr(d, &s);
 }
@@ -314,6 +324,19 @@ long sys_utime(struct task *t, struct call *c)
 
 /* ---- sizes ---- */
 
+void add_setid_drop(struct task *t, struct inode *i, struct vfs_setattr *s)
+{
+	struct cred cred;
+	uint32_t drop;
+
+	task_cred(t, &cred);
+	drop = inode_setid_to_drop(i, &cred);
+	if (drop) {
+		s->valid |= ATTR_MODE;
+		s->mode = i->mode & 07777 & ~drop;
+	}
+}
+
 static int do_truncate(struct task *t, struct dentry *d, int64_t size)
 {
 	struct inode *i = d->inode;
@@ -329,6 +352,7 @@ static int do_truncate(struct task *t, struct dentry *d, int64_t size)
 		if (ok < size - (int64_t)a.size)
 			return -EFBIG;
 	}
+	add_setid_drop(t, i, &s);
 	return set_attr(d, &s);
 }
 
@@ -402,7 +426,9 @@ long sys_fallocate(struct task *t, struct call *c)
 		return -EFBIG;
 	if (!i->ops->fallocate)
 		return -EOPNOTSUPP;
-	err = i->ops->fallocate(i, mode, off, len);
+	err = vfs_drop_setid(t, vfs_file(f)->path.d);
+	if (!err)
+		err = i->ops->fallocate(i, mode, off, len);
 	if (!err)
 		notify_file(f, IN_MODIFY);
 	return err;

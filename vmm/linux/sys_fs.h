@@ -28,6 +28,8 @@ long install_file(struct task *t, struct file *f, bool cloexec);
 /* Two of them (their references go), whose numbers are stored at ufds first: 0, -EMFILE, -ENOMEM,
  * -EFAULT: nothing has happened. */
 int install_pair(struct task *t, struct file *const f[2], bool cloexec, uint64_t ufds);
+/* i's data are about to change: s takes set-id bits away with that. */
+void add_setid_drop(struct task *t, struct inode *i, struct vfs_setattr *s);
 /* Opens as openat(2). 0 and *out, or a negative errno. */
 int do_openat(struct task *t, int dirfd, const char *path, unsigned flags, unsigned mode,
 	      struct file **out);

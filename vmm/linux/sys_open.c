@@ -225,6 +225,7 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t,
 				    out);
 	if (!err && (flags & O_TRUNC) && !created && S_ISREG(i->mode)) {
+		add_setid_drop(t, i, &trunc);
 		err = i->ops->setattr ? i->ops->setattr(p.d, &trunc) : -EROFS;
 		if (err)
 			file_close(*out);

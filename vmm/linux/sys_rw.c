@@ -89,6 +89,11 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 
 	if (!(rw->write ? ops->write : ops->read))
 		return -EINVAL;
+	if (rw->write && x->left) {
+		r = vfs_drop_setid(t, vfs_file(f)->path.d);
+		if (r)
+			return r;
+	}
 	c->progress = rw->total - x->left;
 	if (stream) {
 		r = rw->write ? ops->write(f, x, NULL, task, c) : ops->read(f, x, NULL, task, c);
@@ -340,6 +345,9 @@ static long sendfile_step(struct task *t, struct call *c, struct sendfile *s)
 			return r;
 		xfer_buf_init_write(&s->x, s->buf, (size_t)r);
 	}
+	r = vfs_drop_setid(t, vfs_file(dst)->path.d);
+	if (r)
+		return r;
 	before = s->x.x.left;
 	c->progress = 0;
 	if (vfs_file(dst)->stream) {

@@ -204,6 +204,11 @@ long sys_splice(struct task *t, struct call *c)
 			return r;
 		if (!s->x.x.left)
 			break;
+		if (!s->done) {
+			r = vfs_drop_setid(t, vfs_file(s->out)->path.d);
+			if (r)
+				break;
+		}
 		r = splice_out(s, s->done ? NULL : call_waiter(t, c, out_nb));
 		if (r == -EBLOCKED && !s->done)
 			return r;
@@ -345,6 +350,9 @@ static long copy_range(struct task *t, struct file *in, int64_t *from, struct fi
 			r = (ssize_t)n;
 			break;
 		}
+		r = vfs_drop_setid(t, vfs_file(out)->path.d);
+		if (r)
+			break;
 		xfer_buf_init_write(&x, buf, (size_t)n);
 		r = vfs_ops(out)->write(out, &x.x, to, NULL, NULL);
 		if (r <= 0)

@@ -448,6 +448,10 @@ bool cred_in_group(const struct cred *c, uint32_t gid);
 int inode_permission(struct inode *i, const struct cred *c, unsigned mask);
 /* May c remove `victim` from dir (write, search, sticky)? 0, -EACCES, -EPERM, -EROFS. */
 int may_delete(struct inode *dir, struct inode *victim, const struct cred *c);
+/* The set-id bits of i that a change by c takes away. */
+uint32_t inode_setid_to_drop(struct inode *i, const struct cred *c);
+/* file_remove_privs(): before t changes the data of d. 0; what setattr returns. */
+int vfs_drop_setid(struct task *t, struct dentry *d);
 bool inode_owner_or_root(struct inode *i, const struct cred *c);
 /* fs_hostfile.c: the host's attributes, over what *a has. */
 void attr_from_stat(struct vfs_attr *a, const struct stat *st);

@@ -2,7 +2,7 @@
  * Who may do what: the guest's file-system ids against mode bits. CAP_DAC_OVERRIDE and CAP_FOWNER,
  * which uid 0 has, override; the host decides for itself what it lets the VMM open.
  */
-#include "vfs_inode.h"
+#include "notify.h"
 
 #include <linux/capability.h>
 #include <string.h>
@@ -57,6 +57,43 @@ bool inode_owner_or_root(struct inode *i, const struct cred *c)
 
 	inode_owner(i, &mode, &uid, &gid);
 	return c->fsuid == uid || cred_capable(c, CAP_FOWNER);
+}
+
+/* setattr_should_drop_suidgid(): set-group-id without group execution is not for programs; it stays
+ * with members of the group. */
+uint32_t inode_setid_to_drop(struct inode *i, const struct cred *c)
+{
+	uint32_t mode, uid, gid, drop = 0;
+
+	if (!S_ISREG(i->mode) || !(i->mode & (S_ISUID | S_ISGID)) || cred_capable(c, CAP_FSETID))
+		return 0;
+	inode_owner(i, &mode, &uid, &gid);
+	if (mode & S_ISUID)
+		drop |= S_ISUID;
+	if ((mode & S_ISGID) && ((mode & S_IXGRP) || !cred_in_group(c, gid)))
+		drop |= S_ISGID;
+	return drop;
+}
+
+int vfs_drop_setid(struct task *t, struct dentry *d)
+{
+	struct vfs_setattr s = {.valid = ATTR_MODE};
+	struct inode *i = d->inode;
+	struct cred cred;
+	uint32_t drop;
+	int err;
+
+	if (!(i->mode & (S_ISUID | S_ISGID)) || !S_ISREG(i->mode) || !i->ops->setattr)
+		return 0;
+	task_cred(t, &cred);
+	drop = inode_setid_to_drop(i, &cred);
+	if (!drop)
+		return 0;
+	s.mode = i->mode & 07777 & ~drop;
+	err = i->ops->setattr(d, &s);
+	if (!err)
+		notify(d, IN_ATTRIB);
+	return err;
 }
 
 int may_delete(struct inode *dir, struct inode *victim, const struct cred *c)
