@@ -201,10 +201,11 @@ int hostfd_fill(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bo
 	struct hostfd *hf = owner;
 	uint64_t pos = pgoff << PAGE_SHIFT, limit = atomic_load(&hf->limit);
 	struct iovec iov[MEMOBJ_READAHEAD], *v = iov;
+	unsigned used;
 
 	if (hf->fd < 0 || n > ARRAY_SIZE(iov))
 		return -EIO;
-	n = pos < limit ? page_iov(iov, pages, n, limit - pos) : 0;
+	n = used = pos < limit ? page_iov(iov, pages, n, limit - pos) : 0;
 	while (n) {
 		ssize_t got = hostfd_preadv(hf, v, n, pos, may_wait);
 
@@ -213,8 +214,10 @@ int hostfd_fill(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bo
 			got = hostfd_preadv(hf, v, n, pos, may_wait);
 		if (got < 0)
 			return got == -EAGAIN ? -EAGAIN : -EIO;
+		/* The end: what follows in its page is zero already. Whole pages that should be
+		 * there were cut off on the host: SIGBUS, as natively. */
 		if (!got)
-			return 0; /* the rest is past the end: zero already */
+			return n > 1 || v->iov_base == pages[used - n] ? -EIO : 0;
 		pos += (uint64_t)got;
 		while (n && (size_t)got >= v->iov_len) {
 			got -= (ssize_t)v->iov_len;
