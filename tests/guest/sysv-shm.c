@@ -98,6 +98,13 @@ int main(void)
 	CHECK_EQ(d.shm_perm.mode & 01000, 01000);
 	CHECK_EQ(d.shm_perm.__key, IPC_PRIVATE);
 	CHECK_ERR(shmget(key, PAGE, 0), ENOENT);
+	/* by its id it can still be attached */
+	at = shmat(id, NULL, 0);
+	CHECK(at != (void *)-1);
+	CHECK_EQ(strcmp(at, "shared"), 0);
+	CHECK_EQ(stat_of(id).shm_nattch, 3);
+	CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
+	CHECK_EQ(shmdt(at), 0);
 	CHECK_EQ(strcmp(p, "shared"), 0);
 	CHECK_EQ(shmdt(p), 0);
 	CHECK_EQ(strcmp(q, "shared"), 0);

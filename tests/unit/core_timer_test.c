@@ -45,6 +45,18 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void times_do_not_overflow(void **state)
+{
+	assert_int_equal(time_add(5, 7), 12);
+	assert_int_equal(time_add(5, -7), 5);
+	assert_int_equal(time_add(5, TIME_NEVER), TIME_NEVER);
+	assert_int_equal(time_add(5, TIME_NEVER - 6), TIME_NEVER - 1);
+	assert_int_equal(time_add(5, TIME_NEVER - 4), TIME_NEVER);
+	assert_int_equal(time_add(TIME_NEVER, 1), TIME_NEVER);
+	assert_int_equal(time_add_ever(5, TIME_NEVER), TIME_NEVER - 1);
+	assert_int_equal(time_add_ever(5, TIME_NEVER - 5), TIME_NEVER - 1);
+}
+
 static void due_timers_fire_in_order(void **state)
 {
 	struct timers *ts = *state;
@@ -282,6 +294,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		T(times_do_not_overflow),
 		T(due_timers_fire_in_order),
 		T(a_timer_fires_once),
 		T(arming_again_moves_it),

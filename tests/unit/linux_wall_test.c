@@ -157,6 +157,28 @@ static void clock_nanosleep_follows(void **state)
 }
 
 /* The clock is set after the wait began and before it is on its queues. */
+/* mq_timedsend(3): "an absolute timeout ... since the Epoch" */
+static void a_message_queue_follows(void **state)
+{
+	struct {
+		long flags, maxmsg, msgsize, curmsgs, pad[4];
+	} attr = {.maxmsg = 1, .msgsize = 8};
+	long q;
+
+	(void)state;
+	guest_put(w.init, SPEC, &attr, sizeof(attr));
+	guest_put(w.init, BUF, "q", 2);
+	q = CALL(w.init, SYS_mq_open, BUF, O_CREAT | O_RDWR, 0600, SPEC);
+	assert_true(q >= 0);
+	put_time(100 * SEC);
+	CALL_GONE(w.init, SYS_mq_timedreceive, (uint64_t)q, BUF, 8, 0, TS);
+	follows(-ETIMEDOUT);
+	assert_int_equal(CALL(w.init, SYS_mq_timedsend, (uint64_t)q, BUF, 1, 0, 0), 0);
+	put_time(100 * SEC);
+	CALL_GONE(w.init, SYS_mq_timedsend, (uint64_t)q, BUF, 1, 0, TS);
+	follows(-ETIMEDOUT);
+}
+
 static void a_step_between_decision_and_block_is_seen(void **state)
 {
 	const uint64_t a[6] = {CLOCK_REALTIME, TIMER_ABSTIME, TS, 0};
@@ -358,6 +380,7 @@ int main(void)
 		T(a_pi_lock_follows),
 		T(futex_waitv_follows),
 		T(clock_nanosleep_follows),
+		T(a_message_queue_follows),
 		T(a_step_between_decision_and_block_is_seen),
 		T(a_relative_sleep_stays),
 		T(a_monotonic_wait_stays),

@@ -29,6 +29,20 @@
 /* Absolute CLOCK_MONOTONIC of the host, in ns. */
 int64_t core_now(void);
 
+/* at >= 0 and ns later: TIME_NEVER where that is no time any more, `at` if ns is negative. */
+static inline int64_t time_add(int64_t at, int64_t ns)
+{
+	return ns < 0 ? at : at > TIME_NEVER - ns ? TIME_NEVER : at + ns;
+}
+
+/* The same for what comes in any case, however late: never TIME_NEVER. */
+static inline int64_t time_add_ever(int64_t at, int64_t ns)
+{
+	int64_t t = time_add(at, ns);
+
+	return t < TIME_NEVER ? t : TIME_NEVER - 1;
+}
+
 /*
  * A transfer: where a read's bytes go or a write's bytes come from, without
  * knowing what memory that is. Owned by the caller; one thread uses it.

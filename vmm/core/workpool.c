@@ -282,7 +282,7 @@ bool workpool_stop(struct workpool *p, int64_t ns)
 		lane_update(p, l, 0, -(int)l->queued);
 	}
 	pthread_cond_broadcast(&p->work);
-	ended = wait_ended(p, ns == TIME_NEVER ? ns : core_now() + ns);
+	ended = wait_ended(p, time_add(core_now(), ns));
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; ended && i < p->nthreads; i++)
 		pthread_join(p->threads[i], NULL);

@@ -38,14 +38,13 @@ bool cpu_time_of_locked(struct process *p, uint32_t tid, int64_t *ns)
 int64_t cpu_time_look_locked(struct process *p, int64_t left, bool thread)
 {
 	unsigned width = p->ntasks < p->k->cfg.cpus ? p->ntasks : p->k->cfg.cpus;
-	int64_t now = core_now();
 
 	/* Its threads may run side by side. */
 	if (!thread && width)
 		left /= width;
 	if (left < CPU_TICK_NS)
 		left = CPU_TICK_NS;
-	return left > TIME_NEVER - 1 - now ? TIME_NEVER - 1 : now + left;
+	return time_add_ever(core_now(), left);
 }
 
 /* When to look next. siglock held. */

@@ -62,7 +62,7 @@ long socket_pipe(struct task *t, bool nosignal)
 struct sched_task *socket_waiter(struct task *t, struct call *c, bool nonblock, int64_t timeo)
 {
 	if (timeo && !nonblock) {
-		call_set_deadline(t, c, core_now() + timeo);
+		call_set_deadline(t, c, time_add(core_now(), timeo));
 		nonblock = call_timed_out(t, c);
 	}
 	return call_waiter(t, c, nonblock);

@@ -100,7 +100,7 @@ int futex_user_key(struct mm *mm, uint64_t addr, unsigned flags, bool write, str
 
 void futex_timeout_begin(struct task *t, struct call *c, const struct futex_timeout *to)
 {
-	int64_t now, host, wait;
+	int64_t now;
 
 	if (to->realtime) {
 		call_set_wall_deadline(t, c, to->ns);
@@ -111,9 +111,7 @@ void futex_timeout_begin(struct task *t, struct call *c, const struct futex_time
 		return;
 	}
 	now = kernel_clock(t->k, CLOCK_MONOTONIC);
-	host = core_now();
-	wait = to->ns > now ? to->ns - now : 0;
-	call_set_deadline(t, c, host > TIME_NEVER - wait ? TIME_NEVER : host + wait);
+	call_set_deadline(t, c, time_add(core_now(), to->ns > now ? to->ns - now : 0));
 }
 
 static void futex_call_free(void *state)

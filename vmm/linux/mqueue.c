@@ -410,7 +410,7 @@ static struct mq_call *mq_call_begin(struct call *c)
 /* An absolute time of CLOCK_REALTIME, or none. 0, -EFAULT, -EINVAL. */
 static int get_timeout(struct task *t, struct call *c, uint64_t addr)
 {
-	int64_t ns, now;
+	int64_t ns;
 	int err;
 
 	if (!addr)
@@ -418,9 +418,7 @@ static int get_timeout(struct task *t, struct call *c, uint64_t addr)
 	err = timespec_from_guest(task_mm(t), gva(addr), &ns);
 	if (err)
 		return err;
-	now = kernel_clock(t->k, CLOCK_REALTIME);
-	ns = ns > now ? ns - now : 0;
-	call_set_deadline(t, c, ns < TIME_NEVER - core_now() ? core_now() + ns : TIME_NEVER);
+	call_set_wall_deadline(t, c, ns);
 	return 0;
 }
 

@@ -306,7 +306,7 @@ static ssize_t slave_wait_locked(struct pty *p, struct sched_task *task, struct 
 		return -EAGAIN;
 	/* Without VMIN the time runs from the call on, with it from byte to byte. */
 	if (time && (min ? fresh : c->deadline == TIME_NEVER))
-		set_deadline(c, task, core_now() + time);
+		set_deadline(c, task, time_add(core_now(), time));
 	return wait_locked(&p->slave_read, task, -EAGAIN);
 }
 

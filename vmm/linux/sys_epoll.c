@@ -109,12 +109,11 @@ static long wait_run(struct task *t, struct call *c)
 /* ns: how long, TIME_NEVER: for ever. mask, size: of the pwaits. */
 static long wait_begin(struct task *t, struct call *c, int64_t ns, uint64_t mask, uint64_t size)
 {
-	int64_t now = core_now();
 	int max = (int)c->args[2];
 	struct file *f;
 	long r;
 
-	call_set_deadline(t, c, ns >= TIME_NEVER - now ? TIME_NEVER : now + ns);
+	call_set_deadline(t, c, time_add(core_now(), ns));
 	r = call_swap_mask(t, c, mask, size);
 	if (r)
 		return r;

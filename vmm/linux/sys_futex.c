@@ -22,14 +22,14 @@ struct futex_args {
 static int read_timeout(struct task *t, const struct call *c, struct futex_args *a)
 {
 	bool realtime = a->flags & FUTEX_CLOCK_REALTIME || a->cmd == FUTEX_LOCK_PI;
-	int64_t ns, now = core_now();
+	int64_t ns;
 	int r = timespec_from_guest(task_mm(t), gva(c->args[3]), &ns);
 
 	if (r < 0)
 		return r;
 	a->timeout = (struct futex_timeout){.ns = ns};
 	if (a->cmd == FUTEX_WAIT)
-		a->timeout.ns = now > TIME_NEVER - ns ? TIME_NEVER : now + ns;
+		a->timeout.ns = time_add(core_now(), ns);
 	else if (realtime)
 		a->timeout.realtime = true;
 	else

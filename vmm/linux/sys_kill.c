@@ -253,7 +253,7 @@ static void itimer_exchange(struct process *p, bool set, int64_t value, int64_t 
 		*old_value = p->itimer_deadline > now ? p->itimer_deadline - now : 1000;
 	if (set) {
 		p->itimer_interval = interval;
-		p->itimer_deadline = value ? now + value : TIME_NEVER;
+		p->itimer_deadline = value ? time_add_ever(now, value) : TIME_NEVER;
 		/* An old deadline that fires finds out that it is not due. */
 		if (value)
 			timer_arm(&p->itimer, p->itimer_deadline);

@@ -110,9 +110,7 @@ static long poll_run(struct task *t, struct call *c, struct poll_state *s)
 /* ns: relative; TIME_NEVER: none. */
 static void set_timeout(struct task *t, struct call *c, int64_t ns)
 {
-	int64_t now = core_now();
-
-	call_set_deadline(t, c, ns >= TIME_NEVER - now ? TIME_NEVER : now + ns);
+	call_set_deadline(t, c, time_add(core_now(), ns));
 }
 
 /* What is left of the time goes back to the guest; a bad pointer is not an error then. */

@@ -152,7 +152,7 @@ static int sigtimedwait_begin(struct task *t, struct call *c)
 	if (ts.sec < 0 || ts.nsec < 0 || ts.nsec >= 1000000000)
 		return -EINVAL;
 	if (ts.sec < INT64_MAX / 1000000000 / 2)
-		call_set_deadline(t, c, core_now() + ts.sec * 1000000000 + ts.nsec);
+		call_set_deadline(t, c, time_add(core_now(), ts.sec * 1000000000 + ts.nsec));
 	return 0;
 }
 

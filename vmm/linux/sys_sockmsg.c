@@ -405,7 +405,7 @@ static long recvmmsg_begin(struct task *t, struct call *c)
 	err = timespec_from_guest(task_mm(t), gva(c->args[4]), &ns);
 	if (err)
 		return err;
-	c->word = ns < TIME_NEVER - core_now() ? (uint64_t)(core_now() + ns) : INT64_MAX;
+	c->word = (uint64_t)time_add(core_now(), ns);
 	return 0;
 }
 

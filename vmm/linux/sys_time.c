@@ -263,11 +263,6 @@ static long sleep_run(struct task *t, struct call *c, bool absolute, uint64_t re
 	return -EBLOCKED;
 }
 
-static int64_t add_time(int64_t a, int64_t b)
-{
-	return a > TIME_NEVER - b ? TIME_NEVER : a + b;
-}
-
 long sys_nanosleep(struct task *t, struct call *c)
 {
 	int64_t ns = 0;
@@ -279,7 +274,7 @@ long sys_nanosleep(struct task *t, struct call *c)
 			r = timespec_from_guest(task_mm(t), gva(c->args[0]), &ns);
 		if (r < 0)
 			return r;
-		call_set_deadline(t, c, add_time(core_now(), ns));
+		call_set_deadline(t, c, time_add(core_now(), ns));
 	}
 	return sleep_run(t, c, false, c->args[1]);
 }
@@ -290,7 +285,7 @@ static int64_t clock_to_deadline(struct task *t, int id, int64_t ns)
 	int64_t now = 0;
 
 	read_clock(t, id, &now);
-	return add_time(core_now(), ns > now ? ns - now : 0);
+	return time_add(core_now(), ns > now ? ns - now : 0);
 }
 
 /* The state of a sleep until CPU time is used: by other threads, or another process. */
@@ -323,7 +318,7 @@ static long cpu_sleep_begin(struct task *t, struct call *c, int id, bool absolut
 		return -ENOMEM;
 	}
 	s->clock = cc;
-	s->until = c->restarted ? c->deadline : absolute ? ns : add_time(now, ns);
+	s->until = c->restarted ? c->deadline : absolute ? ns : time_add(now, ns);
 	c->state_free = cpu_sleep_free;
 	return 0;
 }
@@ -396,7 +391,7 @@ long sys_clock_nanosleep(struct task *t, struct call *c)
 		if (cpu)
 			return cpu_sleep_run(t, c, absolute, c->args[3]);
 		if (!absolute)
-			call_set_deadline(t, c, add_time(core_now(), ns));
+			call_set_deadline(t, c, time_add(core_now(), ns));
 		else if (id == CLOCK_REALTIME || id == CLOCK_TAI)
 			call_set_wall_deadline(t, c, ns);
 		else

@@ -460,9 +460,9 @@ static void set_locked(struct posix_timer *pt, bool absolute, int64_t value, int
 		pt->wall_offset = clock - now;
 		/* Before the machine was switched on, but late by as much as it is. */
 		base = now - clock;
-		value = value > INT64_MAX - (base > 0 ? base : 0) ? TIME_NEVER - 1 : base + value;
+		value = base < 0 ? base + value : time_add_ever(base, value);
 	} else {
-		value = value > TIME_NEVER - 1 - now ? TIME_NEVER - 1 : now + value;
+		value = time_add_ever(now, value);
 	}
 	arm(pt, value);
 }

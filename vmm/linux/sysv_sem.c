@@ -326,8 +326,7 @@ static int sem_begin(struct task *t, struct call *c, uint64_t timeout, struct se
 		err = timespec_from_guest(task_mm(t), gva(timeout), &ns);
 		if (err)
 			return err;
-		call_set_deadline(t, c,
-				  ns < TIME_NEVER - core_now() ? core_now() + ns : TIME_NEVER);
+		call_set_deadline(t, c, time_add(core_now(), ns));
 	}
 	w->nops = n;
 	if (copy_from_guest(task_mm(t), w->ops, gva(c->args[1]), n * sizeof(w->ops[0])))

@@ -118,6 +118,12 @@ static void attach_dup(struct file *f)
 	shm_of_file(f)->nattach++;
 }
 
+static void detach_locked(struct shm *s)
+{
+	if (!--s->nattach && s->o.mode & SHM_DEST_K && !s->o.removed)
+		ipc_remove_locked(s->ipc, IPC_SHM, &s->o);
+}
+
 static void attach_close(struct file *f)
 {
 	struct shm *s = shm_of_file(f);
@@ -128,8 +134,7 @@ static void attach_close(struct file *f)
 	s->dtime = ipc_time(s->k);
 	if (task_current)
 		s->lpid = task_current->p->pid;
-	if (!--s->nattach && s->o.mode & SHM_DEST_K && !s->o.removed)
-		ipc_remove_locked(s->ipc, IPC_SHM, &s->o);
+	detach_locked(s);
 	pthread_mutex_unlock(&s->ipc->lock);
 }
 
@@ -152,7 +157,8 @@ static const struct vfs_file_ops attach_ops = {
 	.core = {.on_dup = attach_dup, .on_close = attach_close, .release = attach_release},
 };
 
-/* A file for one attachment of s, which the caller has a reference to, taken over on success. */
+/* A file for one attachment of s, whose reference and count the caller has; taken over on success.
+ */
 static int attach_file(struct task *t, struct shm *s, struct file **out)
 {
 	struct inode_new n = {
@@ -170,7 +176,6 @@ static int attach_file(struct task *t, struct shm *s, struct file **out)
 	if (err)
 		return err;
 	f->priv = s;
-	s->nattach++;
 	*out = &f->f;
 	return 0;
 }
@@ -200,7 +205,8 @@ static int attach_args(struct call *c, struct mm_map *m)
 	return 0;
 }
 
-/* The segment, with a reference, if it may be attached so. */
+/* The segment, with a reference, if it may be attached so; it counts as attached already, so that
+ * the last of the others does not remove it. */
 static struct shm *attach_find(struct task *t, int id, unsigned vma_flags, int *err)
 {
 	unsigned mode =
@@ -211,8 +217,10 @@ static struct shm *attach_find(struct task *t, int id, unsigned vma_flags, int *
 	o = ipc_find_locked(t->k->ipc, IPC_SHM, id, err);
 	if (o)
 		*err = ipc_allowed(t, o, mode);
-	if (!*err)
+	if (!*err) {
 		ipc_hold_locked(o);
+		shm_of(o)->nattach++;
+	}
 	pthread_mutex_unlock(&t->k->ipc->lock);
 	return *err ? NULL : shm_of(o);
 }
@@ -232,6 +240,9 @@ long sys_shmat(struct task *t, struct call *c)
 		return err;
 	err = attach_file(t, s, &f);
 	if (err) {
+		pthread_mutex_lock(&s->ipc->lock);
+		detach_locked(s);
+		pthread_mutex_unlock(&s->ipc->lock);
 		shm_put(s);
 		return err;
 	}

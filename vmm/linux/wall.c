@@ -29,10 +29,9 @@ int64_t wall_offset(struct kernel *k)
 
 int64_t wall_deadline(struct kernel *k, int64_t ns)
 {
-	int64_t now = kernel_clock(k, CLOCK_REALTIME), host = core_now();
-	int64_t wait = ns > now ? ns - now : 0;
+	int64_t now = kernel_clock(k, CLOCK_REALTIME);
 
-	return host > TIME_NEVER - wait ? TIME_NEVER : host + wait;
+	return time_add(core_now(), ns > now ? ns - now : 0);
 }
 
 void kernel_clock_was_set(struct kernel *k)
