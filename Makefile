@@ -114,7 +114,7 @@ $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(LIB)
 
 -include tests/guest/rules.mk tests/bench/rules.mk
 
-.PHONY: unit-tests check check-unit check-guest check-nested check-full check-style bench bench-nested bench-report clean install
+.PHONY: unit-tests check check-unit check-guest check-nested check-full check-style check-model bench bench-nested bench-report clean install
 unit-tests: $(UNIT_TESTS)
 
 # Another architecture's run under QEMU's user emulation.
@@ -126,6 +126,9 @@ check-style:
 	docs/gen-compat --check
 	tests/include-rules
 	tests/check-format
+
+check-model:
+	tests/model/run
 
 check: all unit-tests guest-tests
 	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)" --arch $(ARCH) $(CHECK_ARGS)
