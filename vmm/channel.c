@@ -79,6 +79,7 @@ enum channel_outcome channel_settle(struct channel *ch, int64_t *result)
 /* Its writer is the guest, maybe at this moment. */
 static void copy_request(const struct abi_channel *p, struct channel_request *r)
 {
+	r->pc = __atomic_load_n(&p->pc, __ATOMIC_RELAXED);
 	r->nr = __atomic_load_n(&p->nr, __ATOMIC_RELAXED);
 	for (int i = 0; i < 6; i++)
 		r->args[i] = __atomic_load_n(&p->args[i], __ATOMIC_RELAXED);

@@ -51,7 +51,7 @@ struct channel {
 
 struct channel_request {
 	unsigned nr;
-	uint64_t args[6];
+	uint64_t args[6], pc;
 };
 
 /* Makes the call for task. *result: of ANSWERED and DONE. */

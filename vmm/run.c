@@ -106,7 +106,7 @@ static enum channel_outcome serve_call(void *task, const struct channel_request 
 		[TASK_WAITS] = CHANNEL_STARTED,
 	};
 	long r = 0;
-	enum task_answer a = task_call(task, q->nr, q->args, &r);
+	enum task_answer a = task_call(task, q->nr, q->args, q->pc, &r);
 
 	*result = r;
 	return outcome[a];

@@ -5,7 +5,7 @@
 
 static enum task_answer remote(struct task *t, long nr, long *result, const uint64_t a[6])
 {
-	return task_call(t, (unsigned)nr, a, result);
+	return task_call(t, (unsigned)nr, a, TEST_CODE, result);
 }
 
 static void make_pipe(struct task *t, uint32_t fd[2])

@@ -59,24 +59,32 @@ static void try_site(struct task *t)
 		stats_count_rewritten(t->k->stats);
 }
 
-void rewrite_note(struct task *t)
+/* The counter of the site in front of pc, and *now, what it is; NULL: nothing is to be counted. */
+static _Atomic uint64_t *find_site(struct task *t, uint64_t pc, uint64_t *now)
 {
-	uint64_t pc = arch_pc(&t->cpu.regs), now;
 	_Atomic uint64_t *site;
 	struct rewrite *w;
 
 	if (!t->k->cfg.call_entry)
-		return;
+		return NULL;
 	w = counters(t->p);
 	if (!w)
-		return;
+		return NULL;
 	if (w->mm_id != mm_id(task_mm(t)))
 		forget_all(w, mm_id(task_mm(t)));
 	site = &w->site[(pc * 0x9e3779b97f4a7c15) >> 58];
-	now = atomic_load_explicit(site, memory_order_relaxed);
-	if (now >> COUNT_BITS != pc)
-		now = pc << COUNT_BITS;
-	if ((now & COUNT_MASK) == DONE)
+	*now = atomic_load_explicit(site, memory_order_relaxed);
+	if (*now >> COUNT_BITS != pc)
+		*now = pc << COUNT_BITS;
+	return (*now & COUNT_MASK) == DONE ? NULL : site;
+}
+
+void rewrite_note(struct task *t)
+{
+	uint64_t now;
+	_Atomic uint64_t *site = find_site(t, arch_pc(&t->cpu.regs), &now);
+
+	if (!site)
 		return;
 	now++;
 	if ((now & COUNT_MASK) < HOT) {
@@ -85,6 +93,20 @@ void rewrite_note(struct task *t)
 	}
 	atomic_store_explicit(site, now | DONE, memory_order_relaxed);
 	try_site(t);
+}
+
+bool rewrite_due(struct task *t, uint64_t pc)
+{
+	uint64_t now;
+	_Atomic uint64_t *site = find_site(t, pc & (UINT64_MAX >> COUNT_BITS), &now);
+
+	if (!site)
+		return false;
+	now++;
+	if ((now & COUNT_MASK) >= HOT)
+		return true;
+	atomic_store_explicit(site, now, memory_order_relaxed);
+	return false;
 }
 
 /* It is in a detour only because it was led there. */

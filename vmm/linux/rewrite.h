@@ -22,6 +22,11 @@
 
 /* t has left the guest for a system call: counts its site, and rewrites it when it is hot. */
 void rewrite_note(struct task *t);
+/*
+ * t makes a system call without leaving the guest, and would go on at pc: counts its site. True: it
+ * is hot, and t shall leave the guest this time, with its registers, for rewrite_note.
+ */
+bool rewrite_due(struct task *t, uint64_t pc);
 /* t has left the guest for anything else. A trap that only a detour made becomes TRAP_KICK. */
 void rewrite_trap(struct task *t, struct trap *trap);
 void rewrite_free(struct process *p);

@@ -297,11 +297,12 @@ static bool has_work(struct task *t)
 	       t->trap_pending;
 }
 
-enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], long *result)
+enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,
+			   long *result)
 {
 	long r;
 
-	if (t->in_call || has_work(t) || !syscall_anywhere(t->k, nr))
+	if (t->in_call || has_work(t) || !syscall_anywhere(t->k, nr) || rewrite_due(t, pc))
 		return TASK_DECLINED;
 	t->call.nr = nr;
 	memcpy(t->call.args, args, sizeof(t->call.args));

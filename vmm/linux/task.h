@@ -250,13 +250,14 @@ enum task_next task_step(struct task *t);
 
 /*
  * Makes a system call of a task that runs in the guest and waits there for the answer: its owner, a
- * vCPU thread, leaves it to the caller, any thread, until this returns. TASK_DECLINED: not begun;
- * the task must leave the guest with it. ANSWERED: *result; the task goes on. LEAVES: *result is
- * its result, but it must leave the guest for task_step. WAITS: it must leave, and task_step goes
- * on with the call.
+ * vCPU thread, leaves it to the caller, any thread, until this returns. pc: where it goes on.
+ * TASK_DECLINED: not begun; the task must leave the guest with it. ANSWERED: *result; the task goes
+ * on. LEAVES: *result is its result, but it must leave the guest for task_step. WAITS: it must
+ * leave, and task_step goes on with the call.
  */
 enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS };
-enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], long *result);
+enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,
+			   long *result);
 
 /* The task left the guest. Only notes and translates: work is done by task_step(). */
 void task_trap(struct task *t, const struct trap *trap);
