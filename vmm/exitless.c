@@ -25,6 +25,8 @@
 #define PAUSE_MAX     1000000000
 #define MUTE          50000 /* a vCPU that was not answered does not ask for so long */
 
+static void *poller(void *arg);
+
 static long futex(_Atomic uint32_t *word, int op, uint32_t value)
 {
 	return syscall(SYS_futex, word, op, value, NULL, NULL, 0);
@@ -57,7 +59,7 @@ static void set_spins(struct exitless *e)
 uint32_t exitless_spin(const struct exitless *e)
 {
 	/* Not while it is waking: that takes longer than the stub's patience. */
-	return atomic_load_explicit(&e->state, memory_order_relaxed) == EXITLESS_POLLS ? e->patience
+	return atomic_load_explicit(&e->state, memory_order_acquire) == EXITLESS_POLLS ? e->patience
 										       : 0;
 }
 
@@ -66,12 +68,21 @@ static bool crowded(const struct exitless *e)
 	return e->mode == EXITLESS_AUTO && sched_load(e->sched) >= e->processors;
 }
 
+/* A program that makes few calls needs no poller: it is started when it is first woken. */
 static void wake(struct exitless *e)
 {
 	uint32_t sleeps = EXITLESS_SLEEPS;
 
-	if (atomic_compare_exchange_strong(&e->state, &sleeps, EXITLESS_WOKEN))
+	if (!atomic_compare_exchange_strong(&e->state, &sleeps, EXITLESS_WOKEN))
+		return;
+	if (e->started) {
 		futex(&e->state, FUTEX_WAKE_PRIVATE, 1);
+		return;
+	}
+	/* First, for the next who wakes it. If it cannot be, WOKEN is how it remains. */
+	e->started = true;
+	if (pthread_create(&e->thread, NULL, poller, e))
+		e->started = false;
 }
 
 void exitless_note_call(struct exitless *e, struct vcpu *v, bool asked)
@@ -189,7 +200,10 @@ static void after_session(struct exitless *e, const struct session *s)
 static void *poller(void *arg)
 {
 	struct exitless *e = arg;
+	uint32_t per_us = spins_per_us();
 
+	e->patience = per_us * (PATIENCE / 1000);
+	e->patience_more = per_us * (PATIENCE_MORE / 1000);
 	while (!atomic_load(&e->stop)) {
 		struct session s = {0};
 
@@ -208,24 +222,15 @@ static void *poller(void *arg)
 	return NULL;
 }
 
-int exitless_start(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
+void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
 		   channel_serve_fn *serve)
 {
-	uint32_t per_us;
-	int r;
-
 	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .serve = serve};
-	if (mode == EXITLESS_OFF || !vm->vcpus[0]->channel)
-		return 0;
 	e->processors = processors();
 	if (e->processors < 2 && mode == EXITLESS_AUTO)
-		return 0;
-	per_us = spins_per_us();
-	e->patience = per_us * (PATIENCE / 1000);
-	e->patience_more = per_us * (PATIENCE_MORE / 1000);
-	r = -pthread_create(&e->thread, NULL, poller, e);
-	e->started = r == 0;
-	return r;
+		return;
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		vm->vcpus[i]->exitless = vm->vcpus[i]->channel ? e : NULL;
 }
 
 void exitless_stop(struct exitless *e)

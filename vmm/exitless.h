@@ -21,13 +21,15 @@ enum exitless_mode { EXITLESS_AUTO, EXITLESS_ON, EXITLESS_OFF };
 enum exitless_state { EXITLESS_SLEEPS, EXITLESS_WOKEN, EXITLESS_POLLS };
 
 struct exitless {
-	/* immutable after exitless_start: */
+	/* immutable after exitless_init: */
 	enum exitless_mode mode;
 	struct vm *vm;
 	struct sched *sched;
 	channel_serve_fn *serve;
-	unsigned processors;              /* that vmbox may use */
-	uint32_t patience, patience_more; /* spins */
+	unsigned processors; /* that vmbox may use */
+
+	uint32_t patience, patience_more; /* spins; the poller's, before it polls */
+	/* whoever makes the state WOKEN, or the only thread that is left: */
 	pthread_t thread;
 	bool started;
 
@@ -40,13 +42,11 @@ struct exitless {
 	uint64_t sessions, disturbed;
 };
 
-/*
- * Starts the poller, if the vm has channels (vm_make_channels) and the mode is not OFF. 0; -errno
- * of pthread_create.
- */
-int exitless_start(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
+/* Before the vCPU threads run. Where the vm has channels (vm_make_channels) they are answered from
+ * the first burst of calls on; the poller's thread begins then. */
+void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
 		   channel_serve_fn *serve);
-/* Accepts one that was never started. The vCPU threads have ended. */
+/* Accepts one that is zero. The vCPU threads have ended. */
 void exitless_stop(struct exitless *e);
 
 /* How often v's stub may look for an answer in the next run; 0: it must not ask. */

@@ -630,11 +630,10 @@ static int start_threads(struct run *r)
 		e = confine(r);
 	if (e < 0)
 		return e;
-	e = exitless_start(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
+	exitless_init(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
 	/* The first program runs where the early code has run: that thread goes first. */
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
 		r->vm.vcpus[i]->thread_arg = r->sched;
-		r->vm.vcpus[i]->exitless = r->exitless.started ? &r->exitless : NULL;
 		e = -pthread_create(&r->thread[i], NULL, vcpu_thread, r->vm.vcpus[i]);
 		if (e == 0)
 			r->threads++;

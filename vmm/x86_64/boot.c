@@ -262,14 +262,13 @@ static int map_cpu_block(struct vcpu *v)
 	return r;
 }
 
-/* syscall_mask: the flags that SYSCALL clears. */
-static int set_msrs(struct vcpu *v, uint64_t lstar, uint64_t syscall_mask)
+int x86_set_msrs(struct vcpu *v)
 {
 	const struct kvm_msr_entry e[] = {
 		{.index = MSR_STAR,
 		 .data = (uint64_t)(ABI_SEL_USER_DS - 8) << 48 | (uint64_t)ABI_SEL_KERN_CS << 32},
-		{.index = MSR_LSTAR, .data = lstar},
-		{.index = MSR_SYSCALL_MASK, .data = syscall_mask},
+		{.index = MSR_LSTAR, .data = v->arch.lstar},
+		{.index = MSR_SYSCALL_MASK, .data = v->arch.syscall_mask},
 	};
 	struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(e));
 	int r;
@@ -355,7 +354,7 @@ int vcpu_arch_reset(struct vcpu *v)
 			return r;
 	}
 	v->arch.sregs = s;
-	return set_msrs(v, v->arch.lstar, v->arch.syscall_mask);
+	return x86_set_msrs(v);
 }
 
 /* Makes the guest's TSC the host's. Where KVM cannot (KVM-PVM has no offset at all), the probe
@@ -399,5 +398,5 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v)
 	/* Ring 3 needs no port where SYSCALL brings ring 0. */
 	v->arch.tss_iomap[ABI_PORT_SYSCALL / 8] |= (uint8_t)(1u << (ABI_PORT_SYSCALL % 8));
 	v->arch.lstar = ABI_SYSCALL_GVA;
-	return set_msrs(v, v->arch.lstar, v->arch.syscall_mask);
+	return x86_set_msrs(v);
 }

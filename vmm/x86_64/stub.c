@@ -107,7 +107,7 @@ static int make_channel(struct vcpu *v, pfn_t pfn)
 	/* The stub leaves the flags alone; a trap after each of its instructions it could not bear.
 	 */
 	v->arch.syscall_mask = X86_RFLAGS_TF;
-	return vcpu_arch_reset(v);
+	return x86_set_msrs(v);
 }
 
 int vm_make_channels(struct vm *vm, struct abi_range *channels)

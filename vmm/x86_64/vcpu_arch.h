@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 struct vcpu_arch {
-	struct kvm_sregs sregs; /* ring 3, as loaded last */
-	uint64_t lstar, syscall_mask;
+	struct kvm_sregs sregs;       /* ring 3, as loaded last */
+	uint64_t lstar, syscall_mask; /* the flags that SYSCALL clears */
 	uint8_t *tss_iomap;
 	uint8_t *trap_stack; /* the VMM's address of the top of the trap stack's page */
 	/* Where the last exit left it. */

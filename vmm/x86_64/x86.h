@@ -34,6 +34,9 @@ bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
 
+/* SYSCALL's: v->arch.lstar and syscall_mask. 0, -ENOMEM, -EIO. */
+int x86_set_msrs(struct vcpu *v);
+
 /* Loads what KVM_SHUTDOWN or the first start leaves undefined. */
 int vcpu_arch_reset(struct vcpu *v);
 
