@@ -45,7 +45,7 @@ ifeq ($(MODE_$(MODE)),)
 $(error MODE=$(MODE): not one of release asan ubsan tsan cov)
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -DVMBOX_ARCH='"$(ARCH)"' -I$(O)/gen $(patsubst %,-I%/$(ARCH),paging vmm vmm/linux devices)
+CPPFLAGS += -D_GNU_SOURCE -DVMBOX_VERSION='"$(VERSION)"' -DVMBOX_ARCH='"$(ARCH)"' -I$(O)/gen $(patsubst %,-I%/$(ARCH),paging vmm vmm/linux devices tests/unit)
 # At the end of a run: take everything apart, where it is not for users.
 CPPFLAGS += $(if $(filter release,$(MODE)),,-DVMBOX_TIDY)
 CFLAGS += -std=gnu11 -g $(MODE_$(MODE)) $(WARN) -fno-common -pthread -MMD -MP
@@ -133,7 +133,7 @@ check-model:
 check: all unit-tests guest-tests
 	tests/check --vmbox $(O)/vmbox --build $(O) --unit "$(UNIT_TESTS)" --arch $(ARCH) $(CHECK_ARGS)
 
-check-nested: all guest-tests
+check-nested: all guest-tests $(O)/tests/unit/kvm_paging_test
 	tests/check-nested --arch $(ARCH) --vmbox $(O)/vmbox --build $(O) $(CHECK_ARGS)
 
 check-full:

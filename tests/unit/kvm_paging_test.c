@@ -1,11 +1,10 @@
 /*
- * Paging on a real KVM: ring-3 loads and stores in address spaces that paging/ builds.
+ * Paging on a real KVM: a program's loads and stores in address spaces that paging/ builds.
  *
  * On a KVM that shadows page tables this shows why restricting changes have a function of their own
  * and freed tables a quarantine: with either bypassed the guest sees what it must not. With
  * hardware semantics the same accesses must be right, and there is nothing to bypass. Needs
- * /dev/kvm; skips without, fails without if VMBOX_MUST_WORK=1. So far for processors whose doorbell
- * is a port.
+ * /dev/kvm; skips without, fails without if VMBOX_MUST_WORK=1.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,8 +12,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../guest/abi.h"
+#include "../../paging/mm_internal.h"
+#include "pte.h"
+#include "touch.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,278 +36,73 @@ static void need_machine(void)
 	skip();
 }
 
-#ifdef ABI_PORT_SYSCALL
-#include "../../paging/mm_internal.h"
-#include "pte.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #define LIMIT      (32UL << 20)
 #define RW         (VMA_READ | VMA_WRITE)
 #define PAGES(n)   ((uint64_t)(n)*PAGE_SIZE)
 #define BASE       0x10000000UL
 #define CODE       0x600000000000UL /* under a root entry of its own */
-#define CODE_LOAD  0x00             /* mov (%rdi), %rax */
-#define CODE_STORE 0x40             /* mov %rsi, (%rdi) */
+#define CODE_LOAD  0x00
+#define CODE_STORE 0x40
 
-/*
- * Ring 3 may use ports by the privilege level of I/O or by the TSS's bitmap: KVM-PVM knows only the
- * second, QEMU's emulated SVM only the first.
- */
-#define RFLAGS 0x3202
+/* One vCPU, run by this thread. traits.shadow_paging is what vmbox believes: false is a bypass. */
+static struct vm vm;
+static bool shadows; /* and what is true */
+static struct memobj *code;
+static struct cpu cpu;
+static uint64_t frames; /* in use when all are gone */
 
-#define MAX_SLOTS 4
-
-static struct machine {
-	int kvm, vm, vcpu;
-	struct kvm_run *run;
-	size_t run_size;
-	struct kvm_sregs sregs; /* ring 3, ready but for cr3 */
-	struct kvm_userspace_memory_region slot[MAX_SLOTS];
-	unsigned slots, recycles;
-	bool shadow; /* as probed */
-	bool bypass; /* say that it does not shadow, though it does */
-	struct gmem *gm;
-	struct memobj *code;
-	pfn_t stack; /* the trap stack */
-} vm = {.kvm = -1, .vm = -1, .vcpu = -1};
-
-/* ---- machine ops ---- */
-
-static int set_slot(struct kvm_userspace_memory_region *r)
+static uint64_t recycles(void)
 {
-	return ioctl(vm.vm, KVM_SET_USER_MEMORY_REGION, r) < 0 ? -errno : 0;
+	struct gmem_stats st;
+
+	gmem_get_stats(vm.gm, &st);
+	return st.recycles;
 }
 
-static int slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void *hva)
+static uint64_t frames_used(void)
 {
-	struct kvm_userspace_memory_region *r = &vm.slot[slot];
+	struct gmem_stats st;
 
-	if (slot >= MAX_SLOTS)
-		return -ENOSPC;
-	*r = (struct kvm_userspace_memory_region){
-		.slot = slot,
-		.guest_phys_addr = start.v,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)hva,
-	};
-	vm.slots++;
-	return set_slot(r);
-}
-
-static int slots_recycle(void *machine)
-{
-	int e = 0;
-
-	vm.recycles++;
-	for (unsigned i = 0; i < vm.slots && !e; i++) {
-		struct kvm_userspace_memory_region gone = vm.slot[i];
-
-		gone.memory_size = 0;
-		e = set_slot(&gone);
-		if (!e)
-			e = set_slot(&vm.slot[i]);
-	}
-	return e;
-}
-
-/* One vCPU, run by this thread: it is not in the guest now, and each entry flushes. */
-static void flush(void *machine, struct mm *mm)
-{
-}
-
-static bool shadow(void *machine)
-{
-	return vm.shadow && !vm.bypass;
-}
-
-static const struct machine_mem_ops ops = {
-	.slot_add = slot_add, .slots_recycle = slots_recycle, .flush = flush, .shadow = shadow};
-
-/* ---- the kernel half ---- */
-
-static uint8_t *kernel_page(uint64_t va, unsigned prot, pfn_t *pfn)
-{
-	pfn_t p = frame_alloc(vm.gm, true);
-
-	if (!p || gmem_map_kernel(vm.gm, va, p, prot, false) < 0)
-		return NULL;
-	if (pfn)
-		*pfn = p;
-	return frame_hva(vm.gm, p);
-}
-
-static bool make_kernel_half(void)
-{
-	uint64_t *gdt = (uint64_t *)kernel_page(ABI_CPU_GVA, RW, NULL);
-	uint8_t *vectors = kernel_page(ABI_VECTORS_GVA, VMA_READ | VMA_EXEC, NULL);
-	uint64_t *idt = (uint64_t *)kernel_page(ABI_IDT_GVA, VMA_READ, NULL);
-	uint64_t tss = ABI_CPU_GVA + ABI_CPU_TSS, sp0 = ABI_CPU_GVA + ABI_CPU_STACK_TOP;
-	uint8_t *t = (uint8_t *)gdt + ABI_CPU_TSS;
-
-	if (!gdt || !vectors || !idt || !kernel_page(sp0 - PAGE_SIZE, RW, &vm.stack))
-		return false;
-	gdt[ABI_SEL_KERN_CS >> 3] = 0x00af9b000000ffff;
-	gdt[ABI_SEL_KERN_SS >> 3] = 0x00cf93000000ffff;
-	gdt[ABI_SEL_USER_DS >> 3] = 0x00cff3000000ffff;
-	gdt[ABI_SEL_USER_CS >> 3] = 0x00affb000000ffff;
-	gdt[ABI_SEL_TSS >> 3] =
-		0x0000890000000fff | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
-	gdt[(ABI_SEL_TSS >> 3) + 1] = tss >> 32;
-	memcpy(t + 4, &sp0, sizeof(sp0));
-	t[0x66] = 0x68; /* the I/O bitmap follows, all ports permitted */
-	for (unsigned v = 0; v < 32; v++) {
-		const uint8_t stub[] = {0x6a, (uint8_t)v, 0xe6, ABI_PORT_EXCEPTION, 0xf4};
-		uint64_t h = ABI_VECTORS_GVA + v * ABI_VECTOR_STRIDE;
-
-		memcpy(vectors + v * ABI_VECTOR_STRIDE, stub, sizeof(stub)); /* push; out; hlt */
-		idt[2 * v] = (h & 0xffff) | (uint64_t)ABI_SEL_KERN_CS << 16 | 0x8eUL << 40 |
-			     (h >> 16 & 0xffff) << 48;
-		idt[2 * v + 1] = h >> 32;
-	}
-	return true;
+	gmem_get_stats(vm.gm, &st);
+	return st.frames_used;
 }
 
 static bool make_code(void)
 {
-	static const uint8_t load[] = {0x48, 0x8b, 0x07, 0xe6, ABI_PORT_SYSCALL};
-	static const uint8_t store[] = {0x48, 0x89, 0x37, 0xe6, ABI_PORT_SYSCALL};
-
-	vm.code = memobj_create(vm.gm, NULL, NULL);
-	return vm.code && memobj_write(vm.code, CODE_LOAD, load, sizeof(load)) > 0 &&
-	       memobj_write(vm.code, CODE_STORE, store, sizeof(store)) > 0;
+	code = memobj_create(vm.gm, NULL, NULL);
+	return code && memobj_write(code, CODE_LOAD, touch_load, sizeof(touch_load)) > 0 &&
+	       memobj_write(code, CODE_STORE, touch_store, sizeof(touch_store)) > 0;
 }
 
-/* ---- the vCPU ---- */
-
-static bool set_cpuid(void)
-{
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(struct kvm_cpuid_entry2));
-	bool ok;
-
-	if (!c)
-		return false;
-	c->nent = 256;
-	ok = !ioctl(vm.kvm, KVM_GET_SUPPORTED_CPUID, c) && !ioctl(vm.vcpu, KVM_SET_CPUID2, c);
-	free(c);
-	return ok;
-}
-
-static bool set_star(void)
-{
-	struct kvm_msrs *star = calloc(1, sizeof(*star) + sizeof(struct kvm_msr_entry));
-	bool ok;
-
-	if (!star)
-		return false;
-	star->nmsrs = 1;
-	star->entries[0].index = 0xc0000081;
-	star->entries[0].data = (uint64_t)(ABI_SEL_USER_DS - 8) << 48 | (uint64_t)ABI_SEL_KERN_CS
-										<< 32;
-	ok = ioctl(vm.vcpu, KVM_SET_MSRS, star) == 1;
-	free(star);
-	return ok;
-}
-
-static bool make_sregs(void)
-{
-	const struct kvm_segment data = {.limit = 0xffffffff,
-					 .selector = ABI_SEL_USER_DS,
-					 .type = 3,
-					 .present = 1,
-					 .dpl = 3,
-					 .db = 1,
-					 .s = 1,
-					 .g = 1};
-	struct kvm_sregs *s = &vm.sregs;
-
-	if (ioctl(vm.vcpu, KVM_GET_SREGS, s) < 0)
-		return false;
-	s->cr0 = 0x80050033;                /* PG AM WP NE ET MP PE */
-	s->cr4 = 1 << 5 | 1 << 9 | 1 << 10; /* PAE OSFXSR OSXMMEXCPT */
-	s->efer = 0xd01;                    /* NXE LMA LME SCE */
-	s->ds = s->es = s->fs = s->gs = s->ss = data;
-	s->cs = data;
-	s->cs.selector = ABI_SEL_USER_CS;
-	s->cs.type = 11;
-	s->cs.db = 0;
-	s->cs.l = 1;
-	s->gdt = (struct kvm_dtable){.base = ABI_CPU_GVA, .limit = 127};
-	s->idt = (struct kvm_dtable){.base = ABI_IDT_GVA, .limit = 4095};
-	s->tr = (struct kvm_segment){.base = ABI_CPU_GVA + ABI_CPU_TSS,
-				     .limit = 0xeff,
-				     .selector = ABI_SEL_TSS,
-				     .type = 11,
-				     .present = 1};
-	return true;
-}
-
-static bool make_vm(void)
-{
-	int size;
-
-	vm.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (vm.kvm < 0)
-		return false;
-	vm.vm = ioctl(vm.kvm, KVM_CREATE_VM, 0);
-	if (vm.vm < 0)
-		return false;
-	vm.gm = gmem_create(LIMIT, &ops, &vm);
-	vm.vcpu = ioctl(vm.vm, KVM_CREATE_VCPU, 0);
-	size = ioctl(vm.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (!vm.gm || vm.vcpu < 0 || size <= 0)
-		return false;
-	vm.run_size = (size_t)size;
-	vm.run = mmap(NULL, vm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm.vcpu, 0);
-	return vm.run != MAP_FAILED && set_cpuid() && make_sregs() && set_star() &&
-	       make_kernel_half() && make_code();
-}
-
-/* ---- ring 3 ---- */
+/* ---- the program ---- */
 
 #define GUEST_FAULT 1
 
 /*
- * One load or store in ring 3, without handling faults: 0, or GUEST_FAULT, or -EIO with why_not
- * filled: this KVM does something else altogether. The root is loaded anew, so a processor that
- * follows the tables sees them as they are.
+ * One load or store, without handling faults: 0, or GUEST_FAULT, or -EIO with why_not filled: this
+ * KVM does something else altogether. The vCPU gets the root anew, so a processor that follows the
+ * tables sees them as they are.
  */
 static int guest_try(struct mm *mm, uint64_t va, bool store, uint64_t *value)
 {
-	struct kvm_sregs s = vm.sregs;
-	struct kvm_regs r = {.rip = CODE + (store ? CODE_STORE : CODE_LOAD),
-			     .rflags = RFLAGS,
-			     .rdi = va,
-			     .rsi = *value};
+	struct vcpu *v = vm.vcpus[0];
+	struct trap t;
 
-	s.cr3 = gmem_kernel_root(vm.gm).v;
-	if (ioctl(vm.vcpu, KVM_SET_SREGS, &s) < 0)
-		goto odd;
-	s.cr3 = mm_root(mm).v;
-	if (ioctl(vm.vcpu, KVM_SET_SREGS, &s) < 0 || ioctl(vm.vcpu, KVM_SET_REGS, &r) < 0 ||
-	    ioctl(vm.vcpu, KVM_RUN, 0) < 0 || ioctl(vm.vcpu, KVM_GET_REGS, &r) < 0)
-		goto odd;
-	if (vm.run->exit_reason != KVM_EXIT_IO)
-		goto odd;
-	if (vm.run->io.port == ABI_PORT_SYSCALL) {
-		*value = r.rax;
+	touch_begin(&cpu, CODE + (store ? CODE_STORE : CODE_LOAD), va, *value);
+	do {
+		vcpu_run(v, &cpu, mm, &t);
+	} while (t.kind == TRAP_KICK);
+	v->loaded = NULL;
+	v->mm = NULL;
+	mm_activate(vm.gm, 0, NULL);
+	if (t.kind == TRAP_SYSCALL) {
+		*value = store ? *value : touch_loaded(&cpu);
 		return 0;
 	}
-	uint64_t *frame = (uint64_t *)frame_hva(vm.gm, vm.stack) + (r.rsp & (PAGE_SIZE - 1)) / 8;
-
-	if (vm.run->io.port == ABI_PORT_EXCEPTION && frame[0] == 14)
+	if (t.kind == TRAP_PAGE_FAULT && t.addr == va)
 		return GUEST_FAULT;
-	snprintf(why_not, sizeof(why_not), "the guest took exception %u, error %#lx, at %#lx",
-		 (unsigned)frame[0], (unsigned long)frame[1], (unsigned long)frame[2]);
-	return -EIO;
-odd:
-	snprintf(why_not, sizeof(why_not), "this KVM does not run the guest: exit %u, errno %d",
-		 vm.run->exit_reason, errno);
+	snprintf(why_not, sizeof(why_not), "the guest left with trap %u, vector %u, at %#llx",
+		 (unsigned)t.kind, (unsigned)t.vector, (unsigned long long)t.addr);
 	return -EIO;
 }
 
@@ -366,7 +163,7 @@ static struct mm *new_mm(void)
 
 	if (mm_create(vm.gm, &mm) < 0)
 		return NULL;
-	if (map(mm, CODE, 1, VMA_READ | VMA_EXEC, vm.code) < 0) {
+	if (map(mm, CODE, 1, VMA_READ | VMA_EXEC, code) < 0) {
 		mm_put(mm);
 		return NULL;
 	}
@@ -379,6 +176,7 @@ static struct mm *new_mm(void)
 static void plain_store(struct mm *mm, uint64_t va, uint64_t e)
 {
 	atomic_store(pgtable_find(mm, va), e);
+	atomic_fetch_add(&mm->tlb_gen, 1); /* the processor's own translations are not meant */
 }
 
 /* Does a cleared entry stay in use? */
@@ -404,39 +202,40 @@ static bool probe_shadow(void)
 
 static int open_machine(void **state)
 {
-	vm.shadow = true; /* until known: what is right everywhere */
-	if (!make_vm()) {
-		snprintf(why_not, sizeof(why_not), "/dev/kvm: %s", strerror(errno));
+	char err[128];
+
+	vcpu_init_signal();
+	if (vm_create(&vm, LIMIT, err, sizeof(err)) < 0 ||
+	    vm_add_vcpus(&vm, 1, err, sizeof(err)) < 0) {
+		snprintf(why_not, sizeof(why_not), "%s", err);
 		return 0;
 	}
-	vm.shadow = probe_shadow();
+	frames = frames_used();
+	cpu.fpu = aligned_alloc(64, vm.fpu_size);
+	if (!cpu.fpu || !make_code()) {
+		snprintf(why_not, sizeof(why_not), "no memory");
+		return 0;
+	}
+	memcpy(cpu.fpu, vm.fpu_init, vm.fpu_size);
+	shadows = probe_shadow();
 	if (!why_not[0])
 		print_message("this KVM %s\n",
-			      vm.shadow ? "shadows page tables" : "has hardware semantics");
-	return 0;
+			      shadows ? "shadows page tables" : "has hardware semantics");
+	return !why_not[0] && shadows != vm.traits.shadow_paging ? -1 : 0;
 }
 
 static int close_machine(void **state)
 {
-	struct gmem_stats st;
 	int r = 0;
 
-	if (vm.code)
-		memobj_put(vm.code);
-	if (vm.gm && !why_not[0]) {
-		gmem_get_stats(vm.gm, &st);
-		/* The kernel half: four pages, and the tables for them. */
-		r = st.frames_used == 8 ? 0 : -1;
-	}
-	if (vm.vcpu >= 0)
-		close(vm.vcpu);
-	if (vm.vm >= 0)
-		close(vm.vm);
-	if (vm.kvm >= 0)
-		close(vm.kvm);
-	if (vm.run && vm.run != MAP_FAILED)
-		munmap(vm.run, vm.run_size);
-	gmem_destroy(vm.gm);
+	if (code)
+		memobj_put(code);
+	if (vm.gm && !why_not[0])
+		r = frames_used() == frames ? 0 : -1;
+	if (vm.nvcpus)
+		vcpu_fpu_forget(&vm, &cpu);
+	vm_destroy(&vm);
+	free(cpu.fpu);
 	return r;
 }
 
@@ -456,11 +255,11 @@ static void test_bypassed_function(void **state)
 	put(mm, BASE + PAGES(1), 0xbbbb);
 	e = pte_load(pgtable_find(mm, BASE));
 	plain_store(mm, BASE, pte_load(pgtable_find(mm, BASE + PAGES(1))));
-	assert_int_equal(get(mm, BASE), vm.shadow ? 0xaaaa : 0xbbbb);
+	assert_int_equal(get(mm, BASE), shadows ? 0xaaaa : 0xbbbb);
 	plain_store(mm, BASE, pte_make(pte_pfn(e), pte_flags(e) & ~(unsigned)PTE_WRITE));
-	assert_int_equal(faults(mm, BASE, true), !vm.shadow);
+	assert_int_equal(faults(mm, BASE, true), !shadows);
 	plain_store(mm, BASE, 0);
-	assert_int_equal(faults(mm, BASE, false), !vm.shadow);
+	assert_int_equal(faults(mm, BASE, false), !shadows);
 	plain_store(mm, BASE, e);
 	mm_put(mm);
 }
@@ -600,7 +399,7 @@ static void remove_from(struct frame_list *list, pfn_t pfn)
 }
 
 /*
- * An mm that ring 3 has used dies; its table of one level becomes another mm's table
+ * An mm that a program has used dies; its table of one level becomes another mm's table
  * of that level. Does the other see a page that only the dead one had?
  */
 static bool recycled_table_leaks(int level)
@@ -650,25 +449,24 @@ static bool recycled_table_leaks(int level)
 	leak = level < PGTABLE_LEVELS - 1 && get(young, BASE) == 0x5ec1;
 	leak |= !faults(young, beside(level), false);
 	mm_put(young);
-	if (vm.bypass)
-		slots_recycle(NULL); /* what was broken on purpose ends here */
+	if (shadows && !vm.traits.shadow_paging)
+		vm.gm->ops->slots_recycle(&vm); /* what was broken on purpose ends here */
 	frame_free_list(vm.gm, &list);
 	return leak;
 }
 
 static void test_recycled_tables(void **state)
 {
-	uint64_t max;
-
-	unsigned before = vm.recycles;
+	uint64_t max, before;
 
 	need_machine();
+	before = recycles();
 	max = vm.gm->quarantine_max;
 	for (int round = 0; round < 3; round++) {
 		for (int level = 0; level < PGTABLE_LEVELS; level++)
 			assert_false(recycled_table_leaks(level));
 	}
-	assert_true(!vm.shadow || vm.recycles >= before + 12);
+	assert_true(!shadows || recycles() >= before + 12);
 	vm.gm->quarantine_max = max;
 }
 
@@ -679,12 +477,12 @@ static void test_bypassed_quarantine(void **state)
 
 	need_machine();
 	max = vm.gm->quarantine_max;
-	if (!vm.shadow)
+	if (!shadows)
 		return; /* there is none to bypass */
-	vm.bypass = true;
+	vm.traits.shadow_paging = false;
 	for (int level = 0; level < PGTABLE_LEVELS; level++)
 		assert_true(recycled_table_leaks(level));
-	vm.bypass = false;
+	vm.traits.shadow_paging = true;
 	vm.gm->quarantine_max = max;
 }
 
@@ -714,35 +512,8 @@ static void test_many_lives(void **state)
 		mm_put(i & 4 ? child : mm);
 	}
 	vm.gm->quarantine_max = max;
-	assert_true(!vm.shadow || vm.recycles > 3);
+	assert_true(!shadows || recycles() > 3);
 }
-
-#else /* no doorbell port: no machine here yet */
-
-static int open_machine(void **state)
-{
-	snprintf(why_not, sizeof(why_not), "no test guest for this architecture");
-	return 0;
-}
-
-static int close_machine(void **state)
-{
-	return 0;
-}
-
-#define test_bypassed_function   test_none
-#define test_restricting         test_none
-#define test_fork                test_none
-#define test_truncation          test_none
-#define test_recycled_tables     test_none
-#define test_bypassed_quarantine test_none
-#define test_many_lives          test_none
-
-static void test_none(void **state)
-{
-	need_machine();
-}
-#endif
 
 int main(void)
 {
