@@ -1,6 +1,6 @@
-// nested: no
-// Extended attributes of the user namespace, and every error of their calls. (The file system of an
-// emulated machine has none.)
+// nested: vmbox
+// Extended attributes of the user namespace, and every error of their calls. (An emulated machine's
+// own file system has none, vmbox's in memory has.)
 #include "check.h"
 #include <sys/xattr.h>
 

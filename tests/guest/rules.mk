@@ -18,6 +18,7 @@
 #	kernel: VERSION (WHY)			its native run needs at least that Linux; on an
 #						older one vmbox's status alone is looked at
 #	nested: no				not in an emulated machine; say why in the test
+#	nested: vmbox				there in vmbox alone: its status is looked at
 #	timeout: SECONDS			default 20, in either mode
 #
 # Values are split at white space; there is no quoting.
