@@ -248,6 +248,16 @@ pfn_t frame_alloc_raw(struct gmem *gm, bool zero)
 	return pfn;
 }
 
+bool frames_plenty(struct gmem *gm, uint64_t n)
+{
+	bool yes;
+
+	pthread_mutex_lock(&gm->lock);
+	yes = gm->total - gm->used - gm->quarantine.n > 9 * n;
+	pthread_mutex_unlock(&gm->lock);
+	return yes;
+}
+
 pfn_t frame_alloc(struct gmem *gm, bool zero)
 {
 	for (int i = 0;; i++) {

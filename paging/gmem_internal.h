@@ -124,6 +124,9 @@ bool gmem_make_room(struct gmem *gm);
 bool spare_reclaim(struct gmem *gm);
 #define GMEM_TRIES 8 /* how often to try again after gmem_make_room */
 
+/* There are so many frames, and eight times as many more. */
+bool frames_plenty(struct gmem *gm, uint64_t n);
+
 /* Drops a reference; a frame that becomes free joins list instead of the free list. */
 void frame_put_list(struct gmem *gm, struct frame_list *list, pfn_t pfn);
 /* Frees what frame_put_list collected, under one lock. */

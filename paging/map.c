@@ -367,9 +367,9 @@ int mm_dontneed(struct mm *mm, uint64_t addr, uint64_t len)
 	return r;
 }
 
-int mm_advise_fork(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear)
+int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear)
 {
-	const unsigned mask = VMA_DONTFORK | VMA_WIPEONFORK;
+	const unsigned mask = VMA_DONTFORK | VMA_WIPEONFORK | VMA_SPANS;
 	uint64_t at = addr, end = addr + len;
 	int r = 0;
 

@@ -28,11 +28,12 @@
 #define VMA_DONTFORK   0x20
 #define VMA_WIPEONFORK 0x40
 #define VMA_NORESERVE  0x80
-#define VMA_SPECIAL    0x100  /* vDSO and clock page: may be unmapped, not resized */
-#define VMA_NOWRITE    0x200  /* may never become writable: its file was not opened for writing */
-#define VMA_LOCKED     0x800  /* mlock: its pages are brought in, and counted against a limit */
-#define VMA_ONFAULT    0x1000 /* with VMA_LOCKED: not brought in */
+#define VMA_SPECIAL    0x100 /* vDSO and clock page: may be unmapped, not resized */
+#define VMA_NOWRITE    0x200 /* may never become writable: its file was not opened for writing */
 #define VMA_WRITTEN    0x400 /* mm_mprotect's: it is or was writable; neighbours may differ in it */
+#define VMA_LOCKED     0x800 /* mlock: its pages are brought in, and counted against a limit */
+#define VMA_ONFAULT    0x1000 /* with VMA_LOCKED: not brought in */
+#define VMA_SPANS      0x2000 /* a touch of an empty aligned 2 MiB maps it whole */
 
 struct vma {
 	uint64_t start, end; /* page aligned, [start, end) */
@@ -149,8 +150,8 @@ int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, b
 /* Drops pages: private ones read as zero or as the object's again. 0; -ENOMEM: a hole (the rest is
  * done). */
 int mm_dontneed(struct mm *mm, uint64_t addr, uint64_t len);
-/* Sets or clears VMA_DONTFORK / VMA_WIPEONFORK on a range. 0, -ENOMEM. */
-int mm_advise_fork(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear);
+/* Sets or clears VMA_DONTFORK, VMA_WIPEONFORK, VMA_SPANS on a range. 0, -ENOMEM. */
+int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear);
 /* Faults the range in (MAP_POPULATE, MADV_POPULATE_*, mlock). write: as a write would. 0, -ENOMEM
  * (hole), -EFAULT. */
 int mm_populate(struct mm *mm, uint64_t addr, uint64_t len, bool write);

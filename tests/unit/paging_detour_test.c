@@ -244,7 +244,7 @@ static void test_text_changes(void **state)
 	assert_int_equal(mm_dontneed(mm, TEXT + PAGES(3), PAGES(1)), 0);
 	assert_false(changed(mm, TEXT + PAGES(3)));
 	assert_int_equal(make(mm, TEXT + PAGES(3)), 0);
-	assert_int_equal(mm_advise_fork(mm, TEXT + PAGES(3), PAGES(1), VMA_DONTFORK, 0), 0);
+	assert_int_equal(mm_advise(mm, TEXT + PAGES(3), PAGES(1), VMA_DONTFORK, 0), 0);
 	assert_false(changed(mm, TEXT + PAGES(3)));
 	assert_int_equal(make(mm, TEXT + PAGES(3)), -EPERM);
 	/* Truncated and grown. */

@@ -68,6 +68,30 @@ static void test_fault_ahead(void **state)
 	assert_int_equal(mm_resident_pages(mm), 16);
 }
 
+/* Who asked for it gets all of an aligned 2 MiB by one touch, if it is empty and inside. */
+static void test_span(void **state)
+{
+	uint64_t per = PGTABLE_ENTRIES;
+
+	assert_int_equal(fake_map(mm, BASE - PAGES(10), 2 * per + 20, RW, NULL, 0), 0);
+	assert_int_equal(mm_advise(mm, BASE - PAGES(10), PAGES(2 * per + 20), VMA_SPANS, 0), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(100), 1), 0);
+	assert_int_equal(mm_resident_pages(mm), per);
+	for (uint64_t i = 0; i < per; i++)
+		assert_int_equal(fake_load(&m, mm, BASE + PAGES(i)), i == 100);
+	assert_int_equal(stats(mm).faults_minor, 1);
+	/* Not all inside; not empty any more; not wanted any more. */
+	assert_int_equal(fake_store(&m, mm, BASE - PAGES(5), 1), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(2 * per + 5), 1), 0);
+	assert_int_equal(mm_resident_pages(mm), per + 2);
+	assert_int_equal(mm_dontneed(mm, BASE, PAGES(per - 1)), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(7), 1), 0);
+	assert_int_equal(mm_resident_pages(mm), 4);
+	assert_int_equal(mm_advise(mm, BASE + PAGES(per), PAGES(per), 0, VMA_SPANS), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(per + 7), 1), 0);
+	assert_int_equal(mm_resident_pages(mm), 5);
+}
+
 static void test_stack(void **state)
 {
 	uint64_t top = BASE + PAGES(4096), end = top - PAGES(4);
@@ -203,8 +227,8 @@ static void test_fork_advice(void **state)
 		assert_int_equal(fake_map(mm, BASE * (uint64_t)(i + 1), 2, RW, NULL, 0), 0);
 		assert_int_equal(fake_store(&m, mm, BASE * (uint64_t)(i + 1), 7), 0);
 	}
-	assert_int_equal(mm_advise_fork(mm, BASE * 2, PAGES(2), VMA_DONTFORK, 0), 0);
-	assert_int_equal(mm_advise_fork(mm, BASE * 3, PAGES(2), VMA_WIPEONFORK, 0), 0);
+	assert_int_equal(mm_advise(mm, BASE * 2, PAGES(2), VMA_DONTFORK, 0), 0);
+	assert_int_equal(mm_advise(mm, BASE * 3, PAGES(2), VMA_WIPEONFORK, 0), 0);
 	mm_set_brk(mm, BASE * 4);
 	mm_set_stack_limit(mm, 12345);
 	assert_int_equal(mm_fork(mm, UINT64_MAX, &child), 0);
@@ -589,16 +613,27 @@ static void test_copy_exhaustion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_fault_errors),    T(test_fault_ahead),
-		T(test_stack),           T(test_fork_isolates),
-		T(test_fork_small),      T(test_cow_last_owner),
-		T(test_fork_advice),     T(test_fork_noaccess),
-		T(test_cow_mprotect),    T(test_quarantine_needed),
-		T(test_private_file),    T(test_truncation),
-		T(test_file_refs),       T(test_copy),
-		T(test_copy_breaks_cow), T(test_strings),
-		T(test_words),           T(test_poke),
-		T(test_futex_keys),      T(test_copy_exhaustion),
+		T(test_fault_errors),
+		T(test_fault_ahead),
+		T(test_span),
+		T(test_stack),
+		T(test_fork_isolates),
+		T(test_fork_small),
+		T(test_cow_last_owner),
+		T(test_fork_advice),
+		T(test_fork_noaccess),
+		T(test_cow_mprotect),
+		T(test_quarantine_needed),
+		T(test_private_file),
+		T(test_truncation),
+		T(test_file_refs),
+		T(test_copy),
+		T(test_copy_breaks_cow),
+		T(test_strings),
+		T(test_words),
+		T(test_poke),
+		T(test_futex_keys),
+		T(test_copy_exhaustion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -438,9 +438,9 @@ static void test_advice(void **state)
 	assert_int_equal(mm_dontneed(mm, BASE + PAGES(3), PAGES(3)), -ENOMEM);
 	assert_int_equal(fake_load(&m, mm, BASE + PAGES(5)), 0);
 	assert_int_equal(fake_load(&m, mm, BASE + PAGES(3)), 0);
-	assert_int_equal(mm_advise_fork(mm, BASE, PAGES(6), VMA_DONTFORK, 0), -ENOMEM);
+	assert_int_equal(mm_advise(mm, BASE, PAGES(6), VMA_DONTFORK, 0), -ENOMEM);
 	assert_int_equal(count_vmas(), 2);
-	assert_int_equal(mm_advise_fork(mm, BASE, PAGES(2), 0, VMA_DONTFORK), 0);
+	assert_int_equal(mm_advise(mm, BASE, PAGES(2), 0, VMA_DONTFORK), 0);
 	assert_int_equal(count_vmas(), 3);
 	assert_int_equal(mm_populate(mm, BASE + PAGES(3), PAGES(3), true), -ENOMEM);
 	assert_int_equal(mm_mprotect(mm, BASE, PAGES(4), VMA_READ), 0);
@@ -453,7 +453,7 @@ static void test_advice(void **state)
 		assert_int_equal(mm_dontneed(mm, addr, len), want);
 		assert_int_equal(mm_populate(mm, addr, len, false), want);
 		assert_int_equal(mm_mincore(mm, addr, len, vec), want);
-		assert_int_equal(mm_advise_fork(mm, addr, len, 0, 0), want);
+		assert_int_equal(mm_advise(mm, addr, len, 0, 0), want);
 	}
 }
 

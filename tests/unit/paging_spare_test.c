@@ -115,8 +115,8 @@ static void test_changes(void **state)
 	assert_int_equal(mm_munmap(mm, BASE + PAGES(4), PAGES(2)), 0);
 	assert_int_equal(fake_map(mm, BASE + PAGES(6), 2, RW | VMA_SHARED, o, 0), 0);
 	assert_int_equal(mm_dontneed(mm, BASE + PAGES(8), PAGES(2)), 0);
-	assert_int_equal(mm_advise_fork(mm, BASE + PAGES(10), PAGES(2), VMA_DONTFORK, 0), 0);
-	assert_int_equal(mm_advise_fork(mm, BASE + PAGES(12), PAGES(2), VMA_WIPEONFORK, 0), 0);
+	assert_int_equal(mm_advise(mm, BASE + PAGES(10), PAGES(2), VMA_DONTFORK, 0), 0);
+	assert_int_equal(mm_advise(mm, BASE + PAGES(12), PAGES(2), VMA_WIPEONFORK, 0), 0);
 	assert_int_equal(fake_store(&m, mm, BASE + PAGES(6), 77), 0);
 
 	child = fork_mm(mm);

@@ -102,11 +102,12 @@ static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t 
 
 static void put_flags(struct proc_buf *b, const struct vma *v)
 {
-	proc_printf(b, "THPeligible:           0\nVmFlags:%s%s%s%s mr%s me%s%s%s \n",
+	proc_printf(b, "THPeligible:           0\nVmFlags:%s%s%s%s mr%s me%s%s%s%s \n",
 		    v->flags & VMA_READ ? " rd" : "", v->flags & VMA_WRITE ? " wr" : "",
 		    v->flags & VMA_EXEC ? " ex" : "", v->flags & VMA_SHARED ? " sh" : "",
 		    v->flags & VMA_NOWRITE ? "" : " mw", v->flags & VMA_GROWSDOWN ? " gd" : "",
-		    v->flags & VMA_LOCKED ? " lo" : "", v->flags & VMA_ONFAULT ? " lf" : "");
+		    v->flags & VMA_LOCKED ? " lo" : "", v->flags & VMA_ONFAULT ? " lf" : "",
+		    v->flags & VMA_SPANS ? " hg" : "");
 }
 
 /* 0 and the list, which maps_done() frees; 1: there is no address space; -ENOMEM. */

@@ -135,14 +135,18 @@ static long advise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 	case MADV_REMOVE:
 		return remove_range(mm, addr, addr + len);
 	case MADV_DONTFORK:
-		return mm_advise_fork(mm, addr, len, VMA_DONTFORK, 0);
+		return mm_advise(mm, addr, len, VMA_DONTFORK, 0);
 	case MADV_DOFORK:
-		return mm_advise_fork(mm, addr, len, 0, VMA_DONTFORK);
+		return mm_advise(mm, addr, len, 0, VMA_DONTFORK);
 	case MADV_WIPEONFORK:
 		r = check_private(mm, addr, addr + len);
-		return r < 0 ? r : mm_advise_fork(mm, addr, len, VMA_WIPEONFORK, 0);
+		return r < 0 ? r : mm_advise(mm, addr, len, VMA_WIPEONFORK, 0);
 	case MADV_KEEPONFORK:
-		return mm_advise_fork(mm, addr, len, 0, VMA_WIPEONFORK);
+		return mm_advise(mm, addr, len, 0, VMA_WIPEONFORK);
+	case MADV_HUGEPAGE:
+		return mm_advise(mm, addr, len, VMA_SPANS, 0);
+	case MADV_NOHUGEPAGE:
+		return mm_advise(mm, addr, len, 0, VMA_SPANS);
 	case MADV_POPULATE_READ:
 		r = check_mapped(mm, addr, addr + len, VMA_READ | VMA_EXEC | VMA_WRITE, -EINVAL);
 		return r < 0 ? r : mm_populate(mm, addr, len, false);
