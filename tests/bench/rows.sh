@@ -72,7 +72,7 @@ make_inputs() {
 		print "int main(int argc, char **argv)\n{\n\tprintf(\"%d\\n\", f219(argc, argv[0]));\n\treturn 0;\n}"
 	}' > "$tree/big.c"
 	{
-		echo 'PRAGMA journal_mode=WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);'
+		echo 'PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);'
 		awk 'BEGIN { for (i = 0; i < 10000; i++) printf "INSERT INTO t(name) VALUES(\"row %d\");\n", i }'
 	} > "$tree/insert.sql"
 	command -v tar > /dev/null 2>&1 || return 0
@@ -99,7 +99,7 @@ macro_rows() {
 		/bin/sh -c "cd $tree && gcc -O1 -c -o big.o big.c"
 	program_row python3 python programs 1 3 "python start-up" "--root /" "" \
 		"$(command -v /usr/bin/python3 || echo python3)" -c pass
-	program_row find find programs 1 3 "find /usr" "--root /" "" find /usr -xdev -name "*.h"
+	program_row find find programs 1 2 "find /usr" "--root /" "" find /usr -xdev -name "*.h"
 	program_row tar untar programs 1 3 "untar of 50 MB" "$bind" 'rm -rf "$tree/out"; mkdir "$tree/out"' \
 		/bin/sh -c "cd $tree/out && tar xf ../big.tar"
 	program_row sqlite3 sqlite programs 1 3 "10,000 SQLite inserts" "$bind" 'rm -f "$tree"/db*' \
