@@ -142,6 +142,7 @@ static void limits(void *arg)
 	TRY(MAP(NULL, 1UL << 31, PROT_READ, ANON, -1, 0));
 	TRY(S(mremap, p, PAGE, 1UL << 31, MREMAP_MAYMOVE, 0));
 	CHECK_EQ(setrlimit(RLIMIT_DATA, &data), 0);
+	TRY(MAP(NULL, 1UL << 22, PROT_READ | PROT_WRITE, ANON, -1, 0));
 	TRY(MAP(NULL, 1UL << 22, PROT_READ, ANON, -1, 0));
 	brk0 = (char *)S(brk, 0);
 	TRY((char *)S(brk, brk0 + (1 << 22)) == brk0);
@@ -152,6 +153,7 @@ static void limits(void *arg)
 	CHECK_EQ(setrlimit(RLIMIT_MEMLOCK, &lock), 0);
 	TRY(S(mlock, p, 2 * PAGE));
 	TRY(S(mlock, p, PAGE));
+	TRY(S(mlock, p + PAGE, PAGE));
 	TRY(S(mlockall, MCL_CURRENT));
 	TRY(MAP(NULL, 2 * PAGE, PROT_READ, ANON | MAP_LOCKED, -1, 0));
 	lock = (struct rlimit){0, 0};

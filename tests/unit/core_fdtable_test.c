@@ -155,6 +155,8 @@ static void the_limits_hold_and_the_caller_keeps_its_reference(void **state)
 	assert_int_equal(fdtable_install(t, &c.f, -1, 10, false), -EINVAL);
 	assert_int_equal(fdtable_install(t, &c.f, 10, 10, false), -EINVAL);
 	assert_int_equal(fdtable_install(t, &c.f, 0, 0, false), -EMFILE);
+	assert_true(fdtable_full(t, 0));
+	assert_false(fdtable_full(t, 1));
 	assert_int_equal(fdtable_install(t, file_dup(&c.f), 9, 10, false), 9);
 	assert_int_equal(fdtable_install(t, &c.f, 9, 10, false), -EMFILE);
 	assert_int_equal(fdtable_install(t, file_dup(&c.f), 69, 1024, false), 69);

@@ -145,8 +145,9 @@ static int do_chown(struct task *t, struct dentry *d, uint32_t uid, uint32_t gid
 		uint32_t drop = a.mode & S_ISUID;
 
 		/* For everybody, also where neither changes. */
-		if ((a.mode & S_ISGID) && ((a.mode & S_IXGRP) || (!cred_in_group(&cred, a.gid) &&
-								  !cred_capable(&cred, CAP_FSETID))))
+		if ((a.mode & S_ISGID) &&
+		    ((a.mode & S_IXGRP) ||
+		     (!cred_in_group(&cred, a.gid) && !cred_capable(&cred, CAP_FSETID))))
 			drop |= S_ISGID;
 		if (drop && !inode_owner_or_root(i, &cred))
 			return -EPERM;
