@@ -1,4 +1,5 @@
 // timeout: 120
+// nested: no (half a million calls)
 // A directory of 100,000 files: every one is listed, once, while others come and go; a position
 // leads back to where it was.
 #include "check.h"
