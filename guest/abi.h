@@ -65,6 +65,10 @@
 #define ABI_CHANNEL_RESULT       0x50
 #define ABI_CHANNEL_FLAGS        0x80
 #define ABI_CHANNEL_SP           0x88
+#define ABI_CHANNEL_AX           0x90
+#define ABI_CHANNEL_DX           0x98
+#define ABI_CHANNEL_FPU          0x400
+#define ABI_CHANNEL_FPU_SIZE     0xc00
 /* The state. */
 #define ABI_CHANNEL_IDLE    0 /* nothing asked, or answered */
 #define ABI_CHANNEL_REQUEST 1
@@ -210,7 +214,10 @@ struct abi_channel {
 	_Atomic int64_t result;
 	uint8_t unused[0x28];
 	/* The stub's: the program's, which it uses itself for a moment. */
-	uint64_t flags, sp;
+	uint64_t flags, sp, ax, dx;
+	uint8_t unused2[0x360];
+	/* An FP image: of who leaves by the doorbell, or of who is about to go on. */
+	uint8_t fpu[ABI_CHANNEL_FPU_SIZE];
 };
 #define ABI_CHANNEL_AT(field, at)                                                                  \
 	_Static_assert(__builtin_offsetof(struct abi_channel, field) == (at), #field)
@@ -225,6 +232,9 @@ ABI_CHANNEL_AT(exit, ABI_CHANNEL_EXIT);
 ABI_CHANNEL_AT(result, ABI_CHANNEL_RESULT);
 ABI_CHANNEL_AT(flags, ABI_CHANNEL_FLAGS);
 ABI_CHANNEL_AT(sp, ABI_CHANNEL_SP);
+ABI_CHANNEL_AT(ax, ABI_CHANNEL_AX);
+ABI_CHANNEL_AT(dx, ABI_CHANNEL_DX);
+ABI_CHANNEL_AT(fpu, ABI_CHANNEL_FPU);
 
 /* The descriptor of an ABI_NOTE_ROBUST. start and end: each relative to its own address. */
 struct abi_robust_note {

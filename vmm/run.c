@@ -455,13 +455,10 @@ static int start_machine(struct run *r)
 			    r->o->asid_bits, r->o->cpus);
 		return -EINVAL;
 	}
-	if (r->o->exitless != EXITLESS_OFF) {
-		e = vm_make_channels(&r->vm, &r->channels);
-		if (e < 0 && (e != -ENOTSUP || r->o->exitless == EXITLESS_ON)) {
-			vmbox_error("--exitless: %s",
-				    e == -ENOTSUP ? "not on this KVM" : strerror(-e));
-			return e;
-		}
+	e = vm_make_channels(&r->vm, &r->channels);
+	if (e < 0 && (e != -ENOTSUP || r->o->exitless == EXITLESS_ON)) {
+		vmbox_error("--exitless: %s", e == -ENOTSUP ? "not on this KVM" : strerror(-e));
+		return e;
 	}
 	e = start_clock(r);
 	if (e < 0)

@@ -178,7 +178,7 @@ static bool evict_locked(struct vcpu *v, const struct cpu *c)
 	if (!owner)
 		return false;
 	sync_locked(v, owner);
-	same = memcmp(owner->fpu, c->fpu, v->vm->fpu_size) == 0;
+	same = !vcpu_arch_fpu_pending(v) && memcmp(owner->fpu, c->fpu, v->vm->fpu_size) == 0;
 	forget_locked(v, owner);
 	return same;
 }
@@ -258,6 +258,11 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	if (atomic_exchange(&v->kicked, false))
 		return;
+	/* First: the last task's may still lie in the channel, which another mm wipes. */
+	if (fpu_load(v, c) < 0) {
+		t->kind = TRAP_CRASH;
+		return;
+	}
 	if (v->mm != mm) {
 		if (!change_mm(v, mm)) {
 			t->kind = TRAP_CRASH;
@@ -267,10 +272,6 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 		/* The new root may be the frame of a dead one: to KVM, the same CR3. */
 		flush = !vm->traits.shadow_paging;
 		v->tlb_gen = mm_tlb_gen(mm);
-	}
-	if (fpu_load(v, c) < 0) {
-		t->kind = TRAP_CRASH;
-		return;
 	}
 
 	/*

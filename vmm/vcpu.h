@@ -100,6 +100,9 @@ enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap 
 void vcpu_scratch_regs(struct cpu *c, uint64_t pc);
 const void *vcpu_scratch_code(size_t *size);
 int vcpu_arch_get_fpu(struct vcpu *v, void *image);
+/* image: not changed but by vcpu_arch_get_fpu until v has entered the guest or is given another. */
 int vcpu_arch_set_fpu(struct vcpu *v, const void *image);
+/* What was set last is not in the registers yet. */
+bool vcpu_arch_fpu_pending(const struct vcpu *v);
 
 #endif

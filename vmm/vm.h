@@ -29,6 +29,7 @@ struct vm_traits {
 	 * what is safe for both. */
 	_Atomic bool shadow_paging;
 	bool has_xsave, has_fsgsbase; /* the guest may enable them */
+	bool native_xsave;            /* ring 3 has XSAVE even where the guest does not enable it */
 };
 
 struct vm_slot {

@@ -8,11 +8,34 @@
  * between two of the labels has done or not, the VMM knows when a kick finds the vCPU here
  * (vmm/x86_64/stub.c): it finishes or takes back the call. Nobody but the program itself is hurt if it
  * writes to the channel or jumps in anywhere.
+ *
+ * FP state costs the VMM an ioctl each way, and an instruction here: it is left in the channel for the
+ * case that another task runs next, and loaded from there (stub_fpu). The VMM replaces the instruction
+ * by nops where ring 3 has it not.
  */
 #define __ASSEMBLER__ 1
 #include "../abi.h"
 
 #define CHANNEL(field) (ABI_CHANNEL_DISP + ABI_CHANNEL_##field)
+
+/* Leaves the guest. \name: from here on rax and rdx are in the channel; \name_out: the FP state, too. */
+	.macro leave name
+	mov CHANNEL(PC), %rcx
+	mov CHANNEL(FLAGS), %r11
+	mov %rax, CHANNEL(AX)
+	mov %rdx, CHANNEL(DX)
+	.globl stub_\name, stub_\name\()_xsave, stub_\name\()_out
+stub_\name:
+	mov $-1, %eax
+	mov %eax, %edx
+stub_\name\()_xsave:
+	xsave64 CHANNEL(FPU)
+	mov CHANNEL(AX), %rax
+	mov CHANNEL(DX), %rdx
+stub_\name\()_out:
+	out %al, $ABI_PORT_SYSCALL
+	hlt
+	.endm
 
 	.section .rodata.stub, "a"
 
@@ -74,20 +97,25 @@ stub_channel_posted:
 	jmp 2b
 3:	mov CHANNEL(EXIT), %ecx
 	jrcxz 5f
-4:	mov CHANNEL(PC), %rcx
-	mov CHANNEL(FLAGS), %r11
-	out %al, $ABI_PORT_SYSCALL
-	hlt
+4:	leave asked
 5:	mov CHANNEL(RESULT), %rax
 	mov CHANNEL(FLAGS), %r11
 	mov CHANNEL(PC), %rcx
 	jmp *%rcx
 stub_channel_posted_end:
 direct:
-	mov CHANNEL(PC), %rcx
-	mov CHANNEL(FLAGS), %r11
-	out %al, $ABI_PORT_SYSCALL
-	hlt
+	leave direct
 stub_channel_direct_end:
+
+/* Where a task goes on whose FP state is not in the registers: eax and edx are all ones, its own are in the
+ * channel, with the place to go to. */
+	.globl stub_fpu, stub_fpu_loaded, stub_fpu_end
+stub_fpu:
+	xrstor64 CHANNEL(FPU)
+stub_fpu_loaded:
+	mov CHANNEL(AX), %rax
+	mov CHANNEL(DX), %rdx
+	jmp *CHANNEL(PC)
+stub_fpu_end:
 
 	.section .note.GNU-stack, "", @progbits

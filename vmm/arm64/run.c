@@ -52,6 +52,13 @@ int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
 	return 0;
 }
 
+/* The frame is where it is read from, too. */
+bool vcpu_arch_fpu_pending(const struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
 static void irq_line(struct vcpu *v, bool level)
 {
 	struct kvm_irq_level l = {.irq = KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT |

@@ -4,6 +4,7 @@
  */
 #include "x86.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,10 @@
  * stands to the host's, the SYSCALL where it arrives.
  */
 static const uint8_t probe_code[] = {0x4c, 0x8b, 0x03, 0x0f, 0x31, 0x0f, 0x05, 0xf4};
+
+/* mov $-1, %eax; mov $-1, %edx; xsave64 (%rbx); syscall */
+static const uint8_t xsave_code[] = {0xb8, 0xff, 0xff, 0xff, 0xff, 0xba, 0xff, 0xff, 0xff,
+				     0xff, 0x48, 0x0f, 0xae, 0x23, 0x0f, 0x05, 0xf4};
 
 #define PROBE_CODE 0x100000
 #define PROBE_DATA 0x200000
@@ -69,6 +74,24 @@ static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, ui
 	return 0;
 }
 
+/* Ring 3 can save its FP state by itself; a processor's XSAVE needs less than a page. */
+static bool has_native_xsave(struct vcpu *v, struct cpu *c, struct mm *mm)
+{
+	const struct kvm_run *run = v->run;
+	unsigned a, b, x, d;
+	struct trap t;
+
+	if (!__get_cpuid(1, &a, &b, &x, &d) || !(x & bit_OSXSAVE) ||
+	    !__get_cpuid_count(0xd, 0, &a, &b, &x, &d) || b > PAGE_SIZE ||
+	    copy_to_guest(mm, gva(PROBE_CODE), xsave_code, sizeof(xsave_code)) < 0)
+		return false;
+	c->regs = (struct uregs){
+		.rip = PROBE_CODE, .rbx = PROBE_DATA, .rsp = PROBE_DATA, .rflags = 2};
+	vcpu_arch_load(v, c, true, false, &t);
+	return vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL) == 0 &&
+	       run->exit_reason == KVM_EXIT_IO && run->io.port == ABI_PORT_SYSCALL;
+}
+
 static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t size)
 {
 	struct mm_map map = {
@@ -109,6 +132,8 @@ static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t 
 		r = run_once(v, c, mm, true, &value, &vm->traits.syscall_raises_cpl, err, size);
 		*entry = was;
 		vm->traits.shadow_paging = value != MARK_B;
+		if (r == 0 && !vm->traits.syscall_raises_cpl)
+			vm->traits.native_xsave = has_native_xsave(v, c, mm);
 	}
 	/* Its translation may be cached: let nobody else have the frame before all is forgotten. */
 	vm->arch.probe_pfn = other;

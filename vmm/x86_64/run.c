@@ -32,14 +32,26 @@ int vcpu_arch_get_fpu(struct vcpu *v, void *image)
 {
 	unsigned long request = KVM_GET_XSAVE;
 
+	if (stub_get_fpu(v, image))
+		return 0;
 	if (v->vm->fpu_size > sizeof(struct kvm_xsave))
 		request = KVM_GET_XSAVE2;
 	return vcpu_ioctl(v, VCPU_IOCTL_GET_XSAVE, request, image);
 }
 
-int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
+int x86_set_fpu(struct vcpu *v, const void *image)
 {
 	return vcpu_ioctl(v, VCPU_IOCTL_SET_XSAVE, KVM_SET_XSAVE, (void *)(uintptr_t)image);
+}
+
+int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
+{
+	return stub_set_fpu(v, image) ? 0 : x86_set_fpu(v, image);
+}
+
+bool vcpu_arch_fpu_pending(const struct vcpu *v)
+{
+	return v->arch.fpu_pending != NULL;
 }
 
 /* KVM has an exception of the program to deliver. */
@@ -130,6 +142,10 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	if (refuse_rip(u, t))
 		return false;
 	regs_to_kvm(&sync->regs, u);
+	if (stub_enter(v, u, &sync->regs) < 0) {
+		*t = (struct trap){.kind = TRAP_CRASH};
+		return false;
+	}
 	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	if (!all && a->at == X86_AT_USER)
 		return true;
@@ -188,6 +204,7 @@ enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
 
 static enum vm_exit as_crash(struct vcpu *v, struct trap *t)
 {
+	v->arch.fpu_pending = NULL;
 	v->arch.at = X86_AT_KERNEL;
 	t->kind = TRAP_CRASH;
 	return VM_EXIT_CRASH;
@@ -207,6 +224,10 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 	u->rip = frame[0];
 	u->rflags = frame[2];
 	u->rsp = frame[3];
+	if (stub_fpu_left(v, c, true)) {
+		t->kind = TRAP_KICK;
+		return VM_EXIT_EXCEPTION;
+	}
 	if (stub_leave(v, c, t, &why)) {
 		v->arch.at = X86_AT_KERNEL;
 		return why;
@@ -314,6 +335,8 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t)
 {
 	regs_from_kvm(&c->regs, &v->run->s.regs.regs, &v->run->s.regs.sregs);
+	if (!at_ring0(v))
+		stub_fpu_left(v, c, false);
 	if (err == EINTR || err == EAGAIN)
 		return as_kick(v, c, t);
 	v->arch.at = X86_AT_KERNEL;

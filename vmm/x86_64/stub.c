@@ -8,13 +8,18 @@
  */
 #include "x86.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 extern const uint8_t stub_channel[], stub_channel_entry[], stub_channel_stack[],
 	stub_channel_saved[], stub_channel_posted[], stub_channel_posted_end[],
-	stub_channel_direct_end[];
+	stub_channel_direct_end[], stub_asked[], stub_asked_xsave[], stub_asked_out[],
+	stub_direct[], stub_direct_xsave[], stub_direct_out[], stub_fpu[], stub_fpu_loaded[],
+	stub_fpu_end[];
+
+#define OUT_LEN 2
 
 static uint64_t at(const uint8_t *label)
 {
@@ -28,6 +33,18 @@ static void load_saved(struct vcpu *v, struct uregs *u)
 
 	u->rcx = __atomic_load_n(&p->pc, __ATOMIC_RELAXED);
 	u->r11 = __atomic_load_n(&p->flags, __ATOMIC_RELAXED);
+}
+
+/* On its way out through a `leave` of the stub. */
+static void load_leaving(struct vcpu *v, struct uregs *u, const uint8_t *from, const uint8_t *out)
+{
+	const struct abi_channel *p = v->channel->page;
+
+	if (u->rip < at(from) || u->rip > at(out) + OUT_LEN)
+		return;
+	u->rax = __atomic_load_n(&p->ax, __ATOMIC_RELAXED);
+	u->rdx = __atomic_load_n(&p->dx, __ATOMIC_RELAXED);
+	v->arch.fpu_left = u->rip >= at(out) && v->vm->arch.stub_fpu_size;
 }
 
 /* The call has an outcome: goes on behind it. False: it has to be made. */
@@ -61,6 +78,8 @@ bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why
 		return false;
 	if (rip >= at(stub_channel_saved)) {
 		load_saved(v, u);
+		load_leaving(v, u, stub_asked, stub_asked_out);
+		load_leaving(v, u, stub_direct, stub_direct_out);
 		if (rip >= at(stub_channel_posted) && rip < at(stub_channel_posted_end) &&
 		    settle(v, c, t, why))
 			return true;
@@ -72,6 +91,107 @@ bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why
 	*why = x86_as_syscall(v, c, t);
 	return true;
 }
+
+/* ---- FP state ---- */
+
+#define FPU_MXCSR      24
+#define FPU_MXCSR_MASK 28
+#define FPU_SW         464 /* software's, up to the header */
+#define FPU_HEADER     512 /* XSTATE_BV, then what must be 0 */
+#define FPU_HEADER_END 576
+
+/* The program may have written anything there: makes it an image that can be loaded. */
+static void clean_image(const struct vm *vm, uint8_t *image)
+{
+	uint32_t mxcsr, mask;
+	uint64_t bv;
+
+	memcpy(&mask, vm->fpu_init + FPU_MXCSR_MASK, sizeof(mask));
+	memcpy(&mxcsr, image + FPU_MXCSR, sizeof(mxcsr));
+	mxcsr &= mask ? mask : 0xffbf;
+	memcpy(image + FPU_MXCSR, &mxcsr, sizeof(mxcsr));
+	memcpy(&bv, image + FPU_HEADER, sizeof(bv));
+	bv &= vm->arch.stub_fpu_features;
+	memset(image + FPU_SW, 0, FPU_HEADER_END - FPU_SW);
+	memcpy(image + FPU_HEADER, &bv, sizeof(bv));
+}
+
+bool stub_get_fpu(struct vcpu *v, void *image)
+{
+	if (v->arch.fpu_pending == image)
+		return true;
+	if (!v->arch.fpu_left)
+		return false;
+	memcpy(image, v->channel->page->fpu, v->vm->arch.stub_fpu_size);
+	clean_image(v->vm, image);
+	return true;
+}
+
+bool stub_set_fpu(struct vcpu *v, const void *image)
+{
+	v->arch.fpu_pending = NULL;
+	if (!v->channel || !v->vm->arch.stub_fpu_size)
+		return false;
+	v->arch.fpu_pending = image;
+	return true;
+}
+
+int stub_enter(struct vcpu *v, const struct uregs *u, struct kvm_regs *r)
+{
+	const void *image = v->arch.fpu_pending;
+	struct abi_channel *p;
+
+	v->arch.fpu_left = false;
+	if (!image)
+		return 0;
+	/* It would trap behind the stub's first instruction, or the stub has failed before. */
+	if (u->rflags & X86_RFLAGS_TF || v->arch.fpu_refused) {
+		v->arch.fpu_pending = NULL;
+		v->arch.fpu_refused = false;
+		return x86_set_fpu(v, image);
+	}
+	p = v->channel->page;
+	memcpy(p->fpu, image, v->vm->arch.stub_fpu_size);
+	p->ax = u->rax;
+	p->dx = u->rdx;
+	p->pc = u->rip;
+	v->arch.fpu_resume = *u;
+	r->rax = r->rdx = UINT32_MAX;
+	r->rip = at(stub_fpu);
+	return 0;
+}
+
+bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception)
+{
+	uint64_t rip = c->regs.rip;
+
+	if (!v->arch.fpu_pending)
+		return false;
+	if (rip < at(stub_fpu) || rip >= at(stub_fpu_end)) {
+		v->arch.fpu_pending = NULL;
+		return false;
+	}
+	c->regs = v->arch.fpu_resume;
+	if (rip >= at(stub_fpu_loaded))
+		v->arch.fpu_pending = NULL;
+	else
+		v->arch.fpu_refused = exception;
+	return true;
+}
+
+/* Bytes that ring 3's XSAVE writes, if the channel has room for them; else 0. */
+static size_t stub_fpu_size(struct vm *vm)
+{
+	unsigned a, b, c, d;
+
+	if (!vm->traits.native_xsave || !__get_cpuid_count(0xd, 0, &a, &b, &c, &d) ||
+	    b > ABI_CHANNEL_FPU_SIZE || b > vm->fpu_size)
+		return 0;
+	vm->arch.stub_fpu_features = a | (uint64_t)d << 32;
+	return b;
+}
+
+/* ---- set-up ---- */
 
 /* n frames in a row: the range of the device tree is one. */
 static pfn_t alloc_run(struct gmem *gm, unsigned n)
@@ -112,6 +232,8 @@ static int make_channel(struct vcpu *v, pfn_t pfn)
 
 int vm_make_channels(struct vm *vm, struct abi_range *channels)
 {
+	/* As long as XSAVE64 with a displacement. */
+	static const uint8_t nop9[] = {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
 	uint8_t *page = frame_hva(vm->gm, vm->arch.syscall_user_pfn);
 	pfn_t pfn;
 	int r = 0;
@@ -123,7 +245,12 @@ int vm_make_channels(struct vm *vm, struct abi_range *channels)
 		return -ENOMEM;
 	*channels = (struct abi_range){pfn_gpa(pfn).v, (uint64_t)vm->nvcpus << PAGE_SHIFT};
 	memset(page, 0xf4, PAGE_SIZE);
-	memcpy(page, stub_channel, (size_t)(stub_channel_direct_end - stub_channel));
+	memcpy(page, stub_channel, (size_t)(stub_fpu_end - stub_channel));
+	vm->arch.stub_fpu_size = stub_fpu_size(vm);
+	if (!vm->arch.stub_fpu_size) {
+		memcpy(page + (stub_asked_xsave - stub_channel), nop9, sizeof(nop9));
+		memcpy(page + (stub_direct_xsave - stub_channel), nop9, sizeof(nop9));
+	}
 	for (unsigned i = 0; r == 0 && i < vm->nvcpus; i++)
 		r = make_channel(vm->vcpus[i], pfn + i);
 	return r;

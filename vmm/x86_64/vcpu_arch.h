@@ -4,6 +4,8 @@
 #ifndef VMBOX_X86_64_VCPU_ARCH_H
 #define VMBOX_X86_64_VCPU_ARCH_H
 
+#include "../../guest/abi.h"
+
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +18,11 @@ struct vcpu_arch {
 	/* Where the last exit left it. */
 	enum { X86_AT_USER, X86_AT_STUB, X86_AT_KERNEL } at;
 	bool cr3_toggle; /* the bit that makes KVM see another CR3 for the same root */
+	/* The FP state by way of the channel (stub.c). */
+	bool fpu_left;           /* the last exit left it there */
+	const void *fpu_pending; /* an image that is not in the registers yet; NULL: none */
+	bool fpu_refused;        /* the stub could not load it: KVM shall */
+	struct uregs fpu_resume; /* with which registers its task goes on behind that */
 };
 
 #endif

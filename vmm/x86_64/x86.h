@@ -31,6 +31,22 @@
  * program's. False: it was elsewhere.
  */
 bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
+/*
+ * FP state by way of the channel. stub_get_fpu: the image of the task that left by the doorbell; or
+ * image is the one that waits to be loaded. False: only KVM has it. stub_set_fpu: image, which
+ * stays where it is, is to be loaded when its task enters; false: KVM must.
+ */
+bool stub_get_fpu(struct vcpu *v, void *image);
+bool stub_set_fpu(struct vcpu *v, const void *image);
+int x86_set_fpu(struct vcpu *v, const void *image);
+/* Enters with u: by way of stub_fpu if an image waits. 0 or -errno of KVM_SET_XSAVE. */
+int stub_enter(struct vcpu *v, const struct uregs *u, struct kvm_regs *r);
+/*
+ * After an exit, kick or exception at ring 3 with c->regs: notes what became of the FP state. True:
+ * it found the vCPU in stub_fpu; c->regs are the task's, which has not moved.
+ */
+bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception);
+
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
 

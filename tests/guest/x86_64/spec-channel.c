@@ -12,6 +12,7 @@
 
 #define PAGE   ((volatile unsigned char *)0xffffffffc0000000ul)
 #define WORDS  ((volatile uint64_t *)0xffffffffc0000000ul)
+#define STUB   0xffffffff80003000ul
 #define STATE  ((volatile uint32_t *)0xffffffffc0000000ul)
 #define SECRET 0x5ec2e75ec2e7ul
 #define ROUNDS 1000
@@ -98,6 +99,60 @@ static void ask_the_end(void *arg)
 		wait_a_bit();
 }
 
+/* The address of the nth place in the stub with these bytes; 0: there is none. */
+static uintptr_t find_code(const char *bytes, size_t len, unsigned nth)
+{
+	const unsigned char *stub = (const unsigned char *)STUB;
+
+	for (size_t at = 0; at + len <= 0x1000; at++)
+		if (!memcmp(stub + at, bytes, len) && !nth--)
+			return STUB + at;
+	return 0;
+}
+
+static void fill_fpu(unsigned byte)
+{
+	for (int i = 0x400; i < 0x1000; i++)
+		PAGE[i] = (unsigned char)byte;
+}
+
+/* Right at the doorbell: the FP state that the stub would have left there is garbage. */
+static void forge_fpu(void *arg)
+{
+	(void)arg;
+	for (int round = 0; round < 100; round++) {
+		uintptr_t out = find_code("\xe6\x22", 2, (unsigned)round % 2);
+
+		if (!out)
+			_exit(1);
+		fill_fpu(round & 2 ? 0xff : (unsigned)round);
+		WORDS[16] = 0x202;
+		WORDS[18] = SYS_sched_yield;
+		WORDS[19] = 0;
+		__asm__ volatile("lea 1f(%%rip), %%rcx\n\t"
+				 "mov %%rcx, 0x38(%1)\n\t"
+				 "jmp *%0\n1:"
+				 :
+				 : "r"(out), "r"(WORDS)
+				 : "rax", "rcx", "rdx", "r11", "memory", "cc");
+		/* The registers hold what could be made of it. */
+		__asm__ volatile("fninit");
+	}
+}
+
+/* Where FP state is loaded from the page: impossible state is this program's fault. */
+static void load_fpu(void *arg)
+{
+	uintptr_t load = find_code("\x48\x0f\xae\x2c\x25", 5, 0);
+
+	(void)arg;
+	if (!load)
+		raise(SIGSEGV);
+	fill_fpu(0xff);
+	__asm__ volatile("mov $-1, %%eax\n\tmov %%eax, %%edx\n\tjmp *%0" ::"r"(load)
+			 : "rax", "rdx", "memory");
+}
+
 /* ---- those who must not notice ---- */
 
 static volatile bool done;
@@ -176,6 +231,10 @@ int main(void)
 	for (unsigned i = 0; i < 4; i++)
 		reap(scribblers[i]);
 	run_child(ask_without_stub, NULL);
+	CHECK_EQ(run_child(forge_fpu, NULL), 0);
+	status = run_child(load_fpu, NULL);
+	CHECK(WIFSIGNALED(status));
+	CHECK_EQ(WTERMSIG(status), SIGSEGV);
 	bad = spawn(go_on, NULL);
 	run_child(ask_the_end, (void *)SYS_exit_group);
 	run_child(ask_the_end, (void *)SYS_fork);
