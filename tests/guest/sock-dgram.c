@@ -4,6 +4,7 @@
 #include "check.h"
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -244,6 +245,39 @@ static void many(void)
 	say("many\n");
 }
 
+/* What waits for its receiver was copied when it was written. */
+static void copied_at_once(void)
+{
+	char *text = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int in = named("copied"), out = socket(AF_UNIX, SOCK_DGRAM, 0), n = 0;
+	struct sockaddr_un a;
+	socklen_t len = address(&a, "copied");
+	char buf[16] = "";
+	pid_t pid;
+
+	CHECK(text != MAP_FAILED);
+	CHECK_EQ(connect(out, (void *)&a, len), 0);
+	while (send(out, "x", 1, MSG_DONTWAIT) == 1)
+		n++;
+	CHECK_EQ(errno, EAGAIN);
+	strcpy(text, "before");
+	pid = fork_ok();
+	if (!pid) {
+		CHECK_EQ(write(out, text, 7), 7);
+		_exit(0);
+	}
+	await_asleep(pid);
+	strcpy(text, "after");
+	while (n--)
+		CHECK_EQ(recv(in, buf, sizeof(buf), 0), 1);
+	CHECK_EQ(recv(in, buf, sizeof(buf), 0), 7);
+	reap_ok(pid);
+	say("%s\n", buf);
+	CHECK_EQ(munmap(text, 4096), 0);
+	close(in);
+	close(out);
+}
+
 int main(void)
 {
 	snprintf(prefix, sizeof(prefix), "vmbox-%d", (int)getpid());
@@ -252,5 +286,6 @@ int main(void)
 	addresses();
 	packets();
 	many();
+	copied_at_once();
 	return 0;
 }

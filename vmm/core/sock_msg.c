@@ -347,8 +347,7 @@ static ssize_t send_message(struct sock *s, struct sock *to, struct sock_send *m
 		if (sock_budget_over() && len > 4 * SOCK_LEAN)
 			return -ENOBUFS;
 		err = sendable(s);
-		if (!err)
-			err = deliver(s, to, m, task);
+		/* Copied before it may have to wait for the receiver: unix_dgram_sendmsg(). */
 		if (!err)
 			err = msg_make(s, m, len, task);
 		if (err)

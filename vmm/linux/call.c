@@ -103,6 +103,13 @@ long call_restart_block(struct task *t, struct call *c)
 	return -ERESTART_RESTARTBLOCK;
 }
 
+void call_drop_op(struct call *c)
+{
+	if (c->op_state)
+		c->op_free(c->op_state);
+	c->op_state = NULL;
+}
+
 void call_finish(struct task *t, struct call *c)
 {
 	wall_watch_remove(t->k, &c->wall);
@@ -111,6 +118,7 @@ void call_finish(struct task *t, struct call *c)
 	/* An exclusive waiter left behind would swallow somebody's wake. */
 	waitq_remove_all(&t->st);
 	job_cancel(c->job);
+	call_drop_op(c);
 	for (size_t i = 0; i < ARRAY_SIZE(c->file); i++)
 		file_close(c->file[i]);
 	if (c->state) {

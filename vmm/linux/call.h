@@ -40,6 +40,9 @@ struct call {
 	struct file *file[2]; /* references kept until the call ends */
 	void *state;          /* see call_state */
 	void (*state_free)(void *state);
+	/* The same for a file's operation, which is not the handler: malloc'd; op_free frees it. */
+	void *op_state;
+	void (*op_free)(void *state);
 	struct job *job;   /* slow work that it waits for; a reference, given up at the end */
 	uint64_t progress; /* bytes done so far */
 	uint64_t word;     /* what a file's operation read from the guest and keeps over runs */
@@ -87,6 +90,9 @@ bool call_timed_out(struct task *t, struct call *c);
  * them in t->restart_call. Returns -ERESTART_RESTARTBLOCK, or -EINTR without memory.
  */
 long call_restart_block(struct task *t, struct call *c);
+
+/* The operation is over: its state goes. */
+void call_drop_op(struct call *c);
 
 /* Releases files and state, cancels the deadline, leaves the wait queues; the call is then blank.
  */

@@ -101,27 +101,51 @@ static ssize_t socket_read(struct file *f, struct xfer *x, int64_t *pos, struct 
 	return n;
 }
 
-/* A datagram that has to wait is made anew by each run: its bytes are "left" until it is sent. */
+static void kept_send_free(void *state)
+{
+	sock_send_fini(state);
+	free(state);
+}
+
+/* A message that has to wait for its receiver: it was copied, and is not copied again. */
+static bool keep_send(struct call *c, const struct sock_send *m)
+{
+	struct sock_send *k = malloc(sizeof(*k));
+
+	if (!k)
+		return false;
+	*k = *m;
+	c->op_state = k;
+	c->op_free = kept_send_free;
+	return true;
+}
+
 static ssize_t socket_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
 			    struct call *c)
 {
 	struct socket *so = socket_of(f);
-	struct sock_send m = {.x = x};
+	struct sock_send first = {.x = x}, *m = c && c->op_state ? c->op_state : &first;
 	size_t left = x->left;
 	int64_t timeo = so->sndtimeo;
 	ssize_t n;
 
 	(void)pos;
 	if (c)
-		task_sock_cred(task_of(c), &m.cred);
+		task_sock_cred(task_of(c), &first.cred);
 	if (task && c && timeo)
 		task = socket_waiter(task_of(c), c, false, timeo);
-	n = sock_send(so->s, &m, task);
-	if (m.msg)
-		m.back = left - x->left;
-	if (m.back)
-		xfer_back(x, m.back);
-	sock_send_fini(&m);
+	n = sock_send(so->s, m, task);
+	if (n == -EBLOCKED && m->msg && c && (m != &first || keep_send(c, m)))
+		return n;
+	if (m->msg) /* no memory to keep it: it will be made anew */
+		m->back = left - x->left;
+	if (m->back)
+		xfer_back(x, m->back);
+	m->back = 0;
+	if (m == &first)
+		sock_send_fini(m);
+	else
+		call_drop_op(c);
 	if (n == -EAGAIN && c && c->interrupted && timeo && !(f->flags & O_NONBLOCK))
 		n = -EINTR;
 	/* What went before is the result; SIGPIPE is for those who sent nothing. */
