@@ -227,7 +227,7 @@ void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum 
 {
 	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .serve = serve};
 	e->processors = processors();
-	if (e->processors < 2 && mode == EXITLESS_AUTO)
+	if (mode == EXITLESS_OFF || (e->processors < 2 && mode == EXITLESS_AUTO))
 		return;
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		vm->vcpus[i]->exitless = vm->vcpus[i]->channel ? e : NULL;

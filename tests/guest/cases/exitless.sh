@@ -4,7 +4,7 @@
 
 vm --exitless=maybe "$BIN/hello"
 want_status 125 "--exitless=maybe"
-vm --exitless=off --stats="$WORK/stats" "$BIN/hello"
+vm --exitless=off --stats="$WORK/stats" "${SPAWN%/*}/op" getppid 20000 < /dev/null
 want_status 0 "--exitless=off"
 grep -q '"exitless":{"answered":0,' "$WORK/stats" || fail "--exitless=off: calls were answered"
 vm --exitless=on "$BIN/hello"
