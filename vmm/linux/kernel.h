@@ -75,8 +75,6 @@ struct kernel_config {
 	struct memobj *clock;     /* the clock page: one page; a reference is taken */
 	unsigned robust_list2_nr; /* number of set_robust_list2, get_robust_list2's is the next; 0:
 				     ENOSYS */
-	uint64_t call_entry; /* guest address of an entry for system calls that ring 3 may jump to;
-				0: none, or it is not to be used (rewrite.h) */
 	bool robust_unlock_keep_waiters; /* FUTEX_ROBUST_UNLOCK stores FUTEX_WAITERS, not 0, while
 					    waiters remain */
 };
@@ -105,6 +103,9 @@ struct kernel {
 	struct kernel_config cfg;
 	const struct machine_ops *ops;
 	void *machine;
+	/* Guest address of an entry for system calls that ring 3 may jump to; 0: none, or it is not
+	 * to be used (rewrite.h). Set before the first task runs. */
+	uint64_t call_entry;
 	struct memobj *vdso_obj, *clock_obj;
 	struct robust_range robust[4]; /* the vDSO's */
 	unsigned nrobust;

@@ -54,7 +54,7 @@ static void try_site(struct task *t)
 
 	/* Where it cannot be, the call remains a trap. */
 	if (copy_from_guest(task_mm(t), code, gva(pc - REWRITE_BEFORE), sizeof(code)) == 0 &&
-	    arch_rewrite_plan(&t->cpu.regs, code, &t->k->cfg.call_entry, &d) &&
+	    arch_rewrite_plan(&t->cpu.regs, code, &t->k->call_entry, &d) &&
 	    mm_detour(task_mm(t), &d) == 0)
 		stats_count_rewritten(t->k->stats);
 }
@@ -65,7 +65,7 @@ static _Atomic uint64_t *find_site(struct task *t, uint64_t pc, uint64_t *now)
 	_Atomic uint64_t *site;
 	struct rewrite *w;
 
-	if (!t->k->cfg.call_entry)
+	if (!t->k->call_entry)
 		return NULL;
 	w = counters(t->p);
 	if (!w)

@@ -1,7 +1,7 @@
 /*
  * Hot system-call sites without the trap instruction.
  *
- * Where ring 3 may ring the system-call doorbell itself (kernel_config.call_entry), a site that is
+ * Where ring 3 may ring the system-call doorbell itself (kernel.call_entry), a site that is
  * executed again and again is rewritten: the instruction that loads the number, in front of the
  * trap instruction, becomes a jump to a detour (paging/detour.h), which loads it and jumps to the
  * entry with the address behind the trap instruction. That one stays where it is: who jumps to it
@@ -38,7 +38,7 @@ void rewrite_free(struct process *p);
 
 /*
  * r is a task behind a system call; code holds REWRITE_BEFORE bytes before its program counter and
- * REWRITE_AFTER from there on. entry: *entry is kernel_config.call_entry. True: *d is the detour
+ * REWRITE_AFTER from there on. entry: *entry is kernel.call_entry. True: *d is the detour
  * for this site. False: it must stay as it is.
  */
 bool arch_rewrite_plan(const struct uregs *r, const uint8_t *code, const uint64_t *entry,

@@ -49,7 +49,7 @@ static void *hammer(void *arg)
 	pid_t parent = getppid();
 
 	(void)arg;
-	for (int n = 0; n < SITES; n += 31) {
+	for (int n = 0; n < SITES; n += 73) {
 		pthread_barrier_wait(&barrier);
 		for (int i = 0; i < CALLS; i++)
 			CHECK_EQ(site(n)(0, 0, 0), parent);
@@ -116,10 +116,10 @@ int main(void)
 	CHECK_EQ(pthread_barrier_init(&barrier, NULL, THREADS), 0);
 	make_text();
 	run_threads(hammer, 0);
-	run_threads(run_some, 30);
+	run_threads(run_some, 18);
 	CHECK_EQ(munmap(text, PAGES * 4096), 0);
 	make_text();
-	run_threads(run_some, 30);
+	run_threads(run_some, 18);
 	say("each call once\n");
 	return 0;
 }
