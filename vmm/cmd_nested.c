@@ -30,7 +30,9 @@ static const char nested_help[] =
 	"memory;\n"
 	"nothing that the program writes stays, but for the files of --stats and --dump-dtb. "
 	"Standard\n"
-	"input, output and error are pipes there. These options come first:\n"
+	"input, output and error are pipes there. A dynamic program without a root of its own: "
+	"--root /\n"
+	"is there what the program and its shared libraries make up. These options come first:\n"
 	"\n"
 	"  --arch A             x86_64 or arm64 (default: vmbox's own); another one needs a vmbox "
 	"built\n"
@@ -88,6 +90,8 @@ struct nested {
 	const char *arch, *machine_mem;
 	const struct run_options *o;
 	bool mem_given, root_given;
+	bool machine_root; /* --root /: what the machine has, which is the image and its libraries
+			    */
 };
 
 /* The first of these names, relative to vmbox's own directory, that can be executed. */
@@ -205,8 +209,11 @@ static int on_run_option(void *arg, const char *name, const char *value)
 	if (strcmp(name, "env") == 0 || strcmp(name, "env-host") == 0 || strcmp(name, "user") == 0)
 		return 0;
 	if (strcmp(name, "root") == 0) {
-		n->root_given = true;
 		word(&n->run, "--root=%s", value);
+		n->machine_root = strcmp(value, "/") == 0;
+		if (n->machine_root)
+			return 0;
+		n->root_given = true;
 		return add_file(n, value, NULL);
 	}
 	if (strcmp(name, "bind") == 0)
@@ -234,21 +241,38 @@ static int on_run_option(void *arg, const char *name, const char *value)
 	return 0;
 }
 
+/* The image's file on this machine: with --root / its name may be one in PATH. */
+static void find_image(const struct nested *n, const char *name, char path[PATH_MAX])
+{
+	static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					   "/usr/bin",        "/sbin",          "/bin"};
+
+	for (size_t i = 0;
+	     n->machine_root && !strchr(name, '/') && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if (snprintf(path, PATH_MAX, "%s/%s", dirs[i], name) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return;
+	}
+	snprintf(path, PATH_MAX, "%s", name);
+}
+
 /* run's arguments, from argv[0] on, that is in the place of "run". 0 or an exit status. */
 static int take_run(struct nested *n, int argc, char **argv)
 {
 	int image = run_options_each(argc, argv, on_run_option, n);
+	char path[PATH_MAX];
 
 	if (image < 0)
 		return EXIT_VMBOX;
 	word(&n->run, "--user=%u:%u", n->o->uid, n->o->gid);
 	for (char **v = n->o->envp; *v; v++)
 		word(&n->run, "--env=%s", *v);
-	if (!n->root_given && access(argv[image], F_OK) < 0) {
-		vmbox_error("%s: %s", argv[image], strerror(errno));
+	find_image(n, argv[image], path);
+	if (!n->root_given && access(path, F_OK) < 0) {
+		vmbox_error("%s: %s", path, strerror(errno));
 		return EXIT_NOT_FOUND;
 	}
-	if (!n->root_given && add_file(n, argv[image], NULL) < 0)
+	if (!n->root_given && add_file(n, path, NULL) < 0)
 		return EXIT_VMBOX;
 	word(&n->run, "--");
 	for (int i = image; i < argc; i++)
