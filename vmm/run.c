@@ -628,7 +628,7 @@ static int start_threads(struct run *r)
 	exitless_init(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
 	/* As long as each call leaves the guest, a jump saves a twentieth of it. */
 	if (r->o->rewrite == REWRITE_ON ||
-	    (r->o->rewrite == REWRITE_AUTO && r->vm.vcpus[0]->channel))
+	    (r->o->rewrite == REWRITE_AUTO && r->vm.vcpus[0]->exitless))
 		r->k->call_entry = vm_arch_call_entry(&r->vm);
 	/* The first program runs where the early code has run: that thread goes first. */
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
