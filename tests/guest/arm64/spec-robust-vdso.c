@@ -21,40 +21,23 @@
 // then (a decoy: a word that looks like the dying task's lock) stays as it is, though the robust
 // list is walked.
 #include "futex.h"
-#include "vdso-robust.h"
+#include "vdso-robust-lock.h"
 #include <sched.h>
 #include <sys/ucontext.h>
 
-#define SYS_list2     473
-#define SYS_get_list2 474
-#define CREATE_32     1
-#define HWCAP_LSE     (1 << 8)
-#define INSN_NOP      0xd503201fu
-#define INSN_BRK      0xd4200000u
-#define INSN_LOOP     0x14000000u /* to itself */
-#define INSN_TO_LLSC  0x14000008u
-#define INSN_CASL     0x88a3fc1fu
-#define INSN_STLXR    0x8803fc1fu
-#define RETRY         8  /* index of the LDXR */
-#define CBNZ          12 /* and of the branch back to it */
-#define REG_STATUS    3  /* of the STLXR */
-#define LOOP_NS       3000000000
-#define PAGE_LOW      0x20000000ul
-#define OTHER_LOW     0x20010000ul
-
-struct head64 {
-	uint64_t next, offset, pending;
-};
-struct head32 {
-	uint32_t next, offset, pending;
-};
-
-/* One page, shared with the task that dies, below 2 GiB. */
-struct shared {
-	word_t lock;
-	struct head64 h64;
-	struct head32 h32;
-};
+#define HWCAP_LSE    (1 << 8)
+#define INSN_NOP     0xd503201fu
+#define INSN_BRK     0xd4200000u
+#define INSN_LOOP    0x14000000u /* to itself */
+#define INSN_TO_LLSC 0x14000008u
+#define INSN_CASL    0x88a3fc1fu
+#define INSN_STLXR   0x8803fc1fu
+#define RETRY        8  /* index of the LDXR */
+#define CBNZ         12 /* and of the branch back to it */
+#define REG_STATUS   3  /* of the STLXR */
+#define LOOP_NS      3000000000
+#define PAGE_LOW     0x20000000ul
+#define OTHER_LOW    0x20010000ul
 
 enum how {
 	RUN,        /* to the end */
@@ -75,8 +58,6 @@ struct form {
 static const struct form llsc = {"LL/SC", {0, 8, 9, 10, 11, 12, 13, 14, 15}, 9, 5};
 static const struct form lse = {"LSE", {0, 1, 2, 3, 4, 5, 6, 7}, 8, 3};
 
-static struct shared *s;
-static bool is32;
 static uint32_t *fn;
 static const struct form *form;
 
@@ -84,47 +65,6 @@ static enum how how;
 static unsigned target; /* index in form->path */
 static uint32_t saved;  /* the instruction there */
 static unsigned hits;
-static uint32_t tid, has_list2; /* the task that has registered h32 */
-
-/* ---- the slot and its head ---- */
-
-static uint64_t slot(void)
-{
-	return is32 ? s->h32.pending : s->h64.pending;
-}
-
-static void set_slot(void *p)
-{
-	if (is32)
-		s->h32.pending = (uint32_t)(uintptr_t)p;
-	else
-		s->h64.pending = (uintptr_t)p;
-}
-
-static void *slot_address(void)
-{
-	return is32 ? (void *)&s->h32.pending : (void *)&s->h64.pending;
-}
-
-static void take_lock(uint32_t value)
-{
-	tid = my_tid();
-	s->h64 = (struct head64){.next = (uintptr_t)&s->h64};
-	s->h32 = (struct head32){.next = (uint32_t)(uintptr_t)&s->h32};
-	s->lock = value ? value : tid;
-	set_slot(&s->lock);
-	if (is32 && has_list2 != tid)
-		CHECK_EQ(syscall(SYS_list2, &s->h32, CREATE_32, 0, 0), 0);
-	if (is32)
-		has_list2 = tid;
-	else
-		CHECK_EQ(syscall(SYS_set_robust_list, &s->h64, sizeof(s->h64)), 0);
-}
-
-static bool pair_ok(uint32_t held)
-{
-	return (s->lock == held && slot() == (uintptr_t)&s->lock) || (s->lock == 0 && slot() == 0);
-}
 
 static bool released(unsigned at)
 {
@@ -365,51 +305,6 @@ static void refused(void)
 	set_slot(NULL);
 }
 
-/* The slot cannot be written: the registration is dropped, SIGSEGV. The lock is free, so its memory
- * may be another's: it is not touched, though the slot still names it. */
-static word_t *other;
-
-static void on_segv(int sig, siginfo_t *si, void *uc)
-{
-	uint64_t head = 1, size;
-
-	(void)sig;
-	(void)si;
-	(void)uc;
-	CHECK_EQ(*other, 0);
-	if (is32) {
-		CHECK_EQ(syscall(SYS_get_list2, 0, &head, 0, 0), 0);
-		CHECK_EQ(head, 0);
-	} else {
-		CHECK_EQ(syscall(SYS_get_robust_list, 0, &head, &size), 0);
-		CHECK_EQ(head, 0);
-	}
-	*other = tid;
-	_exit(0);
-}
-
-static void read_only_slot_child(void *arg)
-{
-	struct sigaction sa = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO};
-
-	(void)arg;
-	CHECK_EQ(sigaction(SIGSEGV, &sa, NULL), 0);
-	take_lock(0);
-	*other = tid;
-	set_slot((void *)other);
-	CHECK_EQ(mprotect(s, 4096, PROT_READ), 0);
-	((try_unlock_t)(void *)fn)((void *)other, tid, slot_address());
-}
-
-static void read_only_slot(void)
-{
-	pid_t pid = spawn(read_only_slot_child, NULL);
-
-	reap_ok(pid);
-	CHECK_EQ(*other, pid);
-	CHECK_EQ(slot(), (uintptr_t)other);
-}
-
 static void test(const struct vdso *v, const char *name, bool width32, const char *what)
 {
 	is32 = width32;
@@ -420,7 +315,7 @@ static void test(const struct vdso *v, const char *name, bool width32, const cha
 		die_everywhere();
 		stop_and_go_on(form->release);
 		refused();
-		read_only_slot();
+		read_only_slot((try_unlock_t)(void *)fn);
 	}
 	say("list%s, %s%s: %u instructions, %u before the lock is free\n", is32 ? "32" : "64",
 	    form->name, what, form->n, form->release);
