@@ -428,8 +428,8 @@ static void leader_of_exit(void)
 	if (pid == 0) {
 		signal(SIGHUP, hup);
 		CHECK_EQ(write(report[1], "r", 1), 1);
-		for (;;)
-			pause();
+		pause();
+		_exit(0);
 	}
 	pause();
 }
