@@ -60,6 +60,13 @@ for cpus in 1 2; do
 	want_out "300 processes ok" "--cpus $cpus"
 done
 
+# -i and -t, alone and together
+vm -i "$busybox" true < /dev/null
+want_status 0 "-i"
+vm -it "$busybox" true < /dev/null
+want_status 125 "-it without a terminal"
+want_error "-it without a terminal"
+
 for bad in robust-list2 robust-list2= robust-list2=0 robust-list2=4095 robust-list2=473x robust-unlock nothing; do
 	vm --abi $bad "$busybox" true < /dev/null
 	want_status 125 "--abi $bad"

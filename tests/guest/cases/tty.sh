@@ -51,6 +51,8 @@ type_line 'echo $((6 * 7))x'
 expect '^42x' "echo"
 type_line "$busybox stty size"
 expect '^40 100' "window size"
+type_line "$busybox tty"
+expect '^/dev/pts/0' "the terminal's name"
 mux resize-window -t t -x 90 -y 30
 resized() { mux send-keys -t t C-l; type_line "$busybox stty size"; until_true shows '^30 90'; }
 resized || fail "the new window size is not seen"
