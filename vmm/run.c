@@ -432,6 +432,8 @@ static int make_machine(struct run *r)
 	if (r->reactor)
 		r->sched = sched_create(r->o->cpus, reactor_timers(r->reactor), on_sched_kick, r);
 	e = r->sched ? make_clock_page(r) : -ENOMEM;
+	if (e == 0)
+		e = vm_reserve_channels(&r->vm, r->o->cpus);
 	if (e < 0)
 		vmbox_error("cannot start: %s", strerror(-e));
 	return e;

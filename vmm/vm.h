@@ -139,9 +139,15 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v);
  * there is none. */
 uint64_t vm_arch_call_entry(const struct vm *vm);
 /*
- * After vm_create, before anything runs: gives each vCPU a channel and the stub that uses it.
+ * After vm_create, before a program is loaded: sets the memory for channels aside, so that the
+ * machine looks the same whatever happens at the same time. 0 or -ENOMEM.
+ */
+int vm_reserve_channels(struct vm *vm, unsigned cpus);
+/*
+ * After vm_add_vcpus, before anything runs: gives each vCPU a channel and the stub that uses it.
  * channels: where, guest-physical. 0; -ENOTSUP: not on this KVM; -ENOMEM, -EIO.
  */
+/* vm_reserve_channels has been called. */
 int vm_make_channels(struct vm *vm, struct abi_range *channels);
 /* How a system call leaves the guest, in words: for the doctor. */
 const char *vm_arch_trap_path(const struct vm *vm);

@@ -230,19 +230,22 @@ static int make_channel(struct vcpu *v, pfn_t pfn)
 	return x86_set_msrs(v);
 }
 
+int vm_reserve_channels(struct vm *vm, unsigned cpus)
+{
+	vm->arch.channel_pfn = alloc_run(vm->gm, cpus);
+	return vm->arch.channel_pfn ? 0 : -ENOMEM;
+}
+
 int vm_make_channels(struct vm *vm, struct abi_range *channels)
 {
 	/* As long as XSAVE64 with a displacement. */
 	static const uint8_t nop9[] = {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
 	uint8_t *page = frame_hva(vm->gm, vm->arch.syscall_user_pfn);
-	pfn_t pfn;
+	pfn_t pfn = vm->arch.channel_pfn;
 	int r = 0;
 
 	if (vm->traits.syscall_raises_cpl)
 		return -ENOTSUP;
-	pfn = alloc_run(vm->gm, vm->nvcpus);
-	if (!pfn)
-		return -ENOMEM;
 	*channels = (struct abi_range){pfn_gpa(pfn).v, (uint64_t)vm->nvcpus << PAGE_SHIFT};
 	memset(page, 0xf4, PAGE_SIZE);
 	memcpy(page, stub_channel, (size_t)(stub_fpu_end - stub_channel));
