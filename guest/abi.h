@@ -58,15 +58,15 @@
 #define ABI_CHANNEL_NR           0x04
 #define ABI_CHANNEL_ARGS         0x08
 #define ABI_CHANNEL_PC           0x38
-#define ABI_CHANNEL_SPIN         0x40
-#define ABI_CHANNEL_SPIN_CLAIMED 0x44
-#define ABI_CHANNEL_CLAIMED      0x48
-#define ABI_CHANNEL_EXIT         0x4c
-#define ABI_CHANNEL_RESULT       0x50
-#define ABI_CHANNEL_FLAGS        0x80
-#define ABI_CHANNEL_SP           0x88
-#define ABI_CHANNEL_AX           0x90
-#define ABI_CHANNEL_DX           0x98
+#define ABI_CHANNEL_EXIT         ABI_CHANNEL_NR
+#define ABI_CHANNEL_RESULT       ABI_CHANNEL_ARGS
+#define ABI_CHANNEL_SPIN         0x80
+#define ABI_CHANNEL_SPIN_CLAIMED 0x84
+#define ABI_CHANNEL_FLAGS        0x88
+#define ABI_CHANNEL_SP           0x90
+#define ABI_CHANNEL_AX           0x98
+#define ABI_CHANNEL_DX           0xa0
+#define ABI_CHANNEL_CLAIMED      0x240
 #define ABI_CHANNEL_FPU          0x400
 #define ABI_CHANNEL_FPU_SIZE     0xc00
 /* The state. */
@@ -200,22 +200,34 @@ struct abi_console {
 	char text[PAGE_SIZE - sizeof(uint32_t)];
 };
 
+/*
+ * Four parts, each in cache lines of its own (pairs of 64 bytes are fetched together): what
+ * travels both ways with each call, what the stub alone uses each time, and what it looks at when
+ * it has lost patience; FP state.
+ */
 struct abi_channel {
-	/* The stub's, but that the VMM makes the state IDLE with its answer. */
-	_Atomic uint32_t state;
-	uint32_t nr;
-	uint64_t args[6];
+	_Atomic uint32_t state; /* REQUEST by the stub, IDLE by the VMM */
+	union {
+		uint32_t nr;           /* with a request */
+		_Atomic uint32_t exit; /* with the answer; not 0: no result here, leave the guest */
+	};
+	union {
+		uint64_t args[6];
+		_Atomic int64_t result;
+	};
 	uint64_t pc; /* where the program goes on */
-	/* The VMM's. */
+	uint8_t unused1[0x40];
+
+	/* The VMM's: */
 	_Atomic uint32_t spin;         /* so often to look for an answer; 0: do not ask */
 	_Atomic uint32_t spin_claimed; /* so often again if the call is being made */
-	_Atomic uint32_t claimed;      /* not 0: it is */
-	_Atomic uint32_t exit;         /* not 0: no result here, leave the guest */
-	_Atomic int64_t result;
-	uint8_t unused[0x28];
 	/* The stub's: the program's, which it uses itself for a moment. */
 	uint64_t flags, sp, ax, dx;
-	uint8_t unused2[0x360];
+	uint8_t unused2[0x198];
+
+	_Atomic uint32_t claimed; /* the VMM's; not 0: the call is being made */
+	uint8_t unused3[0x1bc];
+
 	/* An FP image: of who leaves by the doorbell, or of who is about to go on. */
 	uint8_t fpu[ABI_CHANNEL_FPU_SIZE];
 };

@@ -29,7 +29,6 @@ void channel_open(struct channel *ch, void *task, uint32_t spin, uint32_t spin_c
 	/* What the task left there when it was kicked is settled. */
 	atomic_store_explicit(&p->state, ABI_CHANNEL_IDLE, memory_order_relaxed);
 	atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
-	atomic_store_explicit(&p->exit, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->spin, task ? spin : 0, memory_order_relaxed);
 	atomic_store_explicit(&p->spin_claimed, spin_claimed, memory_order_relaxed);
 	if (task)

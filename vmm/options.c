@@ -557,7 +557,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv)
 	memset(o, 0, sizeof(*o));
 	set_identity(o);
 	o->cpus = host_cpus();
-	o->exitless = EXITLESS_OFF;
+	o->exitless = EXITLESS_AUTO;
 	o->mem = default_mem();
 	opterr = 0;
 	optind = 0; /* getopt's way to begin again */

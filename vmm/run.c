@@ -48,7 +48,6 @@ struct run {
 	struct memobj *clock_obj; /* one page, which stays */
 	char host_cwd[PATH_MAX];
 	pfn_t clock_pfn; /* its frame; a reference */
-	struct abi_range channels;
 	int signal_fd;
 	struct watch *signal_watch;
 	unsigned threads; /* started */
@@ -395,7 +394,7 @@ static int boot(struct run *r)
 	const struct run_options *o = r->o;
 	const struct early_config cfg = {
 		.clock = r->clock_pfn,
-		.channels = r->channels,
+		.channels = r->vm.channels,
 		.tree_file = o->dtb,
 		.dump = o->dump_dtb,
 		.console = o->debug ? stderr : NULL,
@@ -439,6 +438,21 @@ static int make_machine(struct run *r)
 	return e;
 }
 
+/* Where they cannot be, calls leave the guest; that is an error only for who insists. */
+static int make_channels(struct run *r)
+{
+	int e = vm_make_channels(&r->vm);
+
+	if (e == -ENOTSUP) {
+		vm_drop_channels(&r->vm);
+		if (r->o->exitless != EXITLESS_ON)
+			return 0;
+	}
+	if (e < 0)
+		vmbox_error("--exitless: %s", e == -ENOTSUP ? "not on this KVM" : strerror(-e));
+	return e;
+}
+
 /* Its vCPUs, and all that needs them. */
 static int start_machine(struct run *r)
 {
@@ -455,11 +469,9 @@ static int start_machine(struct run *r)
 			    r->o->asid_bits, r->o->cpus);
 		return -EINVAL;
 	}
-	e = vm_make_channels(&r->vm, &r->channels);
-	if (e < 0 && (e != -ENOTSUP || r->o->exitless == EXITLESS_ON)) {
-		vmbox_error("--exitless: %s", e == -ENOTSUP ? "not on this KVM" : strerror(-e));
+	e = make_channels(r);
+	if (e < 0)
 		return e;
-	}
 	e = start_clock(r);
 	if (e < 0)
 		vmbox_error("cannot start: %s", strerror(-e));

@@ -316,6 +316,42 @@ void vm_destroy(struct vm *vm)
 	vm->kvm_fd = vm->fd = -1;
 }
 
+/* n frames in a row: the range of the device tree is one. */
+static pfn_t alloc_run(struct gmem *gm, unsigned n)
+{
+	pfn_t first = 0, last = 0, pfn;
+
+	/* Fresh frames come in order; what is freed before the machine runs is little. */
+	for (unsigned tries = 0; tries < 64 * n; tries++) {
+		pfn = frame_alloc(gm, true);
+		if (!pfn)
+			return 0;
+		if (!first || pfn != last + 1)
+			first = pfn;
+		last = pfn;
+		if (last - first + 1 == n)
+			return first;
+	}
+	return 0;
+}
+
+int vm_reserve_channels(struct vm *vm, unsigned n)
+{
+	pfn_t pfn = alloc_run(vm->gm, n);
+
+	if (!pfn)
+		return -ENOMEM;
+	vm->channels = (struct abi_range){pfn_gpa(pfn).v, (uint64_t)n << PAGE_SHIFT};
+	return 0;
+}
+
+void vm_drop_channels(struct vm *vm)
+{
+	for (uint64_t at = 0; at < vm->channels.size; at += PAGE_SIZE)
+		frame_put(vm->gm, (pfn_t)((vm->channels.start + at) >> PAGE_SHIFT));
+	vm->channels = (struct abi_range){0};
+}
+
 void vm_get_stats(struct vm *vm, struct vm_stats *out)
 {
 	*out = (struct vm_stats){.asid_rollovers = vm_asid_rollovers(vm)};

@@ -71,6 +71,7 @@ struct vm {
 	uint8_t *fpu_init; /* a fresh task's FP image */
 	struct gmem *gm;
 	uint64_t xcr0, hwcap;
+	struct abi_range channels; /* guest-physical, a page a vCPU; size 0: there are none */
 
 	/* immutable after vm_add_vcpus: */
 	struct vm_traits traits;
@@ -101,6 +102,12 @@ int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size);
 int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size);
 /* Accepts a half-made vm. */
 void vm_destroy(struct vm *vm);
+
+/* Frames for n channels, in a row: vm->channels. Early, so that they are the same in each run. 0;
+ * -ENOMEM. */
+int vm_reserve_channels(struct vm *vm, unsigned n);
+/* Gives them back; harmless without them. */
+void vm_drop_channels(struct vm *vm);
 
 /* Returns when every vCPU that was in the guest with mm (NULL: with any) has left once since. Takes
  * no lock. */
@@ -139,16 +146,10 @@ int vm_arch_settle(struct vm *vm, struct vcpu *v);
  * there is none. */
 uint64_t vm_arch_call_entry(const struct vm *vm);
 /*
- * After vm_create, before a program is loaded: sets the memory for channels aside, so that the
- * machine looks the same whatever happens at the same time. 0 or -ENOMEM.
+ * After the probe, before anything runs: gives each vCPU a channel, of those that are reserved, and
+ * the stub that uses it. 0; -ENOTSUP: not on this KVM; -ENOMEM, -EIO.
  */
-int vm_reserve_channels(struct vm *vm, unsigned cpus);
-/*
- * After vm_add_vcpus, before anything runs: gives each vCPU a channel and the stub that uses it.
- * channels: where, guest-physical. 0; -ENOTSUP: not on this KVM; -ENOMEM, -EIO.
- */
-/* vm_reserve_channels has been called. */
-int vm_make_channels(struct vm *vm, struct abi_range *channels);
+int vm_make_channels(struct vm *vm);
 /* How a system call leaves the guest, in words: for the doctor. */
 const char *vm_arch_trap_path(const struct vm *vm);
 /* Uses 2^bits address-space identifiers at most: for tests. No vCPU runs. -EINVAL: the processor

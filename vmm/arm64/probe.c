@@ -124,17 +124,9 @@ int vm_arch_probe(struct vm *vm, char *err, size_t size)
 }
 
 /* The stub is EL1's: what it could share with a poller is the frame page. */
-int vm_reserve_channels(struct vm *vm, unsigned cpus)
+int vm_make_channels(struct vm *vm)
 {
 	(void)vm;
-	(void)cpus;
-	return 0;
-}
-
-int vm_make_channels(struct vm *vm, struct abi_range *channels)
-{
-	(void)vm;
-	(void)channels;
 	return -ENOTSUP;
 }
 

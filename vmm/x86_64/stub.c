@@ -193,25 +193,6 @@ static size_t stub_fpu_size(struct vm *vm)
 
 /* ---- set-up ---- */
 
-/* n frames in a row: the range of the device tree is one. */
-static pfn_t alloc_run(struct gmem *gm, unsigned n)
-{
-	pfn_t first = 0, last = 0, pfn;
-
-	/* Fresh frames come in order; what is freed before the machine runs is little. */
-	for (unsigned tries = 0; tries < 64 * n; tries++) {
-		pfn = frame_alloc(gm, true);
-		if (!pfn)
-			return 0;
-		if (!first || pfn != last + 1)
-			first = pfn;
-		last = pfn;
-		if (last - first + 1 == n)
-			return first;
-	}
-	return 0;
-}
-
 static int make_channel(struct vcpu *v, pfn_t pfn)
 {
 	struct vm *vm = v->vm;
@@ -230,23 +211,15 @@ static int make_channel(struct vcpu *v, pfn_t pfn)
 	return x86_set_msrs(v);
 }
 
-int vm_reserve_channels(struct vm *vm, unsigned cpus)
-{
-	vm->arch.channel_pfn = alloc_run(vm->gm, cpus);
-	return vm->arch.channel_pfn ? 0 : -ENOMEM;
-}
-
-int vm_make_channels(struct vm *vm, struct abi_range *channels)
+int vm_make_channels(struct vm *vm)
 {
 	/* As long as XSAVE64 with a displacement. */
 	static const uint8_t nop9[] = {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
 	uint8_t *page = frame_hva(vm->gm, vm->arch.syscall_user_pfn);
-	pfn_t pfn = vm->arch.channel_pfn;
 	int r = 0;
 
 	if (vm->traits.syscall_raises_cpl)
 		return -ENOTSUP;
-	*channels = (struct abi_range){pfn_gpa(pfn).v, (uint64_t)vm->nvcpus << PAGE_SHIFT};
 	memset(page, 0xf4, PAGE_SIZE);
 	memcpy(page, stub_channel, (size_t)(stub_fpu_end - stub_channel));
 	vm->arch.stub_fpu_size = stub_fpu_size(vm);
@@ -255,6 +228,6 @@ int vm_make_channels(struct vm *vm, struct abi_range *channels)
 		memcpy(page + (stub_direct_xsave - stub_channel), nop9, sizeof(nop9));
 	}
 	for (unsigned i = 0; r == 0 && i < vm->nvcpus; i++)
-		r = make_channel(vm->vcpus[i], pfn + i);
+		r = make_channel(vm->vcpus[i], (pfn_t)(vm->channels.start >> PAGE_SHIFT) + i);
 	return r;
 }
