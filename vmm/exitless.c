@@ -16,8 +16,9 @@
 #define IDLE_ON       2000000
 #define GAP           300000 /* so long it did not poll: somebody else needs the processor */
 #define LOOK          50000  /* so often it looks who else runs */
+#define CROWDED       8
 #define BURST         400000 /* calls in that time: */
-#define BURST_CALLS   6
+#define BURST_CALLS   4
 #define WORTH         20 /* answers: the session was */
 #define CALM          10000000
 #define PAUSE_IDLE    1000000
@@ -43,11 +44,20 @@ static uint32_t spins_per_us(void)
 	return ns > 2000 ? (uint32_t)(2000 * 1000 / ns) : 1000;
 }
 
-static unsigned processors(void)
+/*
+ * Not on the processor of who has just woken us: it would wait behind us with what we wait for, and
+ * the host's scheduler is in no hurry to tell them apart.
+ */
+static void keep_away(struct exitless *e)
 {
-	cpu_set_t set;
+	int cpu = atomic_load(&e->waker);
+	cpu_set_t set = e->allowed;
 
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+	if (cpu < 0 || cpu == e->avoided || CPU_COUNT(&set) < 2)
+		return;
+	CPU_CLR((unsigned)cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) == 0)
+		e->avoided = cpu;
 }
 
 static void set_spins(struct exitless *e)
@@ -75,6 +85,7 @@ static void wake(struct exitless *e)
 
 	if (!atomic_compare_exchange_strong(&e->state, &sleeps, EXITLESS_WOKEN))
 		return;
+	atomic_store(&e->waker, sched_getcpu());
 	if (e->started) {
 		futex(&e->state, FUTEX_WAKE_PRIVATE, 1);
 		return;
@@ -114,6 +125,7 @@ void exitless_note_call(struct exitless *e, struct vcpu *v, bool asked)
 struct session {
 	int64_t start, last_answer, last_poll, next_look;
 	uint64_t answers;
+	unsigned crowded; /* looks in a row */
 	bool disturbed;
 };
 
@@ -147,7 +159,9 @@ static bool look(struct exitless *e, struct session *s)
 		return false;
 	if (now >= s->next_look) {
 		s->next_look = now + LOOK;
-		if (crowded(e))
+		/* Two that wake each other in turn are one. */
+		s->crowded = crowded(e) ? s->crowded + 1 : 0;
+		if (s->crowded == CROWDED)
 			return false;
 	}
 	return true;
@@ -211,6 +225,7 @@ static void *poller(void *arg)
 			futex(&e->state, FUTEX_WAIT_PRIVATE, EXITLESS_SLEEPS);
 			continue;
 		}
+		keep_away(e);
 		atomic_store(&e->state, EXITLESS_POLLS);
 		set_spins(e);
 		poll_session(e, &s);
@@ -226,7 +241,11 @@ void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum 
 		   channel_serve_fn *serve)
 {
 	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .serve = serve};
-	e->processors = processors();
+	e->avoided = -1;
+	atomic_init(&e->waker, -1);
+	if (sched_getaffinity(0, sizeof(e->allowed), &e->allowed) < 0)
+		CPU_ZERO(&e->allowed);
+	e->processors = (unsigned)CPU_COUNT(&e->allowed);
 	if (mode == EXITLESS_OFF || (e->processors < 2 && mode == EXITLESS_AUTO))
 		return;
 	for (unsigned i = 0; i < vm->nvcpus; i++)

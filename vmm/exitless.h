@@ -16,6 +16,8 @@
 #include "vm.h"
 #include "core/sched.h"
 
+#include <sched.h>
+
 enum exitless_mode { EXITLESS_AUTO, EXITLESS_ON, EXITLESS_OFF };
 
 enum exitless_state { EXITLESS_SLEEPS, EXITLESS_WOKEN, EXITLESS_POLLS };
@@ -26,7 +28,8 @@ struct exitless {
 	struct vm *vm;
 	struct sched *sched;
 	channel_serve_fn *serve;
-	unsigned processors; /* that vmbox may use */
+	cpu_set_t allowed;
+	unsigned processors; /* of these */
 
 	uint32_t patience, patience_more; /* spins; the poller's, before it polls */
 	/* whoever makes the state WOKEN, or the only thread that is left: */
@@ -35,9 +38,11 @@ struct exitless {
 
 	_Atomic bool stop;
 	_Atomic uint32_t state;     /* of the poller: enum exitless_state; a futex */
+	_Atomic int waker;          /* the processor of who woke the poller last; -1: nobody has */
 	_Atomic int64_t not_before; /* core_now(): it is not worth waking earlier */
 
 	/* poller only: */
+	int avoided;                    /* the processor that it keeps away from; -1: none */
 	int64_t pause_idle, pause_busy; /* ns */
 	uint64_t sessions, disturbed;
 };
