@@ -58,9 +58,10 @@ struct run {
 	int64_t last_int;
 
 	pthread_mutex_t lock;
-	pthread_cond_t halted_cond;
+	pthread_cond_t changed;
 	/* protected by lock: */
 	bool halted;
+	unsigned ended; /* vCPU threads */
 };
 
 /* ---- vCPU threads ---- */
@@ -86,12 +87,16 @@ static void run_task(struct vcpu *v, struct task *t)
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *v = arg;
-	struct sched *s = v->thread_arg;
+	struct run *r = v->thread_arg;
 	struct sched_task *st;
 
 	vcpu_bind_thread(v);
-	while ((st = sched_next(s, v->index, true)))
+	while ((st = sched_next(r->sched, v->index, true)))
 		run_task(v, container_of(st, struct task, st));
+	pthread_mutex_lock(&r->lock);
+	r->ended++;
+	pthread_cond_signal(&r->changed);
+	pthread_mutex_unlock(&r->lock);
 	return NULL;
 }
 
@@ -191,7 +196,7 @@ static void on_halt(void *arg)
 		leave_at_once(guest_status(r));
 	pthread_mutex_lock(&r->lock);
 	r->halted = true;
-	pthread_cond_signal(&r->halted_cond);
+	pthread_cond_signal(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -626,9 +631,12 @@ static void join_vcpus(struct run *r)
 		vcpu_kick(r->vm.vcpus[i]);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += VCPU_END_S;
-	for (unsigned i = 0; i < r->threads; i++)
-		if (pthread_clockjoin_np(r->thread[i], NULL, CLOCK_MONOTONIC, &end))
-			r->hung = true;
+	pthread_mutex_lock(&r->lock);
+	while (r->ended < r->threads && !r->hung)
+		r->hung = pthread_cond_timedwait(&r->changed, &r->lock, &end) != 0;
+	pthread_mutex_unlock(&r->lock);
+	for (unsigned i = 0; i < r->threads && !r->hung; i++)
+		pthread_join(r->thread[i], NULL);
 }
 
 static int start_threads(struct run *r)
@@ -646,7 +654,7 @@ static int start_threads(struct run *r)
 		r->k->call_entry = vm_arch_call_entry(&r->vm);
 	/* The first program runs where the early code has run: that thread goes first. */
 	for (unsigned i = 0; e == 0 && i < r->o->cpus; i++) {
-		r->vm.vcpus[i]->thread_arg = r->sched;
+		r->vm.vcpus[i]->thread_arg = r;
 		e = -pthread_create(&r->thread[i], NULL, vcpu_thread, r->vm.vcpus[i]);
 		if (e == 0)
 			r->threads++;
@@ -664,7 +672,7 @@ static void wait_for_halt(struct run *r)
 {
 	pthread_mutex_lock(&r->lock);
 	while (!r->halted)
-		pthread_cond_wait(&r->halted_cond, &r->lock);
+		pthread_cond_wait(&r->changed, &r->lock);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -707,12 +715,16 @@ static void run_destroy(struct run *r)
 int run_image(const struct run_options *o)
 {
 	static struct run r; /* vm's slot table is large */
+	pthread_condattr_t attr;
 	int status = EXIT_VMBOX;
 	sigset_t set;
 
 	r = (struct run){.o = o, .signal_fd = -1};
 	pthread_mutex_init(&r.lock, NULL);
-	pthread_cond_init(&r.halted_cond, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r.changed, &attr);
+	pthread_condattr_destroy(&attr);
 	raise_nofile();
 	signal(SIGPIPE, SIG_IGN);
 	forwarded_signals(&set);

@@ -233,7 +233,7 @@ static void open_channel(struct vcpu *v)
 	if (v->exitless && (!v->burst.muted_until || core_now() >= v->burst.muted_until)) {
 		v->burst.muted_until = 0;
 		spin = exitless_spin(v->exitless);
-		more = v->exitless->patience_more;
+		more = spin ? v->exitless->patience_more : 0; /* set before it polls */
 	}
 	channel_open(v->channel, v->exitless ? v->task : NULL, spin, more);
 }
