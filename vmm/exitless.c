@@ -75,7 +75,11 @@ uint32_t exitless_spin(const struct exitless *e)
 
 static bool crowded(const struct exitless *e)
 {
-	return e->mode == EXITLESS_AUTO && sched_load(e->sched) >= e->processors;
+	unsigned running = sched_load(e->sched);
+
+	if (running > e->vm->nvcpus)
+		running = e->vm->nvcpus;
+	return e->mode == EXITLESS_AUTO && running >= e->processors;
 }
 
 /* A program that makes few calls needs no poller: it is started when it is first woken. */
