@@ -20,6 +20,8 @@ needs() {
 	"$vmbox" doctor --quiet > /dev/null 2>&1 || skip "vmbox cannot run guests here"
 }
 
+# What an outer make tells its inner ones is not for those that are compared.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
