@@ -115,6 +115,8 @@ $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(LIB)
 -include tests/guest/rules.mk tests/bench/rules.mk
 
 .PHONY: unit-tests check check-unit check-guest check-nested check-full check-style check-model bench bench-nested bench-report clean install
+# Objects on the way to a test stay: no word of their removal after the last line of `make check`.
+.SECONDARY:
 unit-tests: $(UNIT_TESTS)
 
 # Another architecture's run under QEMU's user emulation.
