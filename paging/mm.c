@@ -238,25 +238,29 @@ uint64_t mm_tlb_gen(const struct mm *mm)
 
 /* ---- the kernel half ---- */
 
-int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool user)
+int gmem_map_under(struct gmem *gm, pfn_t root, uint64_t va, pfn_t pfn, unsigned prot, bool user)
 {
 	unsigned flags = PTE_PRESENT | (prot & VMA_WRITE ? PTE_WRITE : 0) |
 			 (prot & VMA_EXEC ? PTE_EXEC : 0) | (user ? PTE_USER : 0);
 	unsigned made = 0;
-	pte_t *p;
-
-	if (!gm->kern_root)
-		gm->kern_root = table_alloc(gm);
-	if (!gm->kern_root)
-		return -ENOMEM;
 	/* Tables that a failure leaves behind stay linked and are used by the next call. */
-	p = pgtable_walk_make(gm, gm->kern_root, va, &made);
+	pte_t *p = pgtable_walk_make(gm, root, va, &made);
+
 	if (!p)
 		return -ENOMEM;
 	if (pte_load(p))
 		return -EEXIST;
 	atomic_store_explicit(p, pte_make(pfn, flags), memory_order_release);
 	return 0;
+}
+
+int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool user)
+{
+	if (!gm->kern_root)
+		gm->kern_root = table_alloc(gm);
+	if (!gm->kern_root)
+		return -ENOMEM;
+	return gmem_map_under(gm, gm->kern_root, va, pfn, prot, user);
 }
 
 gpa_t gmem_kernel_root(struct gmem *gm)

@@ -176,6 +176,11 @@ static inline bool vma_is_data(unsigned flags)
 bool vma_shared_write(const struct vma *v);
 unsigned vma_pte_flags(const struct vma *v, bool writable);
 
+/* ---- mm.c: the kernel half ---- */
+/* One page of it under this root; prot and user as gmem_map_kernel(). At set-up only. 0; -ENOMEM;
+ * -EEXIST. */
+int gmem_map_under(struct gmem *gm, pfn_t root, uint64_t va, pfn_t pfn, unsigned prot, bool user);
+
 /* ---- map.c ---- */
 
 /* Page aligned and inside the range, len > 0. */

@@ -40,24 +40,13 @@ static pfn_t make_kern_root(struct gmem *gm)
 
 int gmem_map_cpu(struct gmem *gm, unsigned cpu, uint64_t va, pfn_t pfn, unsigned prot, bool user)
 {
-	unsigned flags = PTE_PRESENT | (prot & VMA_WRITE ? PTE_WRITE : 0) |
-			 (prot & VMA_EXEC ? PTE_EXEC : 0) | (user ? PTE_USER : 0);
-	unsigned made = 0;
-	pte_t *p;
-
 	if (PGTABLE_KERN_ENTRY < 0 || !gm->kern_root)
 		return -ENOTSUP;
 	if (!gm->cpu_kern[cpu])
 		gm->cpu_kern[cpu] = make_kern_root(gm);
 	if (!gm->cpu_kern[cpu])
 		return -ENOMEM;
-	p = pgtable_walk_make(gm, gm->cpu_kern[cpu], va, &made);
-	if (!p)
-		return -ENOMEM;
-	if (pte_load(p))
-		return -EEXIST;
-	atomic_store_explicit(p, pte_make(pfn, flags), memory_order_release);
-	return 0;
+	return gmem_map_under(gm, gm->cpu_kern[cpu], va, pfn, prot, user);
 }
 
 static void set_kern(struct mm *mm, pfn_t root, unsigned cpu)

@@ -1,14 +1,15 @@
 /* vmbox run: from options to an exit status. */
 #include "run.h"
 #include "early.h"
+#include "guest_clock.h"
 #include "host_clock.h"
 #include "host_tty.h"
 #include "idle.h"
+#include "image.h"
 #include "jail.h"
+#include "signals.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
-#include "../devices/clock.h"
-#include "../devices/counter.h"
 #include "linux/task.h"
 #include "linux/vfs.h"
 
@@ -18,13 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FORCE_QUIT_NS 1000000000 /* two INTs within this end vmbox itself */
 /* The guest is gone: how long calls to the host may still take, on a vCPU's thread (which may
  * be writing what it must not lose) and on a worker. */
 #define VCPU_END_S     5
@@ -41,21 +39,14 @@ struct run {
 	struct sched *sched;
 	struct kernel *k;
 	struct exitless exitless;
-	_Atomic(struct clock *) clock; /* NULL as long as the counter is not known */
-	struct timer clock_timer;
+	struct guest_clock clock;
 	struct idle idle;
 	struct host_clock host_clock;
-	struct memobj *clock_obj; /* one page, which stays */
 	char host_cwd[PATH_MAX];
-	pfn_t clock_pfn; /* its frame; a reference */
-	int signal_fd;
-	struct watch *signal_watch;
+	struct signals signals;
 	unsigned threads; /* started */
 	pthread_t thread[VM_MAX_CPUS];
 	bool hung; /* a thread is in a call to the host that does not return */
-
-	/* reactor thread only: */
-	int64_t last_int;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -143,21 +134,8 @@ static void machine_barrier(void *machine, struct mm *mm)
 static int64_t machine_clock_ns(void *machine, int clock)
 {
 	struct run *r = container_of(machine, struct run, vm);
-	struct clock *c = atomic_load(&r->clock);
-	struct timespec ts;
 
-	if (!c) { /* the first process is being made; the clock will not be behind the host's */
-		clock_gettime(clock, &ts);
-		return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-	}
-	switch (clock) {
-	case CLOCK_REALTIME:
-		return clock_read_real(c);
-	case CLOCK_BOOTTIME:
-		return clock_read_boot(c);
-	default:
-		return clock_read_mono(c);
-	}
+	return guest_clock_ns(&r->clock, clock);
 }
 
 static const struct machine_ops machine_ops = {
@@ -200,117 +178,15 @@ static void on_halt(void *arg)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* ---- signals to vmbox ---- */
-
-static void forwarded_signals(sigset_t *set)
-{
-	static const int sigs[] = {SIGINT,  SIGTERM, SIGHUP,   SIGQUIT, SIGUSR1,
-				   SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
-
-	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
-		sigaddset(set, sigs[i]);
-}
-
-/* terminal: a key or the terminal itself sent it, to vmbox's process group. */
-static void pass_on(struct run *r, int sig, bool terminal)
-{
-	if (sig == SIGTSTP) {
-		if (!terminal || kernel_signal_terminal(r->k, sig))
-			host_tty_suspend();
-		return;
-	}
-	if (sig == SIGCONT)
-		host_tty_resume();
-	if (terminal)
-		kernel_signal_terminal(r->k, sig);
-	else
-		kernel_signal_init(r->k, sig);
-}
-
-static void on_signal(void *arg, uint32_t events)
-{
-	struct run *r = arg;
-	struct signalfd_siginfo si;
-
-	(void)events;
-	while (read(r->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
-		/* Who types ^C at a shell in the guest means the shell's job, however often. */
-		if (si.ssi_signo == SIGINT &&
-		    !(si.ssi_code == SI_KERNEL && kernel_has_job_control(r->k))) {
-			int64_t now = core_now();
-
-			if (r->last_int && now - r->last_int < FORCE_QUIT_NS) {
-				host_tty_restore();
-				_exit(128 + SIGINT);
-			}
-			r->last_int = now;
-		}
-		pass_on(r, (int)si.ssi_signo, si.ssi_code == SI_KERNEL);
-	}
-	watch_want(r->signal_watch, EPOLLIN);
-}
-
-static int start_signals(struct run *r)
-{
-	sigset_t set;
-	int e;
-
-	forwarded_signals(&set);
-	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (r->signal_fd < 0)
-		return -errno;
-	e = watch_create(r->reactor, r->signal_fd, on_signal, r, &r->signal_watch);
-	if (e == 0)
-		watch_want(r->signal_watch, EPOLLIN);
-	return e;
-}
-
-/* ---- the clock ---- */
-
-static void on_clock_timer(struct timer *t)
-{
-	struct run *r = container_of(t, struct run, clock_timer);
-
-	timer_arm(t, core_now() + clock_update(r->clock));
-}
+/* ---- putting it together ---- */
 
 static void on_clock_set(void *arg)
 {
 	struct run *r = arg;
 
-	clock_update(r->clock);
+	guest_clock_was_set(&r->clock);
 	kernel_clock_was_set(r->k);
 }
-
-static int make_clock_page(struct run *r)
-{
-	int e;
-
-	r->clock_obj = memobj_create(r->vm.gm, NULL, NULL);
-	if (!r->clock_obj)
-		return -ENOMEM;
-	e = memobj_set_size(r->clock_obj, PAGE_SIZE);
-	if (e == 0)
-		e = memobj_get_page(r->clock_obj, 0, &r->clock_pfn);
-	return e;
-}
-
-static int start_clock(struct run *r)
-{
-	struct vm *vm = &r->vm;
-	struct clock *c =
-		clock_create(frame_hva(vm->gm, r->clock_pfn), vm->counter_khz, vm->counter_offset,
-			     vm->counter_trusted && counter_trusted());
-
-	if (!c)
-		return -ENOMEM;
-	atomic_store(&r->clock, c);
-	timer_init(&r->clock_timer, reactor_timers(r->reactor), on_clock_timer);
-	return timer_arm(&r->clock_timer, core_now() + CLOCK_FIRST_UPDATE_NS);
-}
-
-/* ---- putting it together ---- */
 
 /* Host descriptors back guest files: take as many as the host allows. */
 static void raise_nofile(void)
@@ -367,7 +243,7 @@ static int make_kernel(struct run *r)
 		.fpu_features = r->vm.xcr0,
 		.vdso = vdso_image_start,
 		.vdso_size = (size_t)(vdso_image_end - vdso_image_start),
-		.clock = r->clock_obj,
+		.clock = r->clock.page,
 		.robust_list2_nr = o->robust_list2_nr,
 		.robust_unlock_keep_waiters = o->robust_unlock_keep_waiters,
 	};
@@ -398,7 +274,7 @@ static int boot(struct run *r)
 {
 	const struct run_options *o = r->o;
 	const struct early_config cfg = {
-		.clock = r->clock_pfn,
+		.clock = r->clock.pfn,
 		.channels = r->vm.channels,
 		.tree_file = o->dtb,
 		.dump = o->dump_dtb,
@@ -435,7 +311,7 @@ static int make_machine(struct run *r)
 	r->reactor = reactor_create();
 	if (r->reactor)
 		r->sched = sched_create(r->o->cpus, reactor_timers(r->reactor), on_sched_kick, r);
-	e = r->sched ? make_clock_page(r) : -ENOMEM;
+	e = r->sched ? guest_clock_make_page(&r->clock, r->vm.gm) : -ENOMEM;
 	if (e == 0)
 		e = vm_reserve_channels(&r->vm, r->o->cpus);
 	if (e < 0)
@@ -477,82 +353,10 @@ static int start_machine(struct run *r)
 	e = make_channels(r);
 	if (e < 0)
 		return e;
-	e = start_clock(r);
+	e = guest_clock_start(&r->clock, &r->vm, reactor_timers(r->reactor));
 	if (e < 0)
 		vmbox_error("cannot start: %s", strerror(-e));
 	return e < 0 ? e : boot(r);
-}
-
-/* The guest path of a host image, and the file placed there. */
-static int place_image(struct run *r, char path[PATH_MAX])
-{
-	const char *slash = strrchr(r->o->image, '/'), *base = slash ? slash + 1 : r->o->image;
-	char dir[PATH_MAX], resolved[PATH_MAX];
-	int e;
-
-	if (slash == r->o->image)
-		snprintf(dir, sizeof(dir), "/");
-	else if (snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - r->o->image) : 1,
-			  slash ? r->o->image : ".") >= (int)sizeof(dir))
-		return -ENAMETOOLONG;
-	if (!realpath(dir, resolved))
-		return -errno;
-	if (snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", base) >=
-	    PATH_MAX)
-		return -ENAMETOOLONG;
-	e = vfs_place_file(r->k, r->o->image, path);
-	return e;
-}
-
-/* As a shell: each directory of the guest's PATH, the first that can be executed; -EACCES if one
- * was there but cannot. */
-static int start_by_path(struct run *r, const char **what)
-{
-	const char *dirs = "/bin:/usr/bin";
-	int e = -ENOENT, last;
-	char path[PATH_MAX];
-
-	for (char **v = r->o->envp; *v; v++)
-		if (strncmp(*v, "PATH=", 5) == 0)
-			dirs = *v + 5;
-	for (const char *d = dirs; *d; d += *d == ':') {
-		size_t len = strcspn(d, ":");
-
-		if (snprintf(path, sizeof(path), "%.*s%s%s", (int)len, d, len ? "/" : "",
-			     r->o->image) < (int)sizeof(path)) {
-			last = kernel_start_init(r->k, path, r->o->argv, r->o->envp, what);
-			if (last != -ENOENT && last != -ENOTDIR && last != -EACCES)
-				return last;
-			if (last == -EACCES)
-				e = last;
-		}
-		d += len;
-	}
-	*what = r->o->image;
-	return e;
-}
-
-static int start_image(struct run *r)
-{
-	const char *what = r->o->image;
-	char path[PATH_MAX];
-	int e;
-
-	if (r->o->root && !strchr(r->o->image, '/')) {
-		e = start_by_path(r, &what);
-	} else if (r->o->root) {
-		e = kernel_start_init(r->k, r->o->image, r->o->argv, r->o->envp, &what);
-	} else {
-		e = place_image(r, path);
-		if (e == 0)
-			e = kernel_start_init(r->k, path, r->o->argv, r->o->envp, &what);
-	}
-	if (e == 0)
-		return 0;
-	vmbox_error("%s: %s", what ? what : r->o->image, strerror(-e));
-	if (what && what == r->o->cwd)
-		return EXIT_VMBOX;
-	return e == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
 /*
@@ -570,7 +374,7 @@ static void *loader_thread(void *arg)
 {
 	struct loader *l = arg;
 
-	l->status = make_kernel(l->r) == 0 ? start_image(l->r) : EXIT_VMBOX;
+	l->status = make_kernel(l->r) == 0 ? image_start(l->r->k, l->r->o) : EXIT_VMBOX;
 	return NULL;
 }
 
@@ -684,7 +488,7 @@ static void stop_threads(struct run *r)
 	/* What keeps a vCPU's thread may be a handler of the poller's. */
 	if (!r->hung)
 		exitless_stop(&r->exitless);
-	timer_cancel(&r->clock_timer);
+	guest_clock_stop(&r->clock);
 	idle_stop(&r->idle);
 	gmem_keeper_stop(r->vm.gm);
 	reactor_stop(r->reactor);
@@ -693,17 +497,10 @@ static void stop_threads(struct run *r)
 static void run_destroy(struct run *r)
 {
 	host_clock_unwatch(&r->host_clock);
-	if (r->signal_watch)
-		watch_destroy(r->signal_watch);
-	if (r->signal_fd >= 0)
-		close(r->signal_fd);
+	signals_stop(&r->signals);
 	if (r->k)
 		kernel_destroy(r->k);
-	clock_destroy(r->clock);
-	if (r->clock_pfn)
-		frame_put(r->vm.gm, r->clock_pfn);
-	if (r->clock_obj)
-		memobj_put(r->clock_obj);
+	guest_clock_destroy(&r->clock, r->vm.gm);
 	if (r->sched)
 		sched_destroy(r->sched);
 	if (r->reactor)
@@ -717,9 +514,8 @@ int run_image(const struct run_options *o)
 	static struct run r; /* vm's slot table is large */
 	pthread_condattr_t attr;
 	int status = EXIT_VMBOX;
-	sigset_t set;
 
-	r = (struct run){.o = o, .signal_fd = -1};
+	r = (struct run){.o = o};
 	pthread_mutex_init(&r.lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -727,15 +523,14 @@ int run_image(const struct run_options *o)
 	pthread_condattr_destroy(&attr);
 	raise_nofile();
 	signal(SIGPIPE, SIG_IGN);
-	forwarded_signals(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signals_block(&r.signals);
 	vcpu_init_signal();
 	host_tty_init();
 
 	status = make_all(&r);
 	if (status == 0) {
 		status = EXIT_VMBOX;
-		if (start_signals(&r) == 0 && start_threads(&r) == 0) {
+		if (signals_start(&r.signals, r.k, r.reactor) == 0 && start_threads(&r) == 0) {
 			wait_for_halt(&r);
 			status = guest_status(&r);
 			stop_threads(&r);
