@@ -180,14 +180,11 @@ HELPER void sleep_ms(int ms)
 		;
 }
 
-/* The letter of a process's state in /proc: 'S' asleep, 'T' stopped, ... */
-HELPER char state_of(pid_t pid)
+HELPER char state_in(const char *path)
 {
-	char path[64], line[256] = "", *p;
-	int fd;
+	char line[256] = "", *p;
+	int fd = open(path, O_RDONLY);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
 	CHECK(fd >= 0);
 	CHECK(read(fd, line, sizeof(line) - 1) > 0);
 	close(fd);
@@ -196,10 +193,38 @@ HELPER char state_of(pid_t pid)
 	return p[2];
 }
 
-/* Until a child whose first sleep is the one that is meant has got there. */
+/* The letter of a process's state in /proc: 'S' asleep, 'T' stopped, 'Z' ended, ... */
+HELPER char state_of(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return state_in(path);
+}
+
+/* Until a process whose first sleep is the one that is meant has got there. */
 HELPER void await_asleep(pid_t pid)
 {
 	while (state_of(pid) != 'S')
+		sleep_ms(1);
+}
+
+/* The same for one that may have ended: its sleep is a short one. */
+HELPER void await_asleep_or_ended(pid_t pid)
+{
+	char state;
+
+	while ((state = state_of(pid)) != 'S' && state != 'Z')
+		sleep_ms(1);
+}
+
+/* The same for a thread of this process, by its id. */
+HELPER void await_thread_asleep(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	while (state_in(path) != 'S')
 		sleep_ms(1);
 }
 

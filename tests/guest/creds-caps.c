@@ -72,7 +72,8 @@ static void anybody(void)
 
 static void root_in_steps(void)
 {
-	int fd = open("/tmp/caps", O_CREAT | O_RDWR, 0600);
+	char path[] = "/tmp/guest-test-caps.XXXXXX";
+	int fd = mkstemp(path);
 
 	CHECK(fd >= 0);
 	/* Effective may come back as long as it is permitted. */
@@ -81,12 +82,12 @@ static void root_in_steps(void)
 	set_effective(CAP_CHOWN, 1, 0);
 	CHECK_EQ(fchown(fd, 7, 7), 0);
 	set_effective(CAP_DAC_OVERRIDE, 0, 0);
-	CHECK_ERR(open("/tmp/caps", O_WRONLY), EACCES);
+	CHECK_ERR(open(path, O_WRONLY), EACCES);
 	/* access(2) goes by what is permitted to the real user. */
-	CHECK_EQ(access("/tmp/caps", W_OK), 0);
+	CHECK_EQ(access(path, W_OK), 0);
 	set_effective(CAP_DAC_OVERRIDE, 1, 0);
-	CHECK_EQ(close(open("/tmp/caps", O_WRONLY)), 0);
-	CHECK_EQ(unlink("/tmp/caps"), 0);
+	CHECK_EQ(close(open(path, O_WRONLY)), 0);
+	CHECK_EQ(unlink(path), 0);
 	CHECK_EQ(close(fd), 0);
 	set_effective(CAP_KILL, 0, 0);
 	set_permitted(CAP_KILL, 0, 0);

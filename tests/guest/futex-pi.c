@@ -138,8 +138,10 @@ static void restart(word_t *w)
 	}
 	wait_byte(went[0]);
 	await_bit(w);
+	await_asleep(pid);
 	CHECK_EQ(kill(pid, SIGUSR1), 0);
-	sleep_ms(30);
+	/* Whether it sleeps again by now or not: it has the lock in the end, and the handler has
+	 * run. */
 	unlock_user(w);
 	reap_ok(pid);
 	say("signal: restarted\n");
@@ -168,7 +170,7 @@ static void death(word_t *w)
 		_exit(0); /* without unlocking */
 	}
 	await_bit(w);
-	sleep_ms(50);
+	await_asleep(heir);
 	CHECK_EQ(kill(owner, SIGKILL), 0);
 	CHECK_EQ(reap(owner), SIGKILL);
 	reap_ok(heir);
@@ -224,13 +226,13 @@ static void condition(word_t *w)
 {
 	struct timespec ts;
 	pid_t pid[3];
+	long moved;
 
 	w[4] = 0;
 	*w = 0;
 	for (int i = 0; i < 3; i++) {
 		pid[i] = spawn(cond_wait, w);
-		await_cond(w + 8);
-		sleep_ms(30);
+		await_asleep(pid[i]);
 	}
 	CHECK_ERR(futex(w + 8, F_CMP_REQUEUE_PI, 1, COUNT(9), w, 7), EAGAIN);
 	CHECK_ERR(futex(w + 8, F_CMP_REQUEUE_PI, 2, COUNT(9), w, 0), EINVAL);
@@ -258,17 +260,20 @@ static void condition(word_t *w)
 	CHECK_ERR(futex(w + 8, F_WAIT_REQUEUE_PI, 1, &ts, w + 8, 0), EINVAL);
 	CHECK_ERR(futex(w + 8, F_WAIT_REQUEUE_PI, 1, &ts, (char *)w + 1, 0), EINVAL);
 	CHECK_ERR(futex(w + 8, F_WAIT_REQUEUE_PI, 1, &ts, KERNEL_HALF, 0), EFAULT);
-	/* Moved, and the owner does not unlock in time. */
+	/* Moved, and the owner does not unlock in time. Again if its time was over before. */
 	lock_user(w);
-	pid[0] = fork_ok();
-	if (!pid[0]) {
-		ts = in_ms(CLOCK_MONOTONIC, 300);
-		CHECK_ERR(futex(w + 8, F_WAIT_REQUEUE_PI, 0, &ts, w, 0), ETIMEDOUT);
-		_exit(0);
-	}
-	await_cond(w + 8);
-	CHECK_EQ(futex(w + 8, F_CMP_REQUEUE_PI, 1, COUNT(0), w, 0), 1);
-	reap_ok(pid[0]);
+	do {
+		pid[0] = fork_ok();
+		if (!pid[0]) {
+			ts = in_ms(CLOCK_MONOTONIC, 100);
+			CHECK_ERR(futex(w + 8, F_WAIT_REQUEUE_PI, 0, &ts, w, 0), ETIMEDOUT);
+			_exit(0);
+		}
+		await_asleep_or_ended(pid[0]);
+		moved = futex(w + 8, F_CMP_REQUEUE_PI, 1, COUNT(0), w, 0);
+		CHECK(moved == 0 || moved == 1);
+		reap_ok(pid[0]);
+	} while (moved == 0);
 	unlock_user(w);
 	CHECK_EQ(*w, 0);
 	/* Moved, then a signal: the lock was not had. */

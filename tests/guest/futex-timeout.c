@@ -112,7 +112,7 @@ static void stopped(word_t *w)
 		CHECK(before < 5000000000LL);
 		_exit(0);
 	}
-	await_waiters(w, 1);
+	await_asleep_or_ended(pid);
 	for (int i = 0; i < 3; i++) {
 		CHECK_EQ(kill(pid, SIGSTOP), 0);
 		CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);

@@ -19,15 +19,6 @@ static pid_t session(void (*fn)(void))
 	return pid;
 }
 
-static void fresh(void)
-{
-	if (m > 0) {
-		close(s);
-		close(m);
-	}
-	open_pair(&m, &s);
-}
-
 /* Fields 7 and 8 of /proc/self/stat. */
 static void stat_numbers(int *tty_nr, int *tpgid)
 {
@@ -341,10 +332,11 @@ static void stopped_jobs(void)
 static void orphans(void)
 {
 	char c;
-	int fd[2];
+	int fd[2], go[2];
 	pid_t pid;
 
 	make_pipe(fd);
+	make_pipe(go);
 	pid = fork_ok();
 	if (pid == 0) {
 		CHECK_EQ(setpgid(0, 0), 0);
@@ -355,6 +347,7 @@ static void orphans(void)
 
 			get_attr(s, &a);
 			close(fd[0]);
+			send_byte(go[1]);
 			while (getppid() == parent)
 				sleep_ms(1);
 			CHECK_ERR(read(s, &c, 1), EIO);
@@ -363,11 +356,13 @@ static void orphans(void)
 			CHECK_EQ(write(fd[1], "z", 1), 1);
 			_exit(0);
 		}
-		sleep_ms(20);
+		wait_byte(go[0]);
 		_exit(0);
 	}
 	reap_ok(pid);
 	close(fd[1]);
+	close(go[0]);
+	close(go[1]);
 	CHECK_EQ(read(fd[0], &c, 1), 1);
 	say("orphans fail\n");
 }
@@ -411,7 +406,7 @@ static void master_closes(void)
 	pid_t pid;
 
 	make_pipe(report);
-	fresh();
+	fresh_pair(&m, &s);
 	pid = session(leader_of_hangup);
 	wait_byte(report[0]);
 	close(s);
@@ -443,7 +438,7 @@ static void leader_ends(void)
 	pid_t pid;
 	int n;
 
-	fresh();
+	fresh_pair(&m, &s);
 	pid = session(leader_of_exit);
 	wait_byte(report[0]);
 	CHECK_EQ(kill(pid, SIGKILL), 0);
@@ -474,7 +469,7 @@ static void sleeping_reader(void)
 	char c;
 	pid_t pid;
 
-	fresh();
+	fresh_pair(&m, &s);
 	pid = fork_ok();
 	if (pid == 0) {
 		close(m);
@@ -485,7 +480,7 @@ static void sleeping_reader(void)
 	close(m);
 	reap_ok(pid);
 	close(s);
-	fresh();
+	fresh_pair(&m, &s);
 	pid = fork_ok();
 	if (pid == 0) {
 		close(s);
@@ -504,26 +499,26 @@ int main(void)
 	pid_t pid;
 
 	leave_session();
-	fresh();
+	fresh_pair(&m, &s);
 	pid = fork_ok();
 	if (pid == 0)
 		child_without();
 	reap_ok(pid);
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(dev_tty));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(taken));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(signals));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(sti));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(jobs));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(stopped_jobs));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(orphans));
-	fresh();
+	fresh_pair(&m, &s);
 	reap_ok(session(gives_up));
 	master_closes();
 	leader_ends();

@@ -10,6 +10,7 @@ static void keys(const char *what, const char *text, size_t len)
 	int n = -1;
 
 	CHECK_EQ(write(m, text, len), (ssize_t)len);
+	await_typed(s);
 	snprintf(label, sizeof(label), "%s: echo", what);
 	show_bytes(label, buf, read_master(m, buf, sizeof(buf), 0));
 	CHECK_EQ(ioctl(s, FIONREAD, &n), 0);
@@ -26,11 +27,7 @@ static void fresh(tcflag_t iflag_off, tcflag_t iflag_on, tcflag_t lflag_off, tcf
 {
 	struct termios a;
 
-	if (m > 0) {
-		close(s);
-		close(m);
-	}
-	open_pair(&m, &s);
+	fresh_pair(&m, &s);
 	get_attr(s, &a);
 	a.c_iflag = (a.c_iflag & ~iflag_off) | iflag_on;
 	a.c_lflag = (a.c_lflag & ~lflag_off) | lflag_on;
@@ -162,12 +159,12 @@ static void mode_change(void)
 	fresh(0, 0, ECHO, 0);
 	type_keys(m, "part");
 	CHECK_ERR(read(s, buf, sizeof(buf)), EAGAIN);
-	sleep_ms(20);
+	await_typed(s);
 	set_local(s, ICANON, 0);
 	show_bytes("to raw", buf, read(s, buf, sizeof(buf)));
 	type_keys(m, "word");
 	CHECK(has_events(s, POLLIN, 5000));
-	sleep_ms(20);
+	await_typed(s);
 	set_local(s, 0, ICANON);
 	show_bytes("to lines", buf, read(s, buf, 2));
 	show_bytes("to lines", buf, read(s, buf, sizeof(buf)));
@@ -194,7 +191,7 @@ static void short_reads(void)
 	CHECK_ERR(read(s, buf, 3), EAGAIN);
 	type_keys(m, "abc\004\004");
 	CHECK(has_events(s, POLLIN, 5000));
-	sleep_ms(20);
+	await_typed(s);
 	show_bytes("exact", buf, read(s, buf, 3));
 	show_bytes("eof", buf, read(s, buf, 3));
 	CHECK_ERR(read(s, buf, 3), EAGAIN);

@@ -7,11 +7,7 @@ static void fresh(tcflag_t off, tcflag_t on)
 {
 	struct termios a;
 
-	if (m > 0) {
-		close(s);
-		close(m);
-	}
-	open_pair(&m, &s);
+	fresh_pair(&m, &s);
 	get_attr(s, &a);
 	a.c_oflag = (a.c_oflag & ~off) | on;
 	set_attr(s, &a);
@@ -69,7 +65,7 @@ static void flow(void)
 	fresh(0, 0);
 	CHECK_EQ(fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK), 0);
 	type_keys(m, "\023");
-	sleep_ms(20);
+	await_typed(s);
 	CHECK_ERR(write(s, "no", 2), EAGAIN);
 	CHECK(!has_events(s, POLLOUT, 0));
 	type_keys(m, "echo\021");
@@ -79,7 +75,7 @@ static void flow(void)
 	CHECK_EQ(tcflow(s, TCOOFF), 0);
 	CHECK_ERR(write(s, "no", 2), EAGAIN);
 	type_keys(m, "\021");
-	sleep_ms(20);
+	await_typed(s);
 	CHECK_ERR(write(s, "no", 2), EAGAIN);
 	CHECK_EQ(tcflow(s, TCOON), 0);
 	out("tcoon", "yes\n");
@@ -91,7 +87,7 @@ static void flow(void)
 	/* A blocked writer goes on. */
 	CHECK_EQ(fcntl(s, F_SETFL, O_RDWR), 0);
 	type_keys(m, "\023");
-	sleep_ms(20);
+	await_typed(s);
 	pid = fork_ok();
 	if (pid == 0) {
 		CHECK_EQ(write(s, "from a child\n", 13), 13);
@@ -112,7 +108,7 @@ static void restart(void)
 	fresh(0, 0);
 	CHECK_EQ(fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK), 0);
 	type_keys(m, "\023");
-	sleep_ms(20);
+	await_typed(s);
 	CHECK_ERR(write(s, "no", 2), EAGAIN);
 	get_attr(s, &a);
 	a.c_iflag &= ~(tcflag_t)IXON;
@@ -121,7 +117,7 @@ static void restart(void)
 	a.c_iflag |= IXON | IXANY;
 	set_attr(s, &a);
 	type_keys(m, "\023");
-	sleep_ms(20);
+	await_typed(s);
 	CHECK_ERR(write(s, "no", 2), EAGAIN);
 	type_keys(m, "x");
 	show_bytes("ixany", buf, read_master(m, buf, sizeof(buf), 1));

@@ -180,6 +180,9 @@ static void nothing_stays(int before)
 {
 	int m = -1;
 
+	/* Natively other programs take and leave numbers as they like. */
+	if (!alone)
+		return;
 	/* Orphans may have a slave open for a moment. */
 	for (int tries = 0; tries < 2000; tries++) {
 		m = open_master();

@@ -4,15 +4,6 @@
 
 static int m, s;
 
-static void fresh(void)
-{
-	if (m > 0) {
-		close(s);
-		close(m);
-	}
-	open_pair(&m, &s);
-}
-
 static long long since(long long start)
 {
 	return (now_ns(CLOCK_MONOTONIC) - start) / 1000000;
@@ -37,7 +28,7 @@ static void min_time(void)
 	long long start;
 	pid_t pid;
 
-	fresh();
+	fresh_pair(&m, &s);
 	/* 0, 0: what is there */
 	set_raw(s, 0, 0);
 	CHECK_EQ(read(s, buf, sizeof(buf)), 0);
@@ -64,13 +55,13 @@ static void min_time(void)
 	show_bytes("MIN 0", buf, read(s, buf, sizeof(buf)));
 	reap_ok(pid);
 	type_keys(m, "abc");
-	sleep_ms(20);
+	await_typed(s);
 	CHECK(!has_events(s, POLLIN, 0));
 	show_bytes("less than MIN asked for", buf, read(s, buf, 2));
 	type_keys(m, "def");
 	show_bytes("MIN 0", buf, read(s, buf, sizeof(buf)));
 	type_keys(m, "ab");
-	sleep_ms(20);
+	await_typed(s);
 	CHECK_EQ(fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK), 0);
 	show_bytes("MIN nonblocking", buf, read(s, buf, sizeof(buf)));
 	CHECK_ERR(read(s, buf, sizeof(buf)), EAGAIN);
@@ -84,7 +75,7 @@ static void min_time(void)
 	reap_ok(pid);
 	type_keys(m, "abcdef");
 	CHECK(has_events(s, POLLIN, 5000));
-	sleep_ms(20);
+	await_typed(s);
 	show_bytes("MIN TIME, all there", buf, read(s, buf, sizeof(buf)));
 }
 
@@ -99,7 +90,7 @@ static void interrupted(void)
 	char buf[16];
 	pid_t pid;
 
-	fresh();
+	fresh_pair(&m, &s);
 	sigaction(SIGUSR1, &sa, NULL);
 	pid = fork_ok();
 	if (pid == 0) {
@@ -159,7 +150,7 @@ static void polls(void)
 	show_poll("slave", s);
 	set_local(s, ECHO, 0);
 	type_keys(m, "ab");
-	sleep_ms(20);
+	await_typed(s);
 	show_poll("slave, half a line", s);
 	type_keys(m, "\n");
 	CHECK(has_events(s, POLLIN, 5000));
@@ -191,7 +182,7 @@ static void epolls(void)
 	int ep = epoll_create1(0);
 	char buf[64];
 
-	fresh();
+	fresh_pair(&m, &s);
 	set_local(s, ECHO, 0);
 	ev.data.fd = s;
 	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, s, &ev), 0);
@@ -221,7 +212,7 @@ static void packet(void)
 	char buf[64];
 	int on = 1, n;
 
-	fresh();
+	fresh_pair(&m, &s);
 	CHECK_EQ(ioctl(m, TIOCGPKT, &n), 0);
 	CHECK_EQ(n, 0);
 	CHECK_EQ(ioctl(m, TIOCPKT, &on), 0);

@@ -26,13 +26,19 @@ struct termios2_k {
 #define TCGETS2_K 0x802c542aUL
 #define TCSETS2_K 0x402c542bUL
 
+/* Nobody else's terminals are here: this is a guest's. */
+static __attribute__((unused)) bool alone;
+
 /*
  * The test goes on in a child: process 1 of a guest leads a session, and would get a terminal by
  * opening it, and the orphans.
  */
 HELPER void leave_session(void)
 {
-	pid_t pid = fork_ok();
+	pid_t pid;
+
+	alone = getpid() == 1;
+	pid = fork_ok();
 
 	if (pid != 0)
 		_exit(WEXITSTATUS(reap(pid)));
@@ -88,6 +94,16 @@ HELPER void set_attr(int fd, const struct termios *a)
 	CHECK_EQ(tcsetattr(fd, TCSANOW, a), 0);
 }
 
+/* A pair in place of the one that the variables hold, if m is not 0. */
+HELPER void fresh_pair(int *m, int *s)
+{
+	if (*m > 0) {
+		close(*s);
+		close(*m);
+	}
+	open_pair(m, s);
+}
+
 /* Turns local flags off, and on. */
 HELPER void set_local(int fd, tcflag_t off, tcflag_t on)
 {
@@ -125,11 +141,6 @@ HELPER void show_bytes(const char *what, const char *buf, ssize_t n)
 	say("%s: %zd \"%s\"\n", what, n, text);
 }
 
-HELPER void type_keys(int m, const char *s)
-{
-	CHECK_EQ(write(m, s, strlen(s)), strlen(s));
-}
-
 HELPER bool has_events(int fd, short events, int ms)
 {
 	struct pollfd p = {.fd = fd, .events = events};
@@ -138,8 +149,28 @@ HELPER bool has_events(int fd, short events, int ms)
 }
 
 /*
- * Reads from the master until `want` bytes have come, or, with want 0, what comes within a while:
- * the line discipline may work a little later than the writer.
+ * Until the line discipline has dealt with what was typed. Linux does that in a worker, later than
+ * the writer: a poll of the slave that finds nothing to read waits for the worker to have done all
+ * (n_tty_poll), and one that finds something may find it busy: then FIONREAD, which needs the
+ * terminal's settings for itself, waits until it is through with what it has in hand.
+ */
+HELPER void await_typed(int s)
+{
+	int n;
+
+	(void)has_events(s, POLLIN, 0);
+	CHECK_EQ(ioctl(s, FIONREAD, &n), 0);
+}
+
+HELPER void type_keys(int m, const char *s)
+{
+	CHECK_EQ(write(m, s, strlen(s)), strlen(s));
+}
+
+/*
+ * Reads from the master until `want` bytes have come, or, with want 0, all that has been written to
+ * the slave, echoes included once they are there (await_typed): a poll that finds nothing has
+ * waited for the worker that brings it.
  */
 HELPER ssize_t read_master(int m, char *buf, size_t size, size_t want)
 {

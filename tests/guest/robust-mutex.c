@@ -106,7 +106,8 @@ static void waiters(struct mem *m, int protocol)
 			_exit(0);
 		}
 	}
-	sleep_ms(50);
+	for (int i = 0; i < 3; i++)
+		await_asleep(pid[i]);
 	send_byte(go[1]);
 	for (int i = 0; i < 3; i++)
 		reap_ok(pid[i]);

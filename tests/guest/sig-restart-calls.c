@@ -334,8 +334,7 @@ static const char *outcome(unsigned i, bool restart, const char *dir)
 	wait_byte(ack[0]);
 	/* What would be ready at once could make a call succeed that should fail; it has failed
 	 * when it is gone, and goes on to wait when it sleeps. */
-	while (state_of(pid) == 'R')
-		sched_yield();
+	await_asleep_or_ended(pid);
 	if (calls[i].release == nothing && state_of(pid) == 'S')
 		kill(pid, SIGKILL);
 	else

@@ -13,15 +13,14 @@ static void handler(int sig)
 	send_byte(acked[1]);
 }
 
-/* Signals the parent until a handler has run, then writes to it so that a restarted call
- * ends. It cannot see that the parent is blocked; it waits a little, and the parent's result
- * is the same either way only if the call behaves. */
+/* Signals the parent once it sleeps, which it does only in the call that is meant, and when the
+ * handler has run writes to it so that a restarted call ends. */
 static pid_t disturb(int sig, int fd, bool handled)
 {
 	pid_t pid = fork_ok();
 
 	if (pid == 0) {
-		sleep_ms(20);
+		await_asleep(getppid());
 		kill(getppid(), sig);
 		if (handled)
 			wait_byte(acked[0]);

@@ -65,7 +65,7 @@ static void unlocks_pi(void)
 	}
 	while (!(*w & W_WAITERS))
 		sleep_ms(1);
-	sleep_ms(20);
+	await_asleep(pid);
 	CHECK_EQ(futex(w, F_UNLOCK_PI | UNLOCK | LIST32, 0, NULL, slot, 0), 0);
 	CHECK_EQ(*slot, 0);
 	reap_ok(pid);

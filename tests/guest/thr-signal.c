@@ -80,7 +80,7 @@ static void *block_in_read(void *arg)
 	char c;
 
 	mask(SIG_UNBLOCK, SIGUSR2);
-	__atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&ready, self(), __ATOMIC_SEQ_CST);
 	CHECK_ERR(read(*(int *)arg, &c, 1), EINTR);
 	CHECK_EQ(got, SIGUSR2);
 	return NULL;
@@ -109,7 +109,7 @@ static void to_process(void)
 	CHECK_EQ(pthread_create(&t, NULL, block_in_read, &fd[0]), 0);
 	while (!ready)
 		sched_yield();
-	sleep_ms(10);
+	await_thread_asleep(ready);
 	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
 	CHECK_EQ(pthread_join(t, NULL), 0);
 	mask(SIG_UNBLOCK, SIGUSR2);
