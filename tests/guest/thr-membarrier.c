@@ -1,12 +1,15 @@
 // cflags: -pthread
 // membarrier: a store and a load without a fence on one side, with membarrier on the other: never
-// do both sides read the old value. And its errors.
+// do both sides read the old value. And its errors. Each round waits for the other CPU, which on a
+// busy machine takes long: so many rounds, or as many as fit in some seconds.
 #include "check.h"
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 
-#define ROUNDS 2000
+#define ROUNDS  2000
+#define SECONDS 5
+#define LAST    (-1)
 
 static volatile int x, y, r1, r2;
 static volatile int start_round, end_round;
@@ -18,10 +21,14 @@ static long membarrier(int cmd, unsigned flags)
 
 static void *fast_side(void *arg)
 {
-	for (int i = 1; i <= ROUNDS; i++) {
-		while (start_round != i)
+	for (int i = 1;; i++) {
+		int round;
+
+		while ((round = start_round) != i && round != LAST)
 			if (arg)
 				sched_yield();
+		if (round == LAST)
+			break;
 		x = 1;
 		__asm__ volatile("" ::: "memory");
 		r1 = y;
@@ -32,11 +39,12 @@ static void *fast_side(void *arg)
 
 static void dekker(int cmd)
 {
+	long long end = now_ns(CLOCK_MONOTONIC) + SECONDS * 1000000000LL;
 	pthread_t t;
 
 	start_round = end_round = 0;
 	CHECK_EQ(pthread_create(&t, NULL, fast_side, (void *)1), 0);
-	for (int i = 1; i <= ROUNDS; i++) {
+	for (int i = 1; i <= ROUNDS && now_ns(CLOCK_MONOTONIC) < end; i++) {
 		x = y = 0;
 		__atomic_store_n(&start_round, i, __ATOMIC_SEQ_CST);
 		y = 1;
@@ -46,6 +54,7 @@ static void dekker(int cmd)
 			sched_yield();
 		CHECK(r1 || r2);
 	}
+	start_round = LAST;
 	CHECK_EQ(pthread_join(t, NULL), 0);
 }
 
