@@ -9,6 +9,22 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+bool alias_collapse(struct gmem *gm, pfn_t base)
+{
+	if (atomic_load_explicit(&gm->no_collapse, memory_order_relaxed))
+		return false;
+	/* Whatever the host's administrator says of large pages that come by themselves. */
+	if (!madvise(frame_kvm_hva(gm, base), BLOCK_BYTES, MADV_COLLAPSE))
+		return true;
+	/* Kernels before 6.1, or they are denied; else it has none now. */
+	if (errno == EINVAL)
+		atomic_store_explicit(&gm->no_collapse, true, memory_order_relaxed);
+	return false;
+}
 
 void alias_drop_run(struct gmem *gm, pfn_t pfn, size_t pages)
 {

@@ -97,10 +97,11 @@ static pte_t *neighbour(const struct fault *f, int64_t i)
 /* ---- the kinds ---- */
 
 /*
- * All of an aligned 2 MiB at once, by small pages: one exit instead of eight. No large entry maps
- * it: a KVM that shadows page tables fills a direct table of its own for one, keeps using that
- * when the entry is split, and then takes neighbours from it that are somebody else's by now.
- * False: it is not asked for, not empty, or not all there.
+ * All of an aligned 2 MiB at once, by small pages: one exit instead of eight, and memory that the
+ * host zeroes and maps at once if it can. No large entry maps it: a KVM that shadows page tables
+ * fills a direct table of its own for one, keeps using that when the entry is split, and then takes
+ * neighbours from it that are somebody else's by now. False: it is not asked for, not empty, or not
+ * all there.
  */
 static bool fault_span(struct fault *f)
 {
@@ -108,7 +109,7 @@ static bool fault_span(struct fault *f)
 	unsigned flags = vma_pte_flags(&f->n->v, true), n;
 	struct gmem *gm = f->mm->gm;
 	pte_t *table = f->pte - pgtable_index(f->va, 0);
-	pfn_t pfn[PGTABLE_ENTRIES];
+	pfn_t pfn[PGTABLE_ENTRIES], block;
 
 	if (!(f->n->v.flags & VMA_SPANS) || base < f->n->v.start ||
 	    base + PGTABLE_SPAN > f->n->v.end)
@@ -118,9 +119,15 @@ static bool fault_span(struct fault *f)
 			return false;
 	if (!frames_plenty(gm, PGTABLE_ENTRIES))
 		return false;
-	for (n = 0; n < PGTABLE_ENTRIES && (pfn[n] = frame_alloc_raw(gm, true)); n++)
+	block = block_alloc(gm);
+	for (n = 0; n < PGTABLE_ENTRIES; n++) {
+		pfn[n] = block ? block + n : frame_alloc_raw(gm, true);
+		if (!pfn[n])
+			break;
 		pgtable_set(f->mm, &table[n], pte_make(pfn[n], flags));
-	alias_map(gm, pfn, n);
+	}
+	if (!block)
+		alias_map(gm, pfn, n);
 	f->n->next_touch = base + n * PAGE_SIZE;
 	count(&f->mm->faults_minor, &gm->faults_minor);
 	return pte_load(f->pte);

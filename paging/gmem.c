@@ -12,9 +12,31 @@
 #define MIN_LIMIT     (4UL << 20)
 #define RECLAIM_PAGES 1024 /* taken from caches when no frame is left */
 
+/* At an address that the host could map by its large pages, too. */
 static void *map_alias(int fd, size_t span)
 {
-	void *p = mmap(NULL, span, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	size_t slack = BLOCK_BYTES, before;
+	uint8_t *p = mmap(NULL, span + slack, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)p & (BLOCK_BYTES - 1);
+	if (before)
+		munmap(p, before);
+	p += before;
+	munmap(p + span, slack - before);
+	if (mmap(p, span, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0) !=
+	    MAP_FAILED)
+		return p;
+	munmap(p, span);
+	return NULL;
+}
+
+static void *map_table(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -59,6 +81,8 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 	pthread_mutex_init(&gm->keeper_lock, NULL);
 	pthread_cond_init(&gm->keeper_cond, NULL);
 	TAILQ_INIT(&gm->caches);
+	TAILQ_INIT(&gm->free_blocks);
+	TAILQ_INIT(&gm->part_blocks);
 	set_layout(gm, limit);
 
 	gm->fd = memfd_create("vmbox-guest", MFD_CLOEXEC);
@@ -67,11 +91,10 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 	gm->kvm = map_alias(gm->fd, gm->span);
 	gm->vmm = map_alias(gm->fd, gm->span);
 	gm->frames_bytes = page_up(gm->end * sizeof(*gm->frames));
-	gm->frames = mmap(NULL, gm->frames_bytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (gm->frames == MAP_FAILED)
-		gm->frames = NULL;
-	if (!gm->kvm || !gm->vmm || !gm->frames)
+	gm->frames = map_table(gm->frames_bytes);
+	gm->blocks_bytes = page_up((gm->end / BLOCK_FRAMES + 1) * sizeof(*gm->blocks));
+	gm->blocks = map_table(gm->blocks_bytes);
+	if (!gm->kvm || !gm->vmm || !gm->frames || !gm->blocks)
 		goto fail;
 	if (gmem_access_init() < 0)
 		goto fail;
@@ -90,6 +113,8 @@ void gmem_destroy(struct gmem *gm)
 	gmem_keeper_stop(gm);
 	if (gm->frames)
 		munmap(gm->frames, gm->frames_bytes);
+	if (gm->blocks)
+		munmap(gm->blocks, gm->blocks_bytes);
 	if (gm->vmm)
 		munmap(gm->vmm, gm->span);
 	if (gm->kvm)
@@ -177,6 +202,7 @@ void gmem_hint_locked(struct gmem *gm)
 {
 	atomic_store_explicit(&gm->dirty_hint, gm->dirty.n, memory_order_relaxed);
 	atomic_store_explicit(&gm->quarantine_hint, gm->quarantine.n, memory_order_relaxed);
+	atomic_store_explicit(&gm->block_hint, gm->stale_blocks, memory_order_relaxed);
 }
 
 /* ---- frames ---- */
@@ -200,7 +226,7 @@ static int add_slot_locked(struct gmem *gm)
 	return 0;
 }
 
-static pfn_t take_fresh_locked(struct gmem *gm)
+pfn_t frame_take_fresh_locked(struct gmem *gm)
 {
 	if (gm->fresh == GMEM_HOLE_START >> PAGE_SHIFT)
 		gm->fresh = GMEM_HOLE_END >> PAGE_SHIFT;
@@ -225,7 +251,11 @@ pfn_t frame_take(struct gmem *gm, bool *stale)
 	} else {
 		pfn = frame_list_pop(gm, &gm->clean);
 		if (!pfn)
-			pfn = take_fresh_locked(gm);
+			pfn = frame_take_fresh_locked(gm);
+		if (!pfn && block_break_locked(gm)) {
+			pfn = frame_list_pop(gm, &gm->dirty);
+			*stale = true;
+		}
 	}
 	if (pfn)
 		gm->used++;
@@ -285,6 +315,7 @@ void frame_free_list(struct gmem *gm, struct frame_list *list)
 		return;
 	pthread_mutex_lock(&gm->lock);
 	gm->used -= list->n;
+	block_park_locked(gm, list);
 	frame_list_splice(gm, &gm->dirty, list);
 	gmem_hint_locked(gm);
 	pthread_mutex_unlock(&gm->lock);
@@ -400,7 +431,8 @@ static bool frame_available(struct gmem *gm)
 	bool yes;
 
 	pthread_mutex_lock(&gm->lock);
-	yes = gm->dirty.n || gm->clean.n || gm->fresh < gm->end;
+	yes = gm->dirty.n || gm->clean.n || gm->fresh < gm->end || !TAILQ_EMPTY(&gm->free_blocks) ||
+	      !TAILQ_EMPTY(&gm->part_blocks);
 	pthread_mutex_unlock(&gm->lock);
 	return yes;
 }

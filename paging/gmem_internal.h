@@ -38,6 +38,23 @@ struct frame_list {
 	uint64_t n;
 };
 
+/*
+ * An aligned 2 MiB. Where the host could make it one large page of its own, its frames are handed
+ * out together, and those that come back wait until all have: memory that somebody else used a
+ * part of would have to be cut up at each of his changes.
+ */
+#define BLOCK_SHIFT  9
+#define BLOCK_FRAMES (1u << BLOCK_SHIFT)
+#define BLOCK_BYTES  (PAGE_SIZE << BLOCK_SHIFT)
+
+struct block {
+	bool whole; /* frames that are freed are parked */
+	bool stale; /* with all of them parked: has contents and the host's page, else neither */
+	struct frame_list parked;
+	TAILQ_ENTRY(block) link; /* of gm->free_blocks or part_blocks if parked.n */
+};
+TAILQ_HEAD(block_list, block);
+
 struct gmem {
 	/* immutable after init: */
 	const struct machine_mem_ops *ops;
@@ -51,6 +68,8 @@ struct gmem {
 	unsigned fork_eager; /* pages that a fork copies at once, at most */
 	struct frame *frames;
 	size_t frames_bytes;
+	struct block *blocks;
+	size_t blocks_bytes;
 
 	pthread_mutex_t recycle_lock;
 	pthread_mutex_t trim_lock;
@@ -64,12 +83,16 @@ struct gmem {
 	struct frame_list clean;      /* free, zero */
 	struct frame_list quarantine; /* freed table frames that KVM may still know */
 	uint64_t used, tables, recycles;
+	struct block_list free_blocks; /* all parked: the stale ones first */
+	struct block_list part_blocks; /* some parked */
+	uint64_t whole_blocks, stale_blocks;
 
 	_Atomic uint64_t invalidations;
 	_Atomic bool no_populate;  /* the host cannot map pages ahead */
+	_Atomic bool no_collapse;  /* nor make a large page of small ones */
 	_Atomic uint64_t code_gen; /* counts pages that became executable */
-	_Atomic uint64_t dirty_hint,
-		quarantine_hint; /* the lists' lengths, read without the lock */
+	_Atomic uint64_t dirty_hint, quarantine_hint,
+		block_hint; /* the lists' lengths, read without the lock */
 
 	/* setup only, then immutable: */
 	pfn_t kern_root;           /* root table that holds the kernel half alone; 0: none yet */
@@ -136,6 +159,25 @@ void frame_list_push(struct gmem *gm, struct frame_list *list, pfn_t pfn);
 pfn_t frame_list_pop(struct gmem *gm, struct frame_list *list);
 void frame_list_splice(struct gmem *gm, struct frame_list *to, struct frame_list *from);
 
+/* A frame that was never used, and no memslot is missing for it; 0: none. gm->lock held. */
+pfn_t frame_take_fresh_locked(struct gmem *gm);
+
+/* ---- block.c ---- */
+
+/*
+ * An aligned run of BLOCK_FRAMES zeroed frames with a reference each, which lie in one large page
+ * of the host's. 0: there is none, or the host cannot. Callable where frame_alloc_raw is.
+ */
+pfn_t block_alloc(struct gmem *gm);
+/* Takes the frames that belong to whole blocks off list, which are parked. gm->lock held. */
+void block_park_locked(struct gmem *gm, struct frame_list *list);
+/* Memory is short: the parked frames of one block become ordinary stale ones. False: there is no
+ * such block. gm->lock held. */
+bool block_break_locked(struct gmem *gm);
+/* Gives the host's pages of free blocks back until no more than `keep` have any; at most `cap`.
+ * Returns how many. gm->trim_lock held. */
+uint64_t block_trim(struct gmem *gm, uint64_t keep, uint64_t cap);
+
 /* A zeroed frame for a page table, never mapped to a user: plain access to it is safe. 0: none. */
 pfn_t table_alloc(struct gmem *gm);
 /* Frees tables: into the quarantine if KVM shadows, at once if not. No vCPU can walk them any more.
@@ -151,6 +193,10 @@ void gmem_hint_locked(struct gmem *gm);
 uint64_t gmem_quarantine_recycle(struct gmem *gm, uint64_t at_least);
 
 /* ---- alias.c ---- */
+
+/* Makes a block, of which some page is there already, one large page of the host's. False: it
+ * cannot. */
+bool alias_collapse(struct gmem *gm, pfn_t base);
 
 /* KVM drops its translations of a run of frames: their pages leave its alias. */
 void alias_drop_run(struct gmem *gm, pfn_t pfn, size_t pages);

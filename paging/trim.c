@@ -9,6 +9,7 @@
 #define IDLE_TABLES 16   /* quarantined, and worth that KVM forgets everything */
 #define IDLE_KEEP   256  /* stale frames that stay, for who wakes up */
 #define IDLE_STEP   2048 /* frames given back by one gmem_idle */
+#define IDLE_BLOCKS 16   /* the same of blocks */
 
 static int compare_pfn(const void *a, const void *b)
 {
@@ -72,6 +73,20 @@ static void punch(struct gmem *gm, pfn_t *v, size_t n)
 	}
 }
 
+#define TRIM_BLOCKS (GMEM_TRIM_PAGES / BLOCK_FRAMES)
+
+/* Likewise of free blocks. */
+static uint64_t trim_blocks(struct gmem *gm, uint64_t keep, uint64_t cap)
+{
+	uint64_t n;
+
+	if (pthread_mutex_trylock(&gm->trim_lock))
+		return 0;
+	n = block_trim(gm, keep, cap);
+	pthread_mutex_unlock(&gm->trim_lock);
+	return n;
+}
+
 /* Gives back up to `cap` stale frames beyond `keep`; returns how many. */
 static size_t trim(struct gmem *gm, size_t keep, size_t cap)
 {
@@ -94,7 +109,8 @@ bool gmem_has_work(struct gmem *gm, unsigned factor)
 	return atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) >
 		       factor * gm->quarantine_max ||
 	       atomic_load_explicit(&gm->dirty_hint, memory_order_relaxed) >
-		       factor * GMEM_TRIM_PAGES;
+		       factor * GMEM_TRIM_PAGES ||
+	       atomic_load_explicit(&gm->block_hint, memory_order_relaxed) > factor * TRIM_BLOCKS;
 }
 
 void gmem_do_work(struct gmem *gm)
@@ -105,6 +121,8 @@ void gmem_do_work(struct gmem *gm)
 		gmem_quarantine_recycle(gm, gm->quarantine_max + 1);
 	if (dirty > GMEM_TRIM_PAGES)
 		trim(gm, dirty / 2, dirty - dirty / 2);
+	if (atomic_load_explicit(&gm->block_hint, memory_order_relaxed) > TRIM_BLOCKS)
+		trim_blocks(gm, TRIM_BLOCKS / 2, UINT64_MAX);
 }
 
 bool gmem_idle(struct gmem *gm)
@@ -112,7 +130,8 @@ bool gmem_idle(struct gmem *gm)
 	spare_reclaim(gm);
 	if (atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) > IDLE_TABLES)
 		gmem_quarantine_recycle(gm, IDLE_TABLES + 1);
-	if (trim(gm, IDLE_KEEP, IDLE_STEP) == IDLE_STEP)
+	if (trim(gm, IDLE_KEEP, IDLE_STEP) == IDLE_STEP ||
+	    trim_blocks(gm, 0, IDLE_BLOCKS) == IDLE_BLOCKS)
 		return true;
 	/* Its pages stay; but they need not be mapped twice, nor need the tables that map them. */
 	madvise(gm->vmm, gm->span, MADV_DONTNEED);
