@@ -17,7 +17,7 @@ echo gone > "$WORK/d/g"
 printf '%65536s' x > "$WORK/d/t"
 (
 	i=0
-	while [ ! -e "$WORK/d/ready" ] && [ $i -lt 300 ]; do
+	while [ ! -e "$WORK/d/ready" ] && [ $i -lt $((300 * SLOWER)) ]; do
 		sleep 0.1
 		i=$((i + 1))
 	done

@@ -11,7 +11,7 @@ look() {
 	pid=$!
 	exec 9> fifo
 	i=0
-	while ! [ -s "$WORK/out" ] && [ "$i" -lt 200 ]; do
+	while ! [ -s "$WORK/out" ] && [ "$i" -lt $((600 * SLOWER)) ]; do
 		i=$((i + 1))
 		sleep 0.05
 	done
