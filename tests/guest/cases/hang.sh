@@ -9,21 +9,18 @@ status=0
 mkdir "$WORK/src"
 echo text > "$WORK/src/f"
 
-# within SECONDS CALL ARGS...: vmbox run with ARGS, for which CALL hangs: its status.
-within() {
-	limit=$(($1 * ${SLOWER:-1}))
-	call=$2
-	shift 2
-	start=$(date +%s)
+# hanging CALL ARGS...: vmbox run with ARGS, for which CALL hangs: its status. The call hangs for ever, and so
+# would who waits for it: the limit is no measure of speed.
+hanging() {
+	call=$1
+	shift
 	status=0
-	"$hang" "$call" -- "$VMBOX" run --cpus 2 --bind "$WORK/src:/src:rw" "$busybox" sh -c "$@" \
+	timeout $((40 * SLOWER)) "$hang" "$call" -- "$VMBOX" run --cpus 2 --bind "$WORK/src:/src:rw" "$busybox" sh -c "$@" \
 		< /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
-	took=$(($(date +%s) - start))
-	[ "$took" -le "$limit" ] || fail "it took $took s"
 }
 
 # More fsyncs than one mount has workers hang; files are read and written all the same.
-within 4 fsync '
+hanging fsync '
 	for i in 1 2 3 4 5 6; do dd if=/src/f of=/src/f$i conv=fsync 2> /dev/null & done
 	sleep 0.3
 	cat /src/f
@@ -34,12 +31,12 @@ want_out text "hanging fsyncs"
 [ "$(cat "$WORK/src/g")" = more ] || fail "what was written meanwhile is not there"
 
 # One that is killed goes at once.
-within 4 fsync 'dd if=/src/f of=/src/k conv=fsync & sleep 0.2; kill -9 $!; wait $!; echo $?'
+hanging fsync 'dd if=/src/f of=/src/k conv=fsync & sleep 0.2; kill -9 $!; wait $!; echo $?'
 want_status 0 "a killed fsync"
 want_out 137 "a killed fsync"
 
 # A write hangs with its vCPU: the others go on, and vmbox ends.
-within 9 pwrite64 'echo more > /src/f & sleep 0.3; cat /src/g; exit 5'
+hanging pwrite64 'echo more > /src/f & sleep 0.3; cat /src/g; exit 5'
 want_status 5 "a hanging write"
 want_out more "a hanging write"
 finish
