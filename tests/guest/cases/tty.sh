@@ -71,14 +71,14 @@ key C-c
 type_line 'echo still""here'
 expect 'stillhere' "the shell after three ^C"
 
-# ^Z and fg
-type_line "$busybox sh -c 'echo again\"\"runs; exec $busybox sleep 2'"
+# ^Z and fg: of a job that ends when it is told to
+type_line "$busybox sh -c 'echo again\"\"runs; until test -e /tmp/go; do $busybox sleep 0.05; done'"
 expect 'againruns' "a second job"
 key C-z
 expect 'Stopped' "^Z"
 type_line 'jobs | grep -q Stopped && echo one""job'
 expect 'onejob' "jobs"
-type_line 'fg; echo fg""done'
+type_line ': > /tmp/go; fg; echo fg""done'
 expect 'fgdone' "fg"
 
 # A background job that reads is stopped.
