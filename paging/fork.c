@@ -303,18 +303,16 @@ static void copy_settings(struct mm *to, const struct mm *from)
 /* With the tables of the last child, if they wait. */
 static struct mm *new_child(struct fork *f)
 {
-	uint64_t resident = 0, tables = 0;
-	pfn_t root = f->left ? spare_take(f->parent, &resident, &tables) : 0;
-	struct mm *child = mm_alloc(f->parent->gm, root);
+	struct mm_tables t;
+	struct mm *child;
 
+	f->reused = f->left && spare_take(f->parent, &t);
+	child = mm_alloc(f->parent->gm, f->reused ? &t : NULL);
 	if (!child) {
-		if (root)
-			pgtable_destroy_root(f->parent->gm, root);
+		if (f->reused)
+			pgtable_destroy_tables(f->parent->gm, &t);
 		return NULL;
 	}
-	f->reused = root != 0;
-	child->resident = resident;
-	child->tables = tables;
 	if (f->reused)
 		pgtable_batch_init(&f->stale, child);
 	return child;

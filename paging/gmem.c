@@ -54,6 +54,7 @@ static void set_layout(struct gmem *gm, uint64_t limit)
 		gm->quarantine_max = 8192;
 	gm->fork_eager = GMEM_FORK_EAGER;
 	gm->fresh = 1; /* frame 0 means "none" */
+	gm->windows = 1;
 }
 
 struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void *machine)
@@ -207,21 +208,28 @@ void gmem_hint_locked(struct gmem *gm)
 
 /* ---- frames ---- */
 
-/* Adds the memslot that covers gm->fresh. */
+uint64_t gmem_slot_size(const struct gmem *gm, uint64_t start)
+{
+	uint64_t left = gm->span - start;
+
+	return left < GMEM_SLOT_SIZE ? left : GMEM_SLOT_SIZE;
+}
+
+/* Adds the memslot that covers gm->fresh, in every window; goes on where it failed before. */
 static int add_slot_locked(struct gmem *gm)
 {
-	uint64_t start = (uint64_t)gm->slot_end << PAGE_SHIFT, size = gm->span;
+	uint64_t start = (uint64_t)gm->slot_end << PAGE_SHIFT, size;
 	int r;
 
 	if (start == GMEM_HOLE_START)
 		start = GMEM_HOLE_END;
-	size = gm->span - start;
-	if (size > GMEM_SLOT_SIZE)
-		size = GMEM_SLOT_SIZE;
-	r = gm->ops->slot_add(gm->machine, gm->slots, gpa(start), size, gm->kvm + start);
-	if (r < 0)
-		return r;
-	gm->slots++;
+	size = gmem_slot_size(gm, start);
+	for (; gm->grown < gm->windows; gm->grown++) {
+		r = window_slot_add_locked(gm, gm->grown, start, size);
+		if (r < 0)
+			return r;
+	}
+	gm->grown = 0;
 	gm->slot_end = (pfn_t)((start + size) >> PAGE_SHIFT);
 	return 0;
 }

@@ -52,6 +52,8 @@ struct machine_mem_ops {
 	 * use until the data page is dropped from KVM's alias. Known after the machine's probe.
 	 */
 	bool (*shadow)(void *machine);
+	/* Bits of a guest-physical address. NULL: what the memory needs. */
+	unsigned (*phys_bits)(void *machine);
 };
 
 struct gmem_stats {

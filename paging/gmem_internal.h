@@ -21,6 +21,14 @@
 #define GMEM_HOLE_START 0xc0000000UL
 #define GMEM_HOLE_END   0x100000000UL
 
+/*
+ * Windows: the same memory once more, behind all of it in guest-physical space. See window_take().
+ */
+#define GMEM_WINDOW_SHIFT 44 /* a pfn_t does not reach it */
+#define GMEM_WINDOW_BITS  4
+#define GMEM_WINDOWS      (1U << GMEM_WINDOW_BITS)
+#define GMEM_WINDOW_MASK  ((uint64_t)(GMEM_WINDOWS - 1) << GMEM_WINDOW_SHIFT)
+
 #define GMEM_CPUS       64
 #define GMEM_MM_HASH    1024
 #define GMEM_FORK_EAGER 256
@@ -79,6 +87,10 @@ struct gmem {
 	pfn_t fresh;    /* first frame that was never used: zero, as all after it */
 	pfn_t slot_end; /* first frame that no memslot covers */
 	unsigned slots;
+	unsigned windows;    /* usable ones, the first included */
+	bool windows_closed; /* there will be no more */
+	unsigned grown;      /* windows that have the slot at slot_end already */
+	unsigned window_mms[GMEM_WINDOWS];
 	struct frame_list dirty;      /* free, stale contents */
 	struct frame_list clean;      /* free, zero */
 	struct frame_list quarantine; /* freed table frames that KVM may still know */
@@ -191,6 +203,34 @@ void gmem_hint_locked(struct gmem *gm);
  * Returns how many frames became free. No lock held but possibly an mm's.
  */
 uint64_t gmem_quarantine_recycle(struct gmem *gm, uint64_t at_least);
+
+/* Bytes of the slot that starts there. */
+uint64_t gmem_slot_size(const struct gmem *gm, uint64_t start);
+
+/*
+ * ---- window.c: the same memory at several guest-physical addresses ----
+ *
+ * A KVM that shadows page tables keeps a list, for each guest-physical page, of the entries that
+ * map it; beyond 1,000 of them it drops them all (RMAP_RECYCLE_THRESHOLD). So of a page that more
+ * processes share, the program's text above all, each would fault again all the time. Address
+ * spaces are therefore dealt to windows: memslots of the same host memory, at other guest-physical
+ * addresses. A pfn_t means the same in all of them; only entries in page tables tell them apart
+ * (pgtable_set), and dropping a page from KVM's alias drops it in all.
+ *
+ * gm->lock protects the windows.
+ */
+
+static inline uint64_t window_gpa(unsigned window)
+{
+	return (uint64_t)window << GMEM_WINDOW_SHIFT;
+}
+
+/* The window of a new address space; opens one if the others are full. */
+unsigned window_take(struct gmem *gm);
+/* That address space is gone. */
+void window_put(struct gmem *gm, unsigned window);
+/* A memslot of it. Negative errno. gm->lock held. */
+int window_slot_add_locked(struct gmem *gm, unsigned window, uint64_t start, uint64_t size);
 
 /* ---- alias.c ---- */
 

@@ -36,19 +36,35 @@ void mm_unlock(struct mm *mm)
 	gmem_maintain(gm);
 }
 
-struct mm *mm_alloc(struct gmem *gm, pfn_t root)
+static bool init_tables(struct mm *mm, const struct mm_tables *t)
+{
+	if (t) {
+		mm->root = t->root;
+		mm->window = t->window;
+		mm->home = pgtable_root_home(mm->gm, t->root);
+		mm->resident = t->resident;
+		mm->tables = t->tables;
+		return true;
+	}
+	mm->root = pgtable_root_new(mm->gm);
+	if (!mm->root)
+		return false;
+	mm->window = window_take(mm->gm);
+	mm->home = -1;
+	return true;
+}
+
+struct mm *mm_alloc(struct gmem *gm, const struct mm_tables *t)
 {
 	struct mm *mm = calloc(1, sizeof(*mm));
 
 	if (!mm)
 		return NULL;
-	mm->root = root ? root : pgtable_root_new(gm);
-	if (!mm->root) {
+	mm->gm = gm;
+	if (!init_tables(mm, t)) {
 		free(mm);
 		return NULL;
 	}
-	mm->gm = gm;
-	mm->home = root ? pgtable_root_home(gm, root) : -1;
 	mm->id = atomic_fetch_add(&next_id, 1);
 	atomic_init(&mm->refs, 1);
 	atomic_init(&mm->holds, 1);
@@ -87,7 +103,7 @@ static void unregister(struct mm *mm)
 int mm_create(struct gmem *gm, struct mm **out)
 {
 	for (int i = 0;; i++) {
-		struct mm *mm = mm_alloc(gm, 0);
+		struct mm *mm = mm_alloc(gm, NULL);
 
 		if (mm) {
 			mm_register(mm);

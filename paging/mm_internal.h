@@ -36,11 +36,19 @@ struct vma_node {
 };
 RB_HEAD(vma_tree, vma_node);
 
+/* Page tables without an mm. */
+struct mm_tables {
+	pfn_t root;
+	unsigned window;
+	uint64_t resident, tables; /* mm's */
+};
+
 struct mm {
 	/* immutable after init: */
 	struct gmem *gm;
 	uint64_t id;
 	pfn_t root;
+	unsigned window; /* through which its entries see frames */
 
 	int home; /* the activator that root is for; -1: nobody's yet; protected by lock */
 
@@ -74,8 +82,7 @@ struct mm {
 
 	/* protected by gm->spares_lock: */
 	struct mm_spare {
-		pfn_t root; /* 0: there is none */
-		uint64_t resident, tables;
+		struct mm_tables t; /* root 0: there is none */
 		unsigned contended; /* mm->lock's */
 		bool closed;
 		TAILQ_ENTRY(mm) link;
@@ -91,8 +98,9 @@ struct mm {
 void mm_lock(struct mm *mm);
 /* Also releases mm->dead and does gmem's delayed work. */
 void mm_unlock(struct mm *mm);
-/* mm_create without the registry: nobody else can find it. root: its tables, or 0 for new ones. */
-struct mm *mm_alloc(struct gmem *gm, pfn_t root);
+/* mm_create without the registry: nobody else can find it. t: its tables, NULL for new ones. NULL:
+ * no memory. */
+struct mm *mm_alloc(struct gmem *gm, const struct mm_tables *t);
 void mm_register(struct mm *mm);
 /* A reference unless the last one is gone already. */
 bool mm_tryget(struct mm *mm);
@@ -120,8 +128,8 @@ void mm_release(struct mm *mm);
 void spare_expect(struct mm *child, struct mm *parent);
 /* child ends; no VMA is left. If its tables are kept, child->root is 0 afterwards. */
 void spare_offer(struct mm *child);
-/* The tables that wait for parent, now the caller's; 0: none. parent->lock held. */
-pfn_t spare_take(struct mm *parent, uint64_t *resident, uint64_t *tables);
+/* True: these tables have waited for parent, and are the caller's now. parent->lock held. */
+bool spare_take(struct mm *parent, struct mm_tables *out);
 /*
  * mm is about to copy a page that others name, too. After a few of these its spare goes, if it has
  * one: true, and the page may be mm's alone now. mm->lock held.

@@ -124,6 +124,11 @@ static void sync_code(struct gmem *gm, uint64_t e)
 	atomic_fetch_add_explicit(&gm->code_gen, 1, memory_order_release);
 }
 
+static uint64_t through_window(const struct mm *mm, uint64_t e)
+{
+	return e ? e | window_gpa(mm->window) : 0;
+}
+
 void pgtable_set(struct mm *mm, pte_t *p, uint64_t e)
 {
 	uint64_t old = pte_load(p);
@@ -132,7 +137,7 @@ void pgtable_set(struct mm *mm, pte_t *p, uint64_t e)
 		mm->resident++;
 	if (pte_flags(e) & PTE_EXEC && !(pte_flags(old) & PTE_EXEC))
 		sync_code(mm->gm, e);
-	atomic_store_explicit(p, e, memory_order_release);
+	atomic_store_explicit(p, through_window(mm, e), memory_order_release);
 }
 
 /* ---- the end of an mm ---- */
@@ -159,13 +164,14 @@ static void destroy_table(struct destroy *d, pfn_t pfn, int level, unsigned entr
 	frame_list_push(d->gm, &d->tables, pfn);
 }
 
-void pgtable_destroy_root(struct gmem *gm, pfn_t root)
+void pgtable_destroy_tables(struct gmem *gm, const struct mm_tables *t)
 {
 	struct destroy d = {.gm = gm};
 
-	destroy_table(&d, root, PGTABLE_LEVELS - 1, PGTABLE_USER_ENTRIES);
+	destroy_table(&d, t->root, PGTABLE_LEVELS - 1, PGTABLE_USER_ENTRIES);
 	frame_free_list(gm, &d.frames);
 	table_free_list(gm, &d.tables);
+	window_put(gm, t->window);
 }
 
 void pgtable_destroy(struct mm *mm)
@@ -176,7 +182,7 @@ void pgtable_destroy(struct mm *mm)
 	table_free_list(mm->gm, &tables);
 	if (!mm->root)
 		return;
-	pgtable_destroy_root(mm->gm, mm->root);
+	pgtable_destroy_tables(mm->gm, &(struct mm_tables){mm->root, mm->window, 0, 0});
 	mm->root = 0;
 	mm->resident = 0;
 	mm->tables = 0;
@@ -194,7 +200,7 @@ void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm)
 
 void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put)
 {
-	uint64_t old = atomic_exchange(p, e);
+	uint64_t old = atomic_exchange(p, through_window(b->mm, e)) & ~GMEM_WINDOW_MASK;
 	bool live = pte_flags(old) & PTE_PRESENT;
 
 	if (old && !e)

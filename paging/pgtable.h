@@ -40,11 +40,14 @@
 #define PGTABLE_LEVELS  4
 #define PGTABLE_SPAN    (PAGE_SIZE << PGTABLE_SHIFT) /* what one leaf table maps */
 
+struct mm_tables;
+
 typedef _Atomic uint64_t pte_t; /* an entry where it lies */
 
+/* Without the window that its frame is seen through. */
 static inline uint64_t pte_load(const pte_t *p)
 {
-	return atomic_load_explicit(p, memory_order_relaxed);
+	return atomic_load_explicit(p, memory_order_relaxed) & ~GMEM_WINDOW_MASK;
 }
 
 static inline unsigned pgtable_index(uint64_t va, int level)
@@ -88,7 +91,7 @@ void pgtable_set(struct mm *mm, pte_t *p, uint64_t e);
  * loaded again. No invalidation.
  */
 void pgtable_destroy(struct mm *mm);
-void pgtable_destroy_root(struct gmem *gm, pfn_t root);
+void pgtable_destroy_tables(struct gmem *gm, const struct mm_tables *t);
 
 #define PGTABLE_BATCH 256
 

@@ -6,23 +6,23 @@
 #define SPARE_TABLES    16 /* tables, likewise */
 #define SPARE_CONTENDED 32 /* pages that the parent copies for it between two forks */
 
-static void destroy(struct gmem *gm, pfn_t root)
+static void destroy(struct gmem *gm, const struct mm_tables *t)
 {
-	if (root)
-		pgtable_destroy_root(gm, root);
+	if (t->root)
+		pgtable_destroy_tables(gm, t);
 }
 
-/* Takes mm's spare off the list: its root, or 0. gm->spares_lock held. */
-static pfn_t unlink_locked(struct mm *mm)
+/* Takes mm's spare off the list; root 0: it has none. gm->spares_lock held. */
+static struct mm_tables unlink_locked(struct mm *mm)
 {
-	pfn_t root = mm->spare.root;
+	struct mm_tables t = mm->spare.t;
 
-	if (!root)
-		return 0;
-	TAILQ_REMOVE(&mm->gm->spares, mm, spare.link);
-	mm->gm->nspares--;
-	mm->spare.root = 0;
-	return root;
+	if (t.root) {
+		TAILQ_REMOVE(&mm->gm->spares, mm, spare.link);
+		mm->gm->nspares--;
+		mm->spare.t.root = 0;
+	}
+	return t;
 }
 
 void spare_expect(struct mm *child, struct mm *parent)
@@ -37,7 +37,7 @@ void spare_offer(struct mm *child)
 {
 	struct mm *parent = child->forked_from;
 	struct gmem *gm = child->gm;
-	pfn_t old = 0;
+	struct mm_tables old = {0};
 
 	if (!parent)
 		return;
@@ -47,44 +47,39 @@ void spare_offer(struct mm *child)
 		pthread_mutex_lock(&gm->spares_lock);
 		if (!parent->spare.closed) {
 			old = unlink_locked(parent);
-			if (!old && gm->nspares == SPARES_MAX)
+			if (!old.root && gm->nspares == SPARES_MAX)
 				old = unlink_locked(TAILQ_FIRST(&gm->spares));
-			parent->spare.root = child->root;
-			parent->spare.resident = child->resident;
-			parent->spare.tables = child->tables;
+			parent->spare.t = (struct mm_tables){child->root, child->window,
+							     child->resident, child->tables};
 			TAILQ_INSERT_TAIL(&gm->spares, parent, spare.link);
 			gm->nspares++;
 			child->root = 0;
 		}
 		pthread_mutex_unlock(&gm->spares_lock);
 	}
-	destroy(gm, old);
+	destroy(gm, &old);
 	mm_release(parent);
 }
 
-pfn_t spare_take(struct mm *parent, uint64_t *resident, uint64_t *tables)
+bool spare_take(struct mm *parent, struct mm_tables *out)
 {
-	pfn_t root;
-
 	parent->spare.contended = 0;
 	pthread_mutex_lock(&parent->gm->spares_lock);
-	root = unlink_locked(parent);
-	*resident = root ? parent->spare.resident : 0;
-	*tables = root ? parent->spare.tables : 0;
+	*out = unlink_locked(parent);
 	pthread_mutex_unlock(&parent->gm->spares_lock);
-	return root;
+	return out->root != 0;
 }
 
 static bool drop(struct mm *mm, bool close)
 {
-	pfn_t root;
+	struct mm_tables t;
 
 	pthread_mutex_lock(&mm->gm->spares_lock);
 	mm->spare.closed |= close;
-	root = unlink_locked(mm);
+	t = unlink_locked(mm);
 	pthread_mutex_unlock(&mm->gm->spares_lock);
-	destroy(mm->gm, root);
-	return root != 0;
+	destroy(mm->gm, &t);
+	return t.root != 0;
 }
 
 bool spare_contend(struct mm *mm)
@@ -99,18 +94,18 @@ void spare_close(struct mm *mm)
 
 bool spare_reclaim(struct gmem *gm)
 {
+	struct mm_tables t;
 	bool any = false;
-	pfn_t root;
 
 	do {
 		struct mm *mm;
 
 		pthread_mutex_lock(&gm->spares_lock);
 		mm = TAILQ_FIRST(&gm->spares);
-		root = mm ? unlink_locked(mm) : 0;
+		t = mm ? unlink_locked(mm) : (struct mm_tables){0};
 		pthread_mutex_unlock(&gm->spares_lock);
-		destroy(gm, root);
-		any |= root != 0;
-	} while (root);
+		destroy(gm, &t);
+		any |= t.root != 0;
+	} while (t.root);
 	return any;
 }

@@ -51,7 +51,7 @@ static int slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void
 	if (slot < VM_MAX_SLOTS && slot == vm->nslots) {
 		r = set_slot(vm, slot, &s, true);
 		if (r == 0)
-			vm->slots[vm->nslots++] = s;
+			vm->nslots++;
 	}
 	pthread_mutex_unlock(&vm->slot_lock);
 	return r;
@@ -123,12 +123,18 @@ static bool vm_is_shadow(void *machine)
 	return ((struct vm *)machine)->traits.shadow_paging;
 }
 
+static unsigned vm_phys_bits(void *machine)
+{
+	return ((struct vm *)machine)->phys_bits;
+}
+
 static const struct machine_mem_ops mem_ops = {
 	.slot_add = slot_add,
 	.slots_recycle = slots_recycle,
 	.flush = mm_flush,
 	.barrier = mem_barrier,
 	.shadow = vm_is_shadow,
+	.phys_bits = vm_phys_bits,
 };
 
 int vm_need_cap(struct vm *vm, int cap, int bits, const char *name, char *err, size_t size)

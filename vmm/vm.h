@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 #define VM_MAX_CPUS  64
-#define VM_MAX_SLOTS 4096
+#define VM_MAX_SLOTS 16384
 /* In the hole that guest memory leaves (paging/gmem_internal.h), away from devices. */
 #define VM_RECYCLE_GPA 0xc8000000UL
 
@@ -71,6 +71,7 @@ struct vm {
 	uint8_t *fpu_init; /* a fresh task's FP image */
 	struct gmem *gm;
 	uint64_t xcr0, hwcap;
+	unsigned phys_bits;        /* of a guest-physical address; 0: unknown */
 	struct abi_range channels; /* guest-physical, a page a vCPU; size 0: there are none */
 
 	/* immutable after vm_add_vcpus: */
@@ -83,7 +84,6 @@ struct vm {
 
 	pthread_mutex_t slot_lock;
 	/* protected by slot_lock: */
-	struct vm_slot slots[VM_MAX_SLOTS];
 	unsigned nslots;
 
 	struct vm_arch arch;

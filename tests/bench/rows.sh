@@ -33,8 +33,8 @@ op_rows() {
 		op_row ring-$n switch 2000 "switch among $n" op=ring arg=$n least=$((2 * n)) native=4 pin
 	done
 	op_row ring-1000 switch 4000 "switch among 1,000" op=ring arg=1000 least=2000 pin rounds=3
-	op_row ring-2000 switch 6000 "switch among 2,000" op=ring arg=2000 least=4000 pin rounds=3 long
-	op_row ring-10000 switch 20000 "switch among 10,000" op=ring arg=10000 least=20000 rounds=2 long
+	op_row ring-2000 switch 20000 "switch among 2,000" op=ring arg=2000 least=4000 pin rounds=3 long
+	op_row ring-10000 switch 40000 "switch among 10,000" op=ring arg=10000 least=20000 rounds=2 long
 }
 
 busybox=$(readlink -f "$(command -v busybox)" || echo busybox)

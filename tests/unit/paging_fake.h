@@ -43,8 +43,9 @@ struct fake_machine {
 	bool shadow;
 	bool recycle_does_nothing; /* bypasses the quarantine */
 	int slot_error, recycle_error;
-	unsigned slots, recycles;
-	uint64_t slot_end;
+	unsigned phys_bits;                  /* 0: as for a machine with one window */
+	unsigned slots, slots_max, recycles; /* slots_max 0: any number */
+	uint64_t slot_end[GMEM_WINDOWS];     /* without the window's own address */
 	_Atomic unsigned flushes;
 	struct mm *flushed;
 	int pagemap;
@@ -55,14 +56,19 @@ static inline int fake_slot_add(void *machine, unsigned slot, gpa_t start, size_
 {
 	struct fake_machine *m = machine;
 
+	uint64_t *end = &m->slot_end[start.v >> GMEM_WINDOW_SHIFT];
+	uint64_t at = start.v & ~GMEM_WINDOW_MASK;
+
 	if (m->slot_error)
 		return m->slot_error;
+	if (m->slots_max && m->slots >= m->slots_max)
+		return -ENOSPC;
 	assert_int_equal(slot, m->slots);
-	assert_true(start.v >= m->slot_end);
+	assert_true(at >= *end);
 	assert_true(size <= GMEM_SLOT_SIZE && size && !(size & (PAGE_SIZE - 1)));
-	assert_non_null(hva);
+	assert_ptr_equal(hva, frame_kvm_hva(m->gm, (pfn_t)(at >> PAGE_SHIFT)));
 	m->slots++;
-	m->slot_end = start.v + size;
+	*end = at + size;
 	return 0;
 }
 
@@ -132,11 +138,17 @@ static inline bool fake_shadow_mode(void *machine)
 	return ((struct fake_machine *)machine)->shadow;
 }
 
+static inline unsigned fake_phys_bits(void *machine)
+{
+	return ((struct fake_machine *)machine)->phys_bits;
+}
+
 static const struct machine_mem_ops fake_ops = {
 	.slot_add = fake_slot_add,
 	.slots_recycle = fake_slots_recycle,
 	.flush = fake_flush,
 	.shadow = fake_shadow_mode,
+	.phys_bits = fake_phys_bits,
 };
 
 static inline void fake_init(struct fake_machine *m, uint64_t limit, bool shadow)
@@ -196,6 +208,16 @@ static inline struct fake_shadow *fake_shadow_of(struct fake_machine *m, pfn_t t
 	return s;
 }
 
+/* What a leaf names must be in a memslot, at the address that it names. */
+static inline void fake_check_slot(struct fake_machine *m, pfn_t table, uint64_t va)
+{
+	uint64_t e = atomic_load((pte_t *)frame_hva(m->gm, table) + pgtable_index(va, 0));
+
+	if (pte_flags(e) & PTE_PRESENT)
+		assert_true((uint64_t)pte_pfn(e) << PAGE_SHIFT <
+			    m->slot_end[(e & GMEM_WINDOW_MASK) >> GMEM_WINDOW_SHIFT]);
+}
+
 /* KVM takes the page into its alias by a write fault, which maps no neighbours. */
 static inline void fake_take(struct fake_machine *m, pfn_t pfn)
 {
@@ -238,6 +260,8 @@ static inline pfn_t fake_touch(struct fake_machine *m, gpa_t root, uint64_t va, 
 
 	if (m->shadow && *leaf && (pte_flags(*leaf) & need) == need)
 		return pte_pfn(*leaf);
+	if (table)
+		fake_check_slot(m, table, va);
 	*leaf = table ? fake_guest_entry(m, table, va, 0) : 0;
 	if ((pte_flags(*leaf) & need) != need) {
 		*leaf = 0;

@@ -119,7 +119,7 @@ static void test_slots(void **state)
 	pfn = frame_alloc(m.gm, false);
 	assert_int_not_equal(pfn, 0);
 	assert_int_equal(m.slots, 3);
-	assert_int_equal(m.slot_end, 130UL << 20);
+	assert_int_equal(m.slot_end[0], 130UL << 20);
 	frame_put(m.gm, pfn);
 	while ((pfn = frame_list_pop(m.gm, &list)))
 		frame_put(m.gm, pfn);
@@ -138,12 +138,12 @@ static void test_hole(void **state)
 	assert_int_equal(st.frames_total, (5UL << 30) / PAGE_SIZE);
 	m.gm->fresh = (pfn_t)(GMEM_HOLE_START >> PAGE_SHIFT) - 1;
 	m.gm->slot_end = (pfn_t)(GMEM_HOLE_START >> PAGE_SHIFT);
-	m.slot_end = GMEM_HOLE_START;
+	m.slot_end[0] = GMEM_HOLE_START;
 	pfn = frame_alloc(m.gm, false);
 	assert_int_equal(pfn, (GMEM_HOLE_START >> PAGE_SHIFT) - 1);
 	pfn_t next = frame_alloc(m.gm, false);
 	assert_int_equal(next, GMEM_HOLE_END >> PAGE_SHIFT);
-	assert_int_equal(m.slot_end, GMEM_HOLE_END + GMEM_SLOT_SIZE);
+	assert_int_equal(m.slot_end[0], GMEM_HOLE_END + GMEM_SLOT_SIZE);
 	frame_put(m.gm, pfn);
 	frame_put(m.gm, next);
 	fake_exit(&m);

@@ -141,6 +141,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	vm->traits.has_fsgsbase = e && (e->ebx & bit_FSGSBASE);
 	e = cpuid_find(vm->arch.cpuid, 0xd, 0);
 	vm->sigframe_fpu_size = e && e->ebx >= 576 ? e->ebx : 0;
+	e = cpuid_find(vm->arch.cpuid, 0x80000008, 0);
+	vm->phys_bits = e ? e->eax & 0xff : 0;
 
 	vm->fpu_init = make_fpu_init(vm->fpu_size);
 	r = vm->fpu_init ? 0 : -ENOMEM;
