@@ -180,10 +180,10 @@ static void polls(void **state)
 	guest_pipe(&t, 0, fd);
 	p[0].fd = fd[0];
 	put_poll(&t, p, 1);
-	fake_put(&t.f, A_BUF, (int64_t[2]){0, 50000000}, 16);
+	fake_put(&t.f, A_BUF, (int64_t[2]){1000, 0}, 16);
 	c = fake_call(&t.f, ROW_ppoll, A_SMALL, 1, A_BUF);
 	assert_int_equal(fake_run_call(&t.f, c), -EBLOCKED);
-	usleep(60000);
+	c->deadline = core_now();
 	c->rerun = true;
 	assert_int_equal(fake_run_call(&t.f, c), 0);
 	c = fake_call(&t.f, ROW_ppoll, A_SMALL, 1);
@@ -377,7 +377,7 @@ static void host_pipe(void **state)
 	c = fake_call(&t.f, ROW_read, 0, A_BUF, 16);
 	assert_int_equal(fake_run_call(&t.f, c), -EBLOCKED);
 	assert_int_equal(write(in[1], "host", 4), 4);
-	for (int i = 0; i < 2000 && !t.f.t.st.woken; i++)
+	for (int i = 0; i < 60000 && !t.f.t.st.woken; i++)
 		usleep(1000);
 	assert_true(t.f.t.st.woken);
 	c->rerun = true;
