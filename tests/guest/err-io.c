@@ -1,6 +1,6 @@
 // read, write and their kin, lseek, dup, fcntl, pipe2, poll, select, getdents64, sendfile and
 // copy_file_range: the errors of their man pages.
-#include "err.h"
+#include "err-files.h"
 #include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -9,7 +9,6 @@
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
-static int f, d, path_only, reader, writer, pipes[2];
 static char buf[64];
 
 static void transfers(void)
@@ -224,26 +223,17 @@ static void broken(void)
 	TRY(S(ppoll, NULL, 4, NULL, NULL, 8));
 }
 
-int main(void)
+static void all(void)
 {
-	const char *base = temp_dir();
-
-	CHECK_EQ(chdir(base), 0);
-	write_file("f", "some text", 9, 0644);
-	CHECK_EQ(mkdir("d", 0755), 0);
-	f = open("f", O_RDWR);
-	d = open("d", O_RDONLY);
-	reader = open("f", O_RDONLY);
-	writer = open("f", O_WRONLY);
-	path_only = open("f", O_PATH);
-	make_pipe(pipes);
 	transfers();
 	positions();
 	descriptors();
 	waits();
 	broken();
-	CHECK_EQ(unlink("f"), 0);
-	CHECK_EQ(rmdir("d"), 0);
-	CHECK_EQ(rmdir(base), 0);
+}
+
+int main(void)
+{
+	with_files(all);
 	return 0;
 }

@@ -1,12 +1,10 @@
 // mmap, munmap, mremap, mprotect, madvise, msync, mlock, mincore and brk: the errors of their man
 // pages.
-#include "err.h"
+#include "err-files.h"
 #include <sys/resource.h>
 
 #define PAGE 4096UL
 #define HIGH 0xffffffffffff0000UL
-
-static int f, d, path_only, reader, writer, pipes[2];
 
 #define MAP(addr, len, prot, flags, fd, off) S(mmap, addr, len, prot, flags, fd, off)
 #define ANON                                 (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -163,25 +161,16 @@ static void limits(void *arg)
 	TRY(S(mlockall, MCL_FUTURE));
 }
 
-int main(void)
+static void all(void)
 {
-	const char *base = temp_dir();
-
-	CHECK_EQ(chdir(base), 0);
-	write_file("f", "some text", 9, 0644);
-	CHECK_EQ(mkdir("d", 0755), 0);
-	f = open("f", O_RDWR);
-	d = open("d", O_RDONLY);
-	reader = open("f", O_RDONLY);
-	writer = open("f", O_WRONLY);
-	path_only = open("f", O_PATH);
-	make_pipe(pipes);
 	maps();
 	protections();
 	moves();
 	CHECK_EQ(run_child(limits, NULL), 0);
-	CHECK_EQ(unlink("f"), 0);
-	CHECK_EQ(rmdir("d"), 0);
-	CHECK_EQ(rmdir(base), 0);
+}
+
+int main(void)
+{
+	with_files(all);
 	return 0;
 }

@@ -200,7 +200,6 @@ int main(void)
 	int m, before;
 
 	leave_session();
-	alarm(50);
 	m = open_master();
 	before = pts_number(m);
 	close(m);

@@ -19,7 +19,7 @@
 #						older one vmbox's status alone is looked at
 #	nested: no				not in an emulated machine; say why in the test
 #	nested: vmbox				there in vmbox alone: its status is looked at
-#	timeout: SECONDS			default 60, in an emulated machine 20; there ten times that
+#	timeout: SECONDS			default 20; on a machine that does nothing else
 #
 # Values are split at white space; there is no quoting.
 
