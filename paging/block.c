@@ -63,6 +63,19 @@ void block_park_locked(struct gmem *gm, struct frame_list *list)
 	*list = rest;
 }
 
+bool block_is_whole(struct gmem *gm, pfn_t base)
+{
+	const struct block *b = block_of(gm, base);
+	bool yes;
+
+	if (base & (BLOCK_FRAMES - 1))
+		return false;
+	pthread_mutex_lock(&gm->lock);
+	yes = b->whole && !b->parked.n;
+	pthread_mutex_unlock(&gm->lock);
+	return yes;
+}
+
 bool block_break_locked(struct gmem *gm)
 {
 	struct block *b = TAILQ_LAST(&gm->free_blocks, block_list);

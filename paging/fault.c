@@ -111,8 +111,7 @@ static bool fault_span(struct fault *f)
 	pte_t *table = f->pte - pgtable_index(f->va, 0);
 	pfn_t pfn[PGTABLE_ENTRIES], block;
 
-	if (!(f->n->v.flags & VMA_SPANS) || base < f->n->v.start ||
-	    base + PGTABLE_SPAN > f->n->v.end)
+	if (!mm_spans(f->mm, &f->n->v) || base < f->n->v.start || base + PGTABLE_SPAN > f->n->v.end)
 		return false;
 	for (n = 0; n < PGTABLE_ENTRIES; n++)
 		if (pte_load(&table[n]))

@@ -298,6 +298,7 @@ static void copy_settings(struct mm *to, const struct mm *from)
 	to->limit_as = from->limit_as;
 	to->limit_data = from->limit_data;
 	to->stack_limit = from->stack_limit;
+	mm_set_no_spans(to, mm_no_spans(from));
 }
 
 /* With the tables of the last child, if they wait. */

@@ -181,6 +181,8 @@ pfn_t frame_take_fresh_locked(struct gmem *gm);
  * of the host's. 0: there is none, or the host cannot. Callable where frame_alloc_raw is.
  */
 pfn_t block_alloc(struct gmem *gm);
+/* It is one, all of it is used, and it was not broken up. */
+bool block_is_whole(struct gmem *gm, pfn_t base);
 /* Takes the frames that belong to whole blocks off list, which are parked. gm->lock held. */
 void block_park_locked(struct gmem *gm, struct frame_list *list);
 /* Memory is short: the parked frames of one block become ordinary stale ones. False: there is no

@@ -369,7 +369,7 @@ int mm_dontneed(struct mm *mm, uint64_t addr, uint64_t len)
 
 int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear)
 {
-	const unsigned mask = VMA_DONTFORK | VMA_WIPEONFORK | VMA_SPANS;
+	const unsigned mask = VMA_DONTFORK | VMA_WIPEONFORK | VMA_SPANS | VMA_NOSPANS;
 	uint64_t at = addr, end = addr + len;
 	int r = 0;
 

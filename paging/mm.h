@@ -34,6 +34,7 @@
 #define VMA_LOCKED     0x800 /* mlock: its pages are brought in, and counted against a limit */
 #define VMA_ONFAULT    0x1000 /* with VMA_LOCKED: not brought in */
 #define VMA_SPANS      0x2000 /* a touch of an empty aligned 2 MiB maps it whole */
+#define VMA_NOSPANS    0x4000 /* not even mm_collapse() does */
 
 struct vma {
 	uint64_t start, end; /* page aligned, [start, end) */
@@ -150,11 +151,26 @@ int mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, b
 /* Drops pages: private ones read as zero or as the object's again. 0; -ENOMEM: a hole (the rest is
  * done). */
 int mm_dontneed(struct mm *mm, uint64_t addr, uint64_t len);
-/* Sets or clears VMA_DONTFORK, VMA_WIPEONFORK, VMA_SPANS on a range. 0, -ENOMEM. */
+/* Sets or clears VMA_DONTFORK, VMA_WIPEONFORK, VMA_SPANS, VMA_NOSPANS on a range. 0, -ENOMEM. */
 int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned clear);
 /* Faults the range in (MAP_POPULATE, MADV_POPULATE_*, mlock). write: as a write would. 0, -ENOMEM
  * (hole), -EFAULT. */
 int mm_populate(struct mm *mm, uint64_t addr, uint64_t len, bool write);
+/*
+ * MADV_COLLAPSE: each aligned 2 MiB of a private anonymous mapping of which a page is resident
+ * becomes resident whole, in one large page of the host's. 0: all of them; -EINVAL: nothing was
+ * resident in one, or a mapping cannot (an object's, or VMA_NOSPANS, or mm_set_no_spans, or no
+ * aligned 2 MiB in it); -ENOMEM: a hole in the range, or no large page to be had. Tries what it
+ * can.
+ */
+int mm_collapse(struct mm *mm, uint64_t addr, uint64_t len);
+/* PR_SET_THP_DISABLE: as if all were VMA_NOSPANS. A fork has what its parent has. */
+void mm_set_no_spans(struct mm *mm, bool on);
+bool mm_no_spans(const struct mm *mm);
+/* A touch of v may map 2 MiB. */
+bool mm_spans(const struct mm *mm, const struct vma *v);
+/* How many pages in [start, end) lie in large pages of the host's that are mapped whole. */
+uint64_t mm_span_pages(struct mm *mm, uint64_t start, uint64_t end);
 /* vec[i] = 1 if page i is resident. How many pages were looked at, up to a hole; -ENOMEM: none;
  * -EINVAL. */
 long mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec);

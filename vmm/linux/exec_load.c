@@ -238,6 +238,8 @@ static void lay_out(struct exec *e, const struct layout_random *rnd)
 	mm_set_stack_limit(e->mm, stack);
 	mm_set_limit_as(e->mm, rlim[RLIMIT_AS].rlim_cur);
 	mm_set_limit_data(e->mm, rlimit_data(&rlim[RLIMIT_DATA]));
+	if (e->t->p->mm)
+		mm_set_no_spans(e->mm, mm_no_spans(e->t->p->mm));
 }
 
 int exec_load(struct exec *e)

@@ -15,6 +15,8 @@ struct map_list {
 		struct vma v;
 		struct file *f;    /* a reference */
 		uint64_t resident; /* pages */
+		uint64_t large;    /* of them, in 2 MiB pages; if asked for */
+		bool eligible;     /* for such */
 	} * rows;
 	size_t n, cap;
 	bool failed;
@@ -65,13 +67,12 @@ static void put_map(struct proc_buf *b, const struct map_row *r)
 		proc_printf(b, "%s\n", head);
 }
 
-/* What smaps says of a mapping, or of all together: `size`, `rss` and `locked` in KiB. */
-static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t locked, bool shared,
-		      bool anon, bool rollup)
+/* What smaps says of a mapping, or of all together: `size`, `rss`, `large` and `locked` in KiB. */
+static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t large,
+		      uint64_t locked, bool shared, bool anon, bool rollup)
 {
-	const char *const zeros[] = {"LazyFree",      "AnonHugePages",  "ShmemPmdMapped",
-				     "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb",
-				     "Swap",          "SwapPss"};
+	const char *const zeros[] = {"ShmemPmdMapped",  "FilePmdMapped", "Shared_Hugetlb",
+				     "Private_Hugetlb", "Swap",          "SwapPss"};
 	struct {
 		const char *name;
 		uint64_t kb;
@@ -86,6 +87,8 @@ static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t 
 		{"Referenced", rss},
 		{"Anonymous", anon ? rss : 0},
 		{"KSM", 0},
+		{"LazyFree", 0},
+		{"AnonHugePages", large},
 	};
 
 	if (!rollup)
@@ -100,24 +103,30 @@ static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t 
 	proc_printf(b, "%-16s%8llu kB\n", "Locked:", (unsigned long long)locked);
 }
 
-static void put_flags(struct proc_buf *b, const struct vma *v)
+static void put_flags(struct proc_buf *b, const struct vma *v, bool eligible)
 {
-	proc_printf(b, "THPeligible:           0\nVmFlags:%s%s%s%s mr%s me%s%s%s%s \n",
+	proc_printf(b, "THPeligible:    %8d\nVmFlags:%s%s%s%s mr%s me%s%s%s%s%s \n", eligible,
 		    v->flags & VMA_READ ? " rd" : "", v->flags & VMA_WRITE ? " wr" : "",
 		    v->flags & VMA_EXEC ? " ex" : "", v->flags & VMA_SHARED ? " sh" : "",
 		    v->flags & VMA_NOWRITE ? "" : " mw", v->flags & VMA_GROWSDOWN ? " gd" : "",
 		    v->flags & VMA_LOCKED ? " lo" : "", v->flags & VMA_ONFAULT ? " lf" : "",
-		    v->flags & VMA_SPANS ? " hg" : "");
+		    v->flags & VMA_SPANS ? " hg" : "", v->flags & VMA_NOSPANS ? " nh" : "");
 }
 
 /* 0 and the list, which maps_done() frees; 1: there is no address space; -ENOMEM. */
-static int maps_of(struct process *p, struct map_list *l)
+static int maps_of(struct process *p, struct map_list *l, bool large)
 {
 	struct mm *mm = proc_mm(p);
 
 	if (!mm)
 		return 1;
 	mm_for_each_vma(mm, add_map, l);
+	for (size_t i = 0; large && i < l->n; i++) {
+		struct map_row *r = &l->rows[i];
+
+		r->large = r->v.obj ? 0 : mm_span_pages(mm, r->v.start, r->v.end);
+		r->eligible = mm_spans(mm, &r->v);
+	}
 	mm_put(mm);
 	return l->failed ? -ENOMEM : 0;
 }
@@ -132,7 +141,7 @@ static void maps_done(struct map_list *l)
 int proc_show_maps(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct map_list l = {0};
-	int r = maps_of(ctx->p, &l);
+	int r = maps_of(ctx->p, &l, false);
 
 	for (size_t i = 0; i < l.n && !r; i++)
 		put_map(b, &l.rows[i]);
@@ -143,16 +152,17 @@ int proc_show_maps(struct proc_buf *b, const struct proc_ctx *ctx)
 int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct map_list l = {0};
-	int r = maps_of(ctx->p, &l);
+	int r = maps_of(ctx->p, &l, true);
 
 	for (size_t i = 0; i < l.n && !r; i++) {
 		const struct vma *v = &l.rows[i].v;
 
 		put_map(b, &l.rows[i]);
 		put_sizes(b, (v->end - v->start) / 1024, l.rows[i].resident * (PAGE_SIZE / 1024),
+			  l.rows[i].large * (PAGE_SIZE / 1024),
 			  v->flags & VMA_LOCKED ? l.rows[i].resident * (PAGE_SIZE / 1024) : 0,
 			  v->flags & VMA_SHARED, !v->obj, false);
-		put_flags(b, v);
+		put_flags(b, v, l.rows[i].eligible);
 	}
 	maps_done(&l);
 	return r < 0 ? r : 0;
@@ -161,11 +171,13 @@ int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx)
 int proc_show_rollup(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct map_list l = {0};
-	int r = maps_of(ctx->p, &l);
-	uint64_t rss = 0, locked = 0;
+	int r = maps_of(ctx->p, &l, true);
+	uint64_t rss = 0, large = 0, locked = 0;
 
 	for (size_t i = 0; i < l.n; i++)
 		rss += l.rows[i].resident;
+	for (size_t i = 0; i < l.n; i++)
+		large += l.rows[i].large;
 	for (size_t i = 0; i < l.n; i++)
 		locked += l.rows[i].v.flags & VMA_LOCKED ? l.rows[i].resident : 0;
 	if (!r && l.n) {
@@ -174,8 +186,8 @@ int proc_show_rollup(struct proc_buf *b, const struct proc_ctx *ctx)
 			"%08llx-%08llx ---p 00000000 00:00 0                          [rollup]\n",
 			(unsigned long long)l.rows[0].v.start,
 			(unsigned long long)l.rows[l.n - 1].v.end);
-		put_sizes(b, 0, rss * (PAGE_SIZE / 1024), locked * (PAGE_SIZE / 1024), false, true,
-			  true);
+		put_sizes(b, 0, rss * (PAGE_SIZE / 1024), large * (PAGE_SIZE / 1024),
+			  locked * (PAGE_SIZE / 1024), false, true, true);
 	}
 	maps_done(&l);
 	return r < 0 ? r : 0;

@@ -43,7 +43,7 @@ struct snapshot {
 	uint64_t vm_bytes, locked_bytes, rss, arg_start, arg_end, env_start, env_end;
 	uint64_t sig_own, sig_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t sig_queue_max, cpus;
-	bool no_new_privs;
+	bool no_new_privs, no_thp;
 };
 
 /* Of its first thread, as Linux, or of t. tree_lock held. */
@@ -127,6 +127,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	if (mm) {
 		s->vm_bytes = mm_mapped_bytes(mm);
 		s->locked_bytes = mm_locked_bytes(mm);
+		s->no_thp = mm_no_spans(mm);
 		s->rss = mm_resident_pages(mm);
 		mm_put(mm);
 	}
@@ -229,6 +230,8 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 			    (unsigned long long)(s.vm_bytes / 1024),
 			    (unsigned long long)(s.locked_bytes / 1024),
 			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
+	if (s.state != 'Z')
+		proc_printf(b, "\nCoreDumping:\t0\nTHP_enabled:\t%d", !s.no_thp);
 	proc_printf(b, "\nThreads:\t%u\nSigQ:\t%u/%llu\n", s.threads,
 		    atomic_load(&ctx->k->nsignals), (unsigned long long)s.sig_queue_max);
 	proc_printf(b, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",

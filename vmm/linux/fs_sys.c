@@ -1,6 +1,7 @@
 /*
- * /sys: the processors, as programs look for them there (sysfs(5), and Linux's
- * Documentation/ABI/testing/sysfs-devices-system-cpu). Nothing else is shown.
+ * /sys: the processors, and who gets large pages, as programs look for them there (sysfs(5), and
+ * Linux's Documentation/ABI/testing/sysfs-devices-system-cpu and
+ * Documentation/admin-guide/mm/transhuge.rst). Nothing else is shown.
  *
  * All vCPUs are there from the start and stay: possible, present and online are the same. Each is
  * a core of one package.
@@ -99,8 +100,49 @@ static const struct proc_entry device_entries[] = {
 	{.name = NULL},
 };
 
+/* ---- large pages ---- */
+
+static int show_thp_enabled(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	(void)ctx;
+	proc_printf(b, "always [madvise] never\n");
+	return 0;
+}
+
+static int show_thp_shmem(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	(void)ctx;
+	proc_printf(b, "always within_size advise [never] deny force\n");
+	return 0;
+}
+
+static int show_thp_size(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	(void)ctx;
+	proc_printf(b, "2097152\n");
+	return 0;
+}
+
+static const struct proc_entry thp_entries[] = {
+	PROC_FILE("enabled", show_thp_enabled),
+	PROC_FILE("hpage_pmd_size", show_thp_size),
+	PROC_FILE("shmem_enabled", show_thp_shmem),
+	{.name = NULL},
+};
+
+static const struct proc_entry kernel_mm_entries[] = {
+	PROC_DIR("transparent_hugepage", thp_entries),
+	{.name = NULL},
+};
+
+static const struct proc_entry kernel_entries[] = {
+	PROC_DIR("mm", kernel_mm_entries),
+	{.name = NULL},
+};
+
 static const struct proc_entry root_entries[] = {
 	PROC_DIR("devices", device_entries),
+	PROC_DIR("kernel", kernel_entries),
 	{.name = NULL},
 };
 

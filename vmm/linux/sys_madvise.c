@@ -14,6 +14,9 @@
 #define MADV_COLD    20
 #define MADV_PAGEOUT 21
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -144,9 +147,11 @@ static long advise(struct mm *mm, uint64_t addr, uint64_t len, int advice)
 	case MADV_KEEPONFORK:
 		return mm_advise(mm, addr, len, 0, VMA_WIPEONFORK);
 	case MADV_HUGEPAGE:
-		return mm_advise(mm, addr, len, VMA_SPANS, 0);
+		return mm_advise(mm, addr, len, VMA_SPANS, VMA_NOSPANS);
 	case MADV_NOHUGEPAGE:
-		return mm_advise(mm, addr, len, 0, VMA_SPANS);
+		return mm_advise(mm, addr, len, VMA_NOSPANS, VMA_SPANS);
+	case MADV_COLLAPSE:
+		return mm_collapse(mm, addr, len);
 	case MADV_POPULATE_READ:
 		r = check_mapped(mm, addr, addr + len, VMA_READ | VMA_EXEC | VMA_WRITE, -EINVAL);
 		return r < 0 ? r : mm_populate(mm, addr, len, false);
@@ -175,6 +180,7 @@ static bool advice_known(int advice)
 	case MADV_UNMERGEABLE:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
+	case MADV_COLLAPSE:
 	case MADV_DONTDUMP:
 	case MADV_DODUMP:
 	case MADV_WIPEONFORK:

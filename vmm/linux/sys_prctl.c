@@ -127,6 +127,20 @@ static long ambient(const uint64_t *a)
 	return -EINVAL;
 }
 
+/* As of 6.12: no flags. */
+static long thp_disable(struct task *t, const uint64_t *a)
+{
+	if (a[2] || a[3] || a[4])
+		return -EINVAL;
+	mm_set_no_spans(task_mm(t), a[1]);
+	return 0;
+}
+
+static long thp_disabled(struct task *t, const uint64_t *a)
+{
+	return a[1] || a[2] || a[3] || a[4] ? -EINVAL : mm_no_spans(task_mm(t));
+}
+
 long sys_prctl(struct task *t, struct call *c)
 {
 	const uint64_t *a = c->args;
@@ -154,6 +168,10 @@ long sys_prctl(struct task *t, struct call *c)
 		return cred_bounding(t, a[1], false);
 	case PR_CAPBSET_DROP:
 		return cred_bounding(t, a[1], true);
+	case PR_SET_THP_DISABLE:
+		return thp_disable(t, a);
+	case PR_GET_THP_DISABLE:
+		return thp_disabled(t, a);
 	case PR_FUTEX_HASH_K:
 		return futex_prctl(t, a);
 	case PR_CAP_AMBIENT:
