@@ -124,23 +124,37 @@ static uint64_t pages_of(uint64_t size)
 	return (size >> PAGE_SHIFT) + ((size & (PAGE_SIZE - 1)) != 0);
 }
 
-/* Fills new frames, of which nstale have contents. obj->lock held. */
-static int fill_frames_locked(struct memobj *o, uint64_t pgoff, const pfn_t pfn[], unsigned n,
-			      unsigned nstale, bool may_wait)
+/*
+ * The same by way of a buffer, so that fresh frames are written by one call and not by a fault of
+ * the host's each. It is on the stack: as a variable of each thread it would be zeroed whenever one
+ * begins.
+ */
+static int fill_fresh_locked(struct memobj *o, uint64_t pgoff, const pfn_t pfn[], unsigned n,
+			     bool may_wait)
 {
-	static _Thread_local uint8_t fresh[MEMOBJ_READAHEAD << PAGE_SHIFT];
-	const bool direct = nstale || n == 1;
+	uint8_t fresh[MEMOBJ_READAHEAD << PAGE_SHIFT];
 	void *page[MEMOBJ_READAHEAD];
 	int r;
 
 	for (unsigned i = 0; i < n; i++)
-		page[i] = direct ? frame_hva(o->gm, pfn[i]) : fresh + ((size_t)i << PAGE_SHIFT);
-	if (!direct)
-		memset(fresh, 0, (size_t)n << PAGE_SHIFT);
-	r = o->ops->fill(o->owner, pgoff, n, page, may_wait || !o->ops->warm);
-	if (r == 0 && !direct)
-		r = frame_write_fresh(o->gm, pfn, n, page);
-	return r;
+		page[i] = fresh + ((size_t)i << PAGE_SHIFT);
+	memset(fresh, 0, (size_t)n << PAGE_SHIFT);
+	r = o->ops->fill(o->owner, pgoff, n, page, may_wait);
+	return r == 0 ? frame_write_fresh(o->gm, pfn, n, page) : r;
+}
+
+/* Fills new frames, of which nstale have contents. obj->lock held. */
+static int fill_frames_locked(struct memobj *o, uint64_t pgoff, const pfn_t pfn[], unsigned n,
+			      unsigned nstale, bool may_wait)
+{
+	void *page[MEMOBJ_READAHEAD];
+
+	may_wait |= !o->ops->warm;
+	if (!nstale && n > 1)
+		return fill_fresh_locked(o, pgoff, pfn, n, may_wait);
+	for (unsigned i = 0; i < n; i++)
+		page[i] = frame_hva(o->gm, pfn[i]);
+	return o->ops->fill(o->owner, pgoff, n, page, may_wait);
 }
 
 /* Makes n missing pages from pgoff on. obj->lock held. */
