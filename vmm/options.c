@@ -1,11 +1,10 @@
 /* The options of `vmbox run`. */
+#include "host_user.h"
 #include "run.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,27 +191,27 @@ static int parse_user(struct run_options *o, const char *arg)
 	char user[256];
 	const char *colon = strchr(arg, ':');
 	size_t len = colon ? (size_t)(colon - arg) : strlen(arg);
-	struct passwd *pw;
-	struct group *gr;
+	const struct passwd *pw;
+	const struct group *gr;
 
 	if (len == 0 || len >= sizeof(user))
 		goto bad;
 	memcpy(user, arg, len);
 	user[len] = '\0';
-	pw = getpwnam(user);
+	pw = host_user(user, 0);
 	if (pw) {
 		o->uid = pw->pw_uid;
 		o->gid = pw->pw_gid;
 	} else {
 		if (parse_id(user, &o->uid) < 0)
 			goto bad;
-		pw = getpwuid(o->uid);
+		pw = host_user(NULL, o->uid);
 		o->gid = pw ? pw->pw_gid : o->uid;
 	}
 	o->ngroups = 0;
 	if (!colon)
 		return 0;
-	gr = getgrnam(colon + 1);
+	gr = host_group(colon + 1);
 	if (gr)
 		o->gid = gr->gr_gid;
 	else if (parse_id(colon + 1, &o->gid) < 0)
