@@ -226,38 +226,37 @@ static int create_vm_and_memory(struct vm *vm, uint64_t mem_limit, char *err, si
 	return 0;
 }
 
-/* create_vm_and_memory() in a thread of its own. */
-struct maker {
+/* vm_arch_ask() in a thread of its own. */
+struct question {
 	struct vm *vm;
-	uint64_t mem_limit;
-	char *err;
-	size_t err_size;
 	int result;
 };
 
-static void *maker_thread(void *arg)
+static void *ask_thread(void *arg)
 {
-	struct maker *m = arg;
+	struct question *q = arg;
 
-	m->result = create_vm_and_memory(m->vm, m->mem_limit, m->err, m->err_size);
+	q->result = vm_arch_ask(q->vm);
 	return NULL;
 }
 
-/* What KVM offers takes as long to ask as a VM to make. */
+/* What KVM offers takes as long to ask as a VM and its first slot to make. */
 static int create_and_ask(struct vm *vm, uint64_t mem_limit, char *err, size_t size)
 {
-	struct maker m = {.vm = vm, .mem_limit = mem_limit, .err = err, .err_size = size};
+	struct question q = {.vm = vm};
 	pthread_t thread;
-	bool in_thread = pthread_create(&thread, NULL, maker_thread, &m) == 0;
-	int asked = vm_arch_ask(vm);
+	bool in_thread = pthread_create(&thread, NULL, ask_thread, &q) == 0;
+	int made = create_vm_and_memory(vm, mem_limit, err, size);
 
+	if (made == 0)
+		made = vm_arch_init(vm, err, size);
 	if (in_thread)
 		pthread_join(thread, NULL);
 	else
-		maker_thread(&m);
-	if (m.result == 0 && asked < 0)
-		snprintf(err, size, "/dev/kvm: what it supports: %s", strerror(-asked));
-	return m.result < 0 ? m.result : asked;
+		ask_thread(&q);
+	if (made == 0 && q.result < 0)
+		snprintf(err, size, "/dev/kvm: what it supports: %s", strerror(-q.result));
+	return made < 0 ? made : q.result;
 }
 
 int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size)
@@ -273,7 +272,7 @@ int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size)
 	if (r == 0)
 		r = create_and_ask(vm, mem_limit, err, size);
 	if (r == 0)
-		r = vm_arch_init(vm, err, size);
+		r = vm_arch_learn(vm, err, size);
 	if (r < 0)
 		vm_destroy(vm);
 	return r;

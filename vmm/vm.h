@@ -96,7 +96,7 @@ struct vm {
  */
 int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size);
 /*
- * Makes its vCPUs, and probes it. Other threads may use vm->gm meanwhile, and what vm_arch_init has
+ * Makes its vCPUs, and probes it. Other threads may use vm->gm meanwhile, and what vm_arch_learn has
  * filled; the counter and the traits are known afterwards. Fails as vm_create.
  */
 int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size);
@@ -132,10 +132,12 @@ int vm_need_cap(struct vm *vm, int cap, int bits, const char *name, char *err, s
 /* KVM_CREATE_VM's argument. */
 unsigned long vm_arch_type(int kvm_fd);
 /* Asks /dev/kvm (kvm_fd) what it offers: takes as long as to make a VM, so that happens meanwhile,
- * in another thread. 0 or a negative errno; what was asked waits in vm->arch for vm_arch_init. */
+ * in another thread. 0 or a negative errno; what was asked waits in vm->arch for vm_arch_learn. */
 int vm_arch_ask(struct vm *vm);
-/* Before the first mm: builds the kernel half, from what vm_arch_ask has found. */
+/* Before the first mm: builds the kernel half. */
 int vm_arch_init(struct vm *vm, char *err, size_t size);
+/* What the vCPUs and programs will be told of the processor, from what vm_arch_ask has found. */
+int vm_arch_learn(struct vm *vm, char *err, size_t size);
 /* Accepts a half-made vm. */
 void vm_arch_destroy(struct vm *vm);
 /* After vCPU 0 exists: fills vm->traits by behaviour and settles the trap path for all vCPUs. */

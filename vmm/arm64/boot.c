@@ -95,6 +95,12 @@ int vm_arch_ask(struct vm *vm)
 	return 0;
 }
 
+int vm_arch_learn(struct vm *vm, char *err, size_t size)
+{
+	(void)vm;
+	return 0;
+}
+
 int vm_arch_init(struct vm *vm, char *err, size_t size)
 {
 	struct vm_arch *a = &vm->arch;

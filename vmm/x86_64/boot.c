@@ -114,6 +114,36 @@ unsigned long vm_arch_type(int kvm_fd)
 
 int vm_arch_init(struct vm *vm, char *err, size_t size)
 {
+	int r;
+
+	r = map_page(vm, ABI_VECTORS_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.vectors_pfn);
+	if (r == 0)
+		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false,
+			     &vm->arch.syscall_pfn);
+	if (r == 0)
+		r = map_page(vm, ABI_SYSCALL_USER_GVA, VMA_READ | VMA_EXEC, true,
+			     &vm->arch.syscall_user_pfn);
+	if (r == 0)
+		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->arch.idt_pfn);
+	if (r < 0) {
+		snprintf(err, size, "guest memory: %s", strerror(-r));
+		return r;
+	}
+	memset(frame_hva(vm->gm, vm->arch.vectors_pfn), 0xf4,
+	       PAGE_SIZE); /* hlt: a stray jump traps */
+	memcpy(frame_hva(vm->gm, vm->arch.vectors_pfn), stub_vectors,
+	       (size_t)(stub_vectors_end - stub_vectors));
+	memset(frame_hva(vm->gm, vm->arch.syscall_pfn), 0xf4, PAGE_SIZE);
+	memcpy(frame_hva(vm->gm, vm->arch.syscall_pfn), stub_syscall,
+	       (size_t)(stub_syscall_end - stub_syscall));
+	memcpy(frame_hva(vm->gm, vm->arch.syscall_user_pfn),
+	       frame_hva(vm->gm, vm->arch.syscall_pfn), PAGE_SIZE);
+	write_idt(vm);
+	return 0;
+}
+
+int vm_arch_learn(struct vm *vm, char *err, size_t size)
+{
 	const struct kvm_cpuid_entry2 *e;
 	int r;
 
@@ -145,33 +175,10 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 	vm->phys_bits = e ? e->eax & 0xff : 0;
 
 	vm->fpu_init = make_fpu_init(vm->fpu_size);
-	r = vm->fpu_init ? 0 : -ENOMEM;
-	if (r == 0)
-		r = map_page(vm, ABI_VECTORS_GVA, VMA_READ | VMA_EXEC, false,
-			     &vm->arch.vectors_pfn);
-	if (r == 0)
-		r = map_page(vm, ABI_SYSCALL_GVA, VMA_READ | VMA_EXEC, false,
-			     &vm->arch.syscall_pfn);
-	if (r == 0)
-		r = map_page(vm, ABI_SYSCALL_USER_GVA, VMA_READ | VMA_EXEC, true,
-			     &vm->arch.syscall_user_pfn);
-	if (r == 0)
-		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->arch.idt_pfn);
-	if (r < 0) {
-		snprintf(err, size, "guest memory: %s", strerror(-r));
-		return r;
-	}
-	memset(frame_hva(vm->gm, vm->arch.vectors_pfn), 0xf4,
-	       PAGE_SIZE); /* hlt: a stray jump traps */
-	memcpy(frame_hva(vm->gm, vm->arch.vectors_pfn), stub_vectors,
-	       (size_t)(stub_vectors_end - stub_vectors));
-	memset(frame_hva(vm->gm, vm->arch.syscall_pfn), 0xf4, PAGE_SIZE);
-	memcpy(frame_hva(vm->gm, vm->arch.syscall_pfn), stub_syscall,
-	       (size_t)(stub_syscall_end - stub_syscall));
-	memcpy(frame_hva(vm->gm, vm->arch.syscall_user_pfn),
-	       frame_hva(vm->gm, vm->arch.syscall_pfn), PAGE_SIZE);
-	write_idt(vm);
-	return 0;
+	if (vm->fpu_init)
+		return 0;
+	snprintf(err, size, "%s", strerror(ENOMEM));
+	return -ENOMEM;
 }
 
 uint64_t vm_arch_call_entry(const struct vm *vm)
