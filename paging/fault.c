@@ -282,6 +282,26 @@ static int fault_copy(struct fault *f)
 	return 0;
 }
 
+/*
+ * A private page that was shared and is the mm's alone by now has become writable: so do those
+ * after it, where such writes come in order.
+ */
+static void write_ahead(struct fault *f)
+{
+	unsigned flags = vma_pte_flags(&f->n->v, true), i;
+	unsigned pages = ahead(f->n, f->va, MM_FAULT_AHEAD);
+
+	for (i = 1; i < pages; i++) {
+		pte_t *p = neighbour(f, i);
+		uint64_t e = p ? pte_load(p) : 0;
+
+		if (!(pte_flags(e) & PTE_PRESENT) || pte_flags(e) & PTE_WRITE || !may_write(f, e))
+			break;
+		pgtable_set(f->mm, p, pte_make(pte_pfn(e), flags));
+	}
+	f->n->next_touch = f->va + i * PAGE_SIZE;
+}
+
 /* The entry names a frame. */
 static int fault_present(struct fault *f, uint64_t e)
 {
@@ -300,8 +320,11 @@ static int fault_present(struct fault *f, uint64_t e)
 	}
 	/* Permissive, or a touch that lost a race and finds all as it should be. */
 	now = pte_make(pte_pfn(e), vma_pte_flags(&f->n->v, own));
-	if (now != e)
+	if (now != e) {
 		pgtable_set(mm, f->pte, now);
+		if (f->access & FAULT_WRITE && !(f->n->v.flags & VMA_SHARED))
+			write_ahead(f);
+	}
 	count(&mm->faults_minor, &mm->gm->faults_minor);
 	return 0;
 }

@@ -337,6 +337,65 @@ static void test_fork(void **state)
 	mm_put(mm);
 }
 
+/*
+ * An aligned 2 MiB that the host maps by one large page if it can, cut up in every way: whatever
+ * KVM made of it, no page of it shows that has gone, and what stays can be used.
+ */
+static void test_span(void **state)
+{
+	const uint64_t per = PGTABLE_ENTRIES, at = BASE + PGTABLE_SPAN;
+	struct mm *mm, *child;
+	uint64_t out;
+
+	(void)state;
+	need_machine();
+	mm = new_mm();
+	assert_non_null(mm);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(map(mm, at, per, RW, NULL), 0);
+		assert_int_equal(mm_advise(mm, at, PAGES(per), VMA_SPANS, 0), 0);
+		for (uint64_t i = 0; i < per; i += 5) {
+			assert_int_equal(get(mm, at + PAGES(i)), 0);
+			put(mm, at + PAGES(i), i + 1);
+		}
+		assert_int_equal(mm_resident_pages(mm), per + 1); /* and the code's */
+		assert_int_equal(mm_mprotect(mm, at + PAGES(10), PAGES(1), VMA_READ), 0);
+		assert_int_equal(mm_munmap(mm, at + PAGES(20), PAGES(1)), 0);
+		assert_int_equal(mm_dontneed(mm, at + PAGES(30), PAGES(1)), 0);
+		assert_true(faults(mm, at + PAGES(10), true));
+		assert_int_equal(get(mm, at + PAGES(10)), 11);
+		assert_true(faults(mm, at + PAGES(20), false));
+		assert_int_equal(get(mm, at + PAGES(30)), 0);
+		assert_int_equal(get(mm, at + PAGES(15)), 16);
+		assert_int_equal(get(mm, at + PAGES(25)), 26);
+		assert_int_equal(mm_fork(mm, 0, &child), 0);
+		put(mm, at + PAGES(40), 7);
+		put(child, at + PAGES(45), 8);
+		assert_int_equal(get(child, at + PAGES(40)), 41);
+		assert_int_equal(get(mm, at + PAGES(45)), 46);
+		/* One large page again, of what is left; and the child's stays its own. */
+		assert_int_equal(map(mm, at + PAGES(20), 1, RW, NULL), 0);
+		assert_int_equal(mm_mprotect(mm, at, PAGES(per), RW), 0);
+		assert_int_equal(mm_advise(mm, at, PAGES(per), VMA_SPANS, 0), 0);
+		out = (uint64_t)mm_collapse(mm, at, PAGES(per));
+		assert_true((int)out == 0 || (int)out == -ENOMEM);
+		assert_int_equal(get(mm, at + PAGES(40)), 7);
+		put(mm, at + PAGES(50), 9);
+		assert_int_equal(get(child, at + PAGES(50)), 51);
+		mm_put(child);
+		for (uint64_t i = 55; i < per; i += 5)
+			assert_int_equal(get(mm, at + PAGES(i)), i + 1);
+		assert_int_equal(mm_mremap(mm, at, PAGES(per), PAGES(per), true, true, false,
+					   BASE * 2, &out),
+				 0);
+		assert_true(faults(mm, at + PAGES(60), false));
+		assert_int_equal(get(mm, BASE * 2 + PAGES(60)), 61);
+		assert_int_equal(mm_munmap(mm, ABI_USER_MIN, CODE - ABI_USER_MIN), 0);
+		assert_true(faults(mm, BASE * 2 + PAGES(60), false));
+	}
+	mm_put(mm);
+}
+
 static void test_truncation(void **state)
 {
 	struct memobj *o;
@@ -521,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_bypassed_function),
 		cmocka_unit_test(test_restricting),
 		cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_span),
 		cmocka_unit_test(test_truncation),
 		cmocka_unit_test(test_recycled_tables),
 		cmocka_unit_test(test_bypassed_quarantine),
