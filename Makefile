@@ -78,7 +78,7 @@ LDLIBS += $(if $(filter /%,$(shell $(CC) -print-file-name=libfdt.a)),-l:libfdt.a
 # For users, the C library in the program itself: the dynamic linker takes a twentieth of a small
 # program's run. Sanitizers need the other.
 ifeq ($(MODE),release)
-PROGRAM_LDFLAGS := $(if $(filter-out /%,$(foreach f,rcrt1.o libc.a,$(shell $(CC) -print-file-name=$(f)))),,-static-pie)
+PROGRAM_LDFLAGS := $(if $(filter-out /%,$(foreach f,rcrt1.o libc.a libfdt.a,$(shell $(CC) -print-file-name=$(f)))),,-static-pie)
 endif
 
 # V=1 prints the commands.
