@@ -153,6 +153,18 @@ static long to_the_end(struct slow *s, long r)
 	return r;
 }
 
+/* Opens with no worker's help. */
+static long open_here(struct slow *s, const char *path, unsigned flags, unsigned mode)
+{
+	struct workpool *pool = s->t.f.k.pool;
+	long fd;
+
+	s->t.f.k.pool = NULL;
+	fd = vt_open(&s->t, path, flags, mode);
+	s->t.f.k.pool = pool;
+	return fd;
+}
+
 static void check_bytes(struct slow *s, size_t from, size_t len)
 {
 	unsigned char *got = malloc(len);
@@ -170,7 +182,7 @@ static void check_bytes(struct slow *s, size_t from, size_t len)
 static void what_is_at_hand_is_read_inline(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	warm_to = SIZE;
 	assert_int_equal(vt_call(&s->t, read, (uint64_t)fd, A_BUF, 10000), 10000);
@@ -183,7 +195,7 @@ static void what_is_at_hand_is_read_inline(void **state)
 static void a_cold_read_blocks_the_task_alone(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 	struct sched_task other;
 
 	assert_int_equal(vt_call(&s->t, read, (uint64_t)fd, A_BUF, 10000), -EBLOCKED);
@@ -212,7 +224,7 @@ static void a_cold_read_blocks_the_task_alone(void **state)
 static void a_long_cold_read_comes_whole(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	gate_open = true;
 	assert_int_equal(vt_call(&s->t, lseek, (uint64_t)fd, 1000, SEEK_SET), 1000);
@@ -227,7 +239,7 @@ static void buffers_of_waiting_reads_are_bounded(void **state)
 {
 	struct slow *s = *state;
 	struct vfs *v = s->t.f.k.vfs;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	assert_true(v->max_cold > 0 && v->max_cold <= s->t.f.k.cfg.mem_limit / 16);
 	v->max_cold = 20000;
@@ -252,7 +264,7 @@ static void buffers_of_waiting_reads_are_bounded(void **state)
 static void the_end_of_a_cold_file(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	gate_open = true;
 	assert_int_equal(
@@ -266,7 +278,7 @@ static void the_end_of_a_cold_file(void **state)
 static void half_at_hand_half_cold(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	gate_open = true;
 	warm_to = 40000;
@@ -279,7 +291,7 @@ static void half_at_hand_half_cold(void **state)
 static void the_guest_may_refuse_to_wait(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 	struct iovec iov = {(void *)A_BUF, 4096};
 
 	fake_put(&s->t.f, A_SMALL, &iov, sizeof(iov));
@@ -293,7 +305,7 @@ static void the_guest_may_refuse_to_wait(void **state)
 static void the_position_moves_while_it_waits(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 	struct file *f = fdtable_lookup(s->t.f.p.files, (int)fd);
 
 	warm_to = 4096;
@@ -312,7 +324,7 @@ static void the_position_moves_while_it_waits(void **state)
 static void a_file_system_that_cannot_say(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 	unsigned before;
 
 	gate_open = true;
@@ -329,7 +341,7 @@ static void a_file_system_that_cannot_say(void **state)
 static void without_a_worker_it_waits_itself(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	workpool_destroy(s->t.f.k.pool);
 	s->t.f.k.pool = NULL;
@@ -344,7 +356,7 @@ static void without_a_worker_it_waits_itself(void **state)
 static void a_signal_does_not_end_it(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	assert_int_equal(vt_call(&s->t, read, (uint64_t)fd, A_BUF, 10000), -EBLOCKED);
 	block_task(s);
@@ -364,7 +376,7 @@ static void a_signal_does_not_end_it(void **state)
 static void killed_while_the_disk_turns(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	assert_int_equal(vt_call(&s->t, read, (uint64_t)fd, A_BUF, 10000), -EBLOCKED);
 	block_task(s);
@@ -381,7 +393,7 @@ static void killed_while_the_disk_turns(void **state)
 static void killed_when_it_is_done_anyway(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	assert_int_equal(vt_call(&s->t, read, (uint64_t)fd, A_BUF, 10000), -EBLOCKED);
 	gate_open = true;
@@ -420,7 +432,7 @@ static void check_page(struct slow *s, uint64_t page)
 static void a_touch_of_a_cold_page_blocks(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	map_file(s, fd);
 	assert_int_equal(waits, 0); /* to map is not to read */
@@ -441,7 +453,7 @@ static void a_touch_of_a_cold_page_blocks(void **state)
 static void a_write_to_a_cold_page(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 	int r;
 
 	map_file(s, fd);
@@ -457,7 +469,7 @@ static void a_write_to_a_cold_page(void **state)
 static void killed_in_a_fault(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	map_file(s, fd);
 	assert_int_equal(touch(s, A_FILE, 0), -EBLOCKED);
@@ -476,7 +488,7 @@ static void killed_in_a_fault(void **state)
 static void unmapped_while_the_page_is_read(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	map_file(s, fd);
 	assert_int_equal(touch(s, A_FILE, 0), -EBLOCKED);
@@ -492,7 +504,7 @@ static void unmapped_while_the_page_is_read(void **state)
 static void a_touch_past_the_end(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	assert_int_equal(vt_call(&s->t, mmap, A_FILE, SIZE + 8 * 4096, PROT_READ,
 				 MAP_PRIVATE | MAP_FIXED, (uint64_t)fd, 0),
@@ -529,7 +541,7 @@ static void make_slow(struct slow *s, long fd)
 static void fsync_blocks_the_task_alone(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	make_slow(s, fd);
 	sync_result = -EIO;
@@ -547,7 +559,7 @@ static void fsync_blocks_the_task_alone(void **state)
 static void killed_in_fsync(void **state)
 {
 	struct slow *s = *state;
-	long fd = vt_open(&s->t, "/file", O_RDONLY, 0);
+	long fd = open_here(s, "/file", O_RDONLY, 0);
 
 	make_slow(s, fd);
 	assert_int_equal(vt_call(&s->t, fsync, (uint64_t)fd), -EBLOCKED);

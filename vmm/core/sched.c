@@ -402,6 +402,11 @@ void sched_prepare(struct sched_task *t)
 	t->woken = false;
 }
 
+void sched_prepare_on(struct sched_task *t)
+{
+	t->woken = false;
+}
+
 bool sched_block(struct sched_task *t)
 {
 	struct sched *s = t->sched;

@@ -85,6 +85,8 @@ struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait);
  * itself interrupted: an exclusive wake that it had is now its to use or to hand on.
  */
 void sched_prepare(struct sched_task *t);
+/* The same for one that only waits on: no handler runs, and its waiters stay. */
+void sched_prepare_on(struct sched_task *t);
 
 /*
  * RUNNING -> BLOCKED, true: the caller no longer owns the task and may not touch it. False: a wake

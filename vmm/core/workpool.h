@@ -19,7 +19,7 @@
 #include "core.h"
 #include "waitq.h"
 
-#define WORKPOOL_THREADS 64 /* of all lanes */
+#define WORKPOOL_THREADS 128 /* of all lanes */
 
 struct workpool;
 struct job;

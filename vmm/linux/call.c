@@ -1,6 +1,7 @@
 /*
  * The life of a call.
  */
+#include "away.h"
 #include "task.h"
 #include "trace.h"
 #include "../core/workpool.h"
@@ -118,6 +119,7 @@ void call_finish(struct task *t, struct call *c)
 	/* An exclusive waiter left behind would swallow somebody's wake. */
 	waitq_remove_all(&t->st);
 	job_cancel(c->job);
+	away_drop(c);
 	call_drop_op(c);
 	for (size_t i = 0; i < ARRAY_SIZE(c->file); i++)
 		file_close(c->file[i]);

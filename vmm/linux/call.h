@@ -43,6 +43,7 @@ struct call {
 	/* The same for a file's operation, which is not the handler: malloc'd; op_free frees it. */
 	void *op_state;
 	void (*op_free)(void *state);
+	struct job *away;  /* a worker runs the handler: see away.h */
 	struct job *job;   /* slow work that it waits for; a reference, given up at the end */
 	uint64_t progress; /* bytes done so far */
 	uint64_t word;     /* what a file's operation read from the guest and keeps over runs */

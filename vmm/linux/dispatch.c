@@ -2,6 +2,7 @@
  * System-call numbers to handlers.
  */
 #include "syscalls.h"
+#include "away.h"
 #include "stats.h"
 #include "task.h"
 #include "trace.h"
@@ -91,11 +92,93 @@ bool syscall_anywhere(const struct kernel *k, unsigned nr)
 	return !needs_vcpu(row_for(k, nr));
 }
 
+/*
+ * Handlers that ask host_may_wait(), and before they have done anything. Those that read files have
+ * jobs of their own (fs_hostio.h), so have fsync and its kin.
+ */
+bool syscall_may_leave(int row)
+{
+	switch (row) {
+	case ROW_access:
+	case ROW_chdir:
+	case ROW_chmod:
+	case ROW_chown:
+	case ROW_chroot:
+	case ROW_creat:
+	case ROW_faccessat:
+	case ROW_faccessat2:
+	case ROW_fallocate:
+	case ROW_fchmod:
+	case ROW_fchmodat:
+	case ROW_fchmodat2:
+	case ROW_fchown:
+	case ROW_fchownat:
+	case ROW_fgetxattr:
+	case ROW_flistxattr:
+	case ROW_fremovexattr:
+	case ROW_fsetxattr:
+	case ROW_fstat:
+	case ROW_fstatfs:
+	case ROW_ftruncate:
+	case ROW_futimesat:
+	case ROW_getdents:
+	case ROW_getdents64:
+	case ROW_getxattr:
+	case ROW_inotify_add_watch:
+	case ROW_lchown:
+	case ROW_lgetxattr:
+	case ROW_link:
+	case ROW_linkat:
+	case ROW_listxattr:
+	case ROW_llistxattr:
+	case ROW_lremovexattr:
+	case ROW_lseek:
+	case ROW_lsetxattr:
+	case ROW_lstat:
+	case ROW_mkdir:
+	case ROW_mkdirat:
+	case ROW_mknod:
+	case ROW_mknodat:
+	case ROW_msync:
+	case ROW_newfstatat:
+	case ROW_open:
+	case ROW_openat:
+	case ROW_openat2:
+	case ROW_pwrite64:
+	case ROW_pwritev:
+	case ROW_pwritev2:
+	case ROW_readlink:
+	case ROW_readlinkat:
+	case ROW_removexattr:
+	case ROW_rename:
+	case ROW_renameat:
+	case ROW_renameat2:
+	case ROW_rmdir:
+	case ROW_setxattr:
+	case ROW_stat:
+	case ROW_statfs:
+	case ROW_statx:
+	case ROW_symlink:
+	case ROW_symlinkat:
+	case ROW_truncate:
+	case ROW_unlink:
+	case ROW_unlinkat:
+	case ROW_utime:
+	case ROW_utimensat:
+	case ROW_utimes:
+	case ROW_write:
+	case ROW_writev:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static long run(struct task *t, struct call *c)
 {
 	if (c->row < 0 || !table[c->row].fn)
 		return -ENOSYS;
-	return table[c->row].fn(t, c);
+	return away_run(t, c, table[c->row].fn);
 }
 
 /*
@@ -124,10 +207,12 @@ long sys_restart_syscall(struct task *t, struct call *c)
 long syscall_dispatch(struct task *t, struct call *c)
 {
 	struct kernel *k = t->k;
+	/* What is back from a worker has begun before. */
+	bool first = !c->rerun && !c->away;
 	int64_t before = 0;
 	long r;
 
-	if (!c->rerun) {
+	if (first) {
 		c->row = row_for(k, c->nr);
 		c->deadline = TIME_NEVER;
 		if (k->trace)
@@ -137,14 +222,16 @@ long syscall_dispatch(struct task *t, struct call *c)
 		call_refresh_deadline(t, c);
 	if (k->stats) {
 		before = core_now();
-		if (!c->rerun)
+		if (first)
 			c->started = before;
 	}
 	r = run(t, c);
 	if (k->stats)
 		stats_count_run(k->stats, c->row, core_now() - before, r);
 	if (r == -EBLOCKED) {
-		c->rerun = true;
+		/* A worker that has it begins anew. */
+		if (!c->away)
+			c->rerun = true;
 		return r;
 	}
 	if (k->trace)

@@ -186,14 +186,18 @@ static int bind_tmpfile(struct dentry *dir, const struct inode_new *n, struct in
 
 	if (hi(dir->inode)->fd < 0)
 		return -EPERM;
-	err = hostfd_reserve(v);
+	err = host_may_wait(hi(dir->inode)->pace, HOST_CHANGE);
+	if (!err)
+		err = hostfd_reserve(v);
 	if (err)
 		return err;
 	fsids_enter(&ids, n->uid, n->gid);
 	fd = openat(hi(dir->inode)->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, host_mode(n->mode));
 	fsids_leave(&ids);
 	err = fd < 0 || fstat(fd, &st) ? host_error() : 0;
+	vfs_lock(v);
 	h = err ? NULL : host_inode_alloc(dir->sb, &st);
+	vfs_unlock(v);
 	if (!h) {
 		if (fd >= 0)
 			close(fd);
@@ -386,7 +390,8 @@ static int bind_setattr(struct dentry *d, const struct vfs_setattr *s)
 
 	if (h->made)
 		return -EPERM;
-	if (s->valid & ATTR_SIZE)
+	err = host_may_wait(h->pace, HOST_CHANGE);
+	if (!err && (s->valid & ATTR_SIZE))
 		err = bind_truncate(h, s->size);
 	if (err || !(s->valid & ~(unsigned)ATTR_SIZE))
 		return err;
@@ -406,6 +411,7 @@ const struct inode_ops bind_ops = {
 	.getattr = host_getattr,
 	.setattr = bind_setattr,
 	.lookup = host_lookup,
+	.pace = host_pace,
 	.create = bind_create,
 	.link = bind_link,
 	.unlink = bind_unlink,

@@ -185,8 +185,16 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 			  struct call *c)
 {
 	struct host_inode *h = hi(file_inode(f));
-	ssize_t total = 0, err = 0;
+	ssize_t total = 0, err;
 
+	/* Who waits for the disk does so from the start: there is no way back once bytes are
+	 * written. */
+	err = f->flags & O_DSYNC ? host_must_wait(h->pace) : host_may_wait(h->pace, HOST_WRITE);
+	if (!err) {
+		err = host_lock(&h->i.data_lock, h->pace);
+		if (!err)
+			pthread_mutex_unlock(&h->i.data_lock);
+	}
 	while (!err && x->left) {
 		pthread_mutex_lock(&h->i.data_lock);
 		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
@@ -318,8 +326,10 @@ int bind_sync(struct super *sb)
 
 int bind_truncate(struct host_inode *h, int64_t size)
 {
-	int err = need_writable(h);
+	int err = host_may_wait(h->pace, HOST_CHANGE);
 
+	if (!err)
+		err = need_writable(h);
 	if (err)
 		return err;
 	pthread_mutex_lock(&h->i.data_lock);
@@ -351,8 +361,10 @@ static void zero_pages(struct inode *i, uint64_t pos, uint64_t len)
 int bind_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 {
 	struct host_inode *h = hi(i);
-	int err = need_writable(h);
+	int err = host_may_wait(h->pace, HOST_CHANGE);
 
+	if (!err)
+		err = need_writable(h);
 	if (err)
 		return err;
 	pthread_mutex_lock(&i->data_lock);

@@ -50,9 +50,10 @@ struct host_inode {
 	struct inode i;
 	/* immutable: */
 	int fd; /* a directory's O_PATH descriptor; -1: no directory, or one that is not entered */
-	int path_fd; /* O_PATH, of a file that is the root of a mount; else -1 */
-	bool made;   /* in memory alone: the host has none */
-	dev_t dev;   /* as the guest sees it */
+	int path_fd;            /* O_PATH, of a file that is the root of a mount; else -1 */
+	bool made;              /* in memory alone: the host has none */
+	struct host_pace *pace; /* of its device; NULL: made, or without memory */
+	dev_t dev;              /* as the guest sees it */
 	ino_t hostino;
 	char *target; /* of a link made in memory */
 	uint64_t charge;
@@ -86,6 +87,7 @@ const struct inode_ops *hostfs_inode_ops(enum hostfs_kind kind);
 int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_t len,
 		struct task *t, struct dentry **out);
 int host_getattr(struct inode *i, struct vfs_attr *a);
+struct host_pace *host_pace(struct inode *i);
 ssize_t host_readlink(struct inode *i, struct dentry *d, struct task *t, char *buf, size_t size);
 int host_open(struct inode *i, struct vfs_file *f, struct task *t);
 void host_evict(struct inode *i);

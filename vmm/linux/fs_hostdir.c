@@ -297,6 +297,10 @@ int host_iterate(struct vfs_file *f, struct dir_emit *e, int64_t *pos)
 	/* In memory alone, all linked, all pinned. */
 	if (hi(file_inode(&f->f))->made)
 		return dcache_iterate(f, e, pos);
+	if (hd->fd >= 0)
+		err = host_may_wait(hi(file_inode(&f->f))->pace, HOST_LIST);
+	if (err)
+		return err;
 	if (!*pos || (!hd->merged && hi(file_inode(&f->f))->fd < 0)) {
 		hd->merged = needs_list(f->path.d);
 		if (hd->merged)

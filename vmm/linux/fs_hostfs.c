@@ -81,6 +81,7 @@ struct host_inode *host_inode_alloc(struct super *sb, const struct stat *st)
 	inode_init(&h->i, sb, hostfs_inode_ops(hostfs_of(sb)->kind), st->st_mode, st->st_ino);
 	h->i.rdev = st->st_rdev;
 	h->dev = st->st_dev;
+	h->pace = host_pace_get(sb, st->st_dev);
 	h->hostino = st->st_ino;
 	h->fd = h->path_fd = -1;
 	RB_INIT(&h->whites);
@@ -290,9 +291,18 @@ int host_lookup(struct dentry *d, struct dentry *cached, const char *name, size_
 	struct inode *i = NULL;
 	int err = -ENOENT;
 
-	(void)cached;
 	memcpy(z, name, len);
 	z[len] = 0;
+	if (may_ask(d, z, len)) {
+		/* Another device's is asked about its root. */
+		struct host_pace *p = cached ? hi(cached->inode)->pace : NULL;
+		int wait = host_may_wait(hi(d->inode)->pace, HOST_LOOK);
+
+		if (!wait)
+			wait = host_may_wait(p, HOST_LOOK);
+		if (wait)
+			return wait;
+	}
 	/* The descriptors of what is given up here are closed when the lock is dropped. */
 	if (atomic_load(&v->nhostfds) > v->max_hostfds / 4 * 3)
 		dentry_shrink(v, 0);
@@ -325,6 +335,19 @@ static void upper_attr(struct host_inode *h, struct vfs_attr *a)
 	pthread_mutex_unlock(&h->i.lock);
 	if (!below)
 		memfile_getattr(&h->i, a);
+}
+
+struct host_pace *host_pace(struct inode *i)
+{
+	struct host_inode *h = hi(i);
+	bool ours = h->made;
+
+	if (!ours && S_ISREG(i->mode) && atomic_load(&h->upper)) {
+		pthread_mutex_lock(&i->lock);
+		ours = !h->below;
+		pthread_mutex_unlock(&i->lock);
+	}
+	return ours ? NULL : h->pace;
 }
 
 int host_getattr(struct inode *i, struct vfs_attr *a)
@@ -449,6 +472,11 @@ static int open_regular(struct inode *i, struct vfs_file *f)
 
 int host_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
+	int wait =
+		S_ISREG(i->mode) || S_ISDIR(i->mode) ? host_may_wait(host_pace(i), HOST_OPEN) : 0;
+
+	if (wait)
+		return wait;
 	switch (inode_type(i)) {
 	case S_IFREG:
 		return open_regular(i, f);
@@ -472,6 +500,7 @@ const struct inode_ops hostfs_ops = {
 	.readlink = host_readlink,
 	.open = host_open,
 	.iterate = host_iterate,
+	.pace = host_pace,
 };
 
 const struct inode_ops *hostfs_inode_ops(enum hostfs_kind kind)

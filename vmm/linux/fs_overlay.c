@@ -507,6 +507,7 @@ const struct inode_ops overlay_ops = {
 	.getattr = host_getattr,
 	.setattr = overlay_setattr,
 	.lookup = host_lookup,
+	.pace = host_pace,
 	.create = overlay_create,
 	.link = overlay_link,
 	.unlink = overlay_unlink,

@@ -1,6 +1,7 @@
 /*
  * The kernel's beginning and end.
  */
+#include "away.h"
 #include "ipc.h"
 #include "mqueue.h"
 #include "posix_timer.h"
@@ -136,8 +137,24 @@ static void processes_destroy(struct kernel *k)
 	}
 }
 
+/* A worker runs a task's handler. */
+static bool anybody_away(struct kernel *k)
+{
+	struct process *p;
+	struct task *t;
+
+	TAILQ_FOREACH (p, &k->processes, all)
+		TAILQ_FOREACH (t, &p->tasks, thread)
+			if (call_is_away(&t->call))
+				return true;
+	return false;
+}
+
 bool kernel_stop(struct kernel *k, int64_t ns)
 {
+	/* Such a task can only be given up when the worker has let go of it. */
+	if (k->pool && anybody_away(k) && !workpool_stop(k->pool, ns))
+		return false;
 	processes_destroy(k);
 	/* Jobs have files: the last of them end here. */
 	return !k->pool || workpool_stop(k->pool, ns);

@@ -5,6 +5,7 @@
  * in the guest again, blocks, yields or dies. Whoever owns the task may call it: a vCPU thread, or
  * a test.
  */
+#include "away.h"
 #include "process.h"
 #include "rewrite.h"
 #include "syscalls.h"
@@ -178,6 +179,11 @@ static enum step handle_trap(struct task *t)
 
 static long run_handler(struct task *t)
 {
+	if (t->call.away) {
+		sched_prepare_on(&t->st);
+		if (call_is_away(&t->call))
+			return -EBLOCKED;
+	}
 	sched_prepare(&t->st);
 	t->call.interrupted = signal_still_pending(t);
 	t->call.killed = t->call.interrupted && t->call.job && signal_doomed(t);
@@ -195,10 +201,8 @@ static enum step run_call(struct task *t)
 		return block(t);
 	}
 	r = run_handler(t);
-	if (r == -EBLOCKED) {
-		t->call.rerun = true;
+	if (r == -EBLOCKED)
 		return block(t);
-	}
 	call_finish(t, &t->call);
 	t->in_call = false;
 	keep_regs = t->keep_regs;
@@ -310,7 +314,6 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 	task_current = t;
 	r = run_handler(t);
 	if (r == -EBLOCKED) {
-		t->call.rerun = true;
 		t->call_waits = true;
 		task_current = NULL;
 		return TASK_WAITS;

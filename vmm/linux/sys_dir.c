@@ -150,7 +150,9 @@ static int walk_new(struct walker *w, struct task *t, int dirfd, const char *pat
 		return err;
 	if (w->type != WALK_LAST_NAME)
 		return -EEXIST;
-	walk_hold_names(w);
+	err = walk_hold_names(w);
+	if (err)
+		return err;
 	if (w->slash && dir)
 		w->slash = false;
 	else if (w->slash) {
@@ -341,8 +343,9 @@ static int remove_locked(struct walker *w, bool dir)
 
 	if (w->at.d->sb->flags & SB_RDONLY)
 		return -EROFS;
-	walk_hold_names(w);
-	err = walk_last_itself(w, &p);
+	err = walk_hold_names(w);
+	if (!err)
+		err = walk_last_itself(w, &p);
 	if (err)
 		return err;
 	isdir = S_ISDIR(p.d->inode->mode);

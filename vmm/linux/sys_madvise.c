@@ -260,8 +260,12 @@ long sys_msync(struct task *t, struct call *c)
 		struct file *f = v.file;
 		int err = 0;
 
-		if (v.start < end && (v.flags & VMA_SHARED) && f && vfs_ops(f)->fsync)
-			err = vfs_ops(f)->fsync(f);
+		if (v.start < end && (v.flags & VMA_SHARED) && f && vfs_ops(f)->fsync) {
+			if (vfs_ops(f)->slow_fsync)
+				err = host_must_wait(inode_pace(file_inode(f)));
+			if (!err)
+				err = vfs_ops(f)->fsync(f);
+		}
 		mm_put_vma(&v);
 		if (err < 0)
 			return err;

@@ -38,7 +38,9 @@ static int hold_missing(struct walker *w)
 
 	if (w->names)
 		return 0;
-	walk_hold_names(w);
+	err = walk_hold_names(w);
+	if (err)
+		return err;
 	err = walk_last(w, false, &p);
 	if (!err)
 		path_put_locked(&p);
@@ -71,8 +73,10 @@ int vfs_create_at(struct walker *w, uint32_t mode, const char *target, struct de
 		n.target = target;
 	}
 	err = dir->ops->create(w->at.d, w->last, w->last_len, &n, out);
-	if (!err)
+	if (!err) {
+		host_call_begun();
 		notify_name(w->at.d, (*out)->name, (*out)->inode, IN_CREATE, 0);
+	}
 	return err;
 }
 
@@ -160,6 +164,7 @@ static int open_tmpfile(struct task *t, int dirfd, const char *path, unsigned mo
 		err = dir.d->inode->ops->tmpfile(dir.d, &n, &i);
 	}
 	if (!err) {
+		host_call_begun();
 		snprintf(name, sizeof(name), "#%llu", (unsigned long long)i->ino);
 		out->mnt = dir.mnt;
 		vfs_lock(v);

@@ -95,8 +95,9 @@ static int rename_locked(struct walker *wo, struct walker *wn, unsigned flags)
 		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	if (wo->at.d->sb->flags & SB_RDONLY)
 		return -EROFS;
-	walk_hold_names(wo);
-	err = walk_last_itself(wo, &old);
+	err = walk_hold_names(wo);
+	if (!err)
+		err = walk_last_itself(wo, &old);
 	if (err)
 		return err;
 	err = walk_last_itself(wn, &new);

@@ -101,7 +101,9 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 		r = rw->write ? ops->write(f, x, &rw->pos, task, c)
 			      : ops->read(f, x, &rw->pos, task, c);
 	} else {
-		pthread_mutex_lock(&f->lock);
+		r = host_lock(&f->lock, inode_pace(file_inode(f)));
+		if (r)
+			return r;
 		if (x->left < rw->total && f->pos != rw->pos)
 			r = 0; /* somebody moved on meanwhile: what we have is in one piece */
 		else
@@ -277,7 +279,9 @@ long sys_lseek(struct task *t, struct call *c)
 		return -EINVAL;
 	if (!vfs_ops(f)->lseek)
 		return -ESPIPE;
-	pthread_mutex_lock(&f->lock);
+	r = host_lock(&f->lock, inode_pace(file_inode(f)));
+	if (r)
+		return r;
 	r = vfs_ops(f)->lseek(f, (int64_t)c->args[1], (int)c->args[2]);
 	pthread_mutex_unlock(&f->lock);
 	return r;

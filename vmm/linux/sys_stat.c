@@ -14,7 +14,10 @@ static long put_stat(struct task *t, struct inode *i, uint64_t to)
 {
 	struct vfs_attr a;
 	struct stat st;
-	int err = inode_getattr(i, &a);
+	int err = host_may_wait(inode_pace(i), HOST_LOOK);
+
+	if (!err)
+		err = inode_getattr(i, &a);
 
 	if (err)
 		return err;
@@ -113,7 +116,9 @@ long sys_statx(struct task *t, struct call *c)
 	err = path_for_stat(t, (int)c->args[0], c->args[1], flags, &p);
 	if (err)
 		return err;
-	err = inode_getattr(p.d->inode, &a);
+	err = host_may_wait(inode_pace(p.d->inode), HOST_LOOK);
+	if (!err)
+		err = inode_getattr(p.d->inode, &a);
 	path_put(&p);
 	if (err)
 		return err;
@@ -215,7 +220,9 @@ long sys_statfs(struct task *t, struct call *c)
 		err = vfs_path_at(t, AT_FDCWD, path, WALK_FOLLOW, &p);
 	if (err)
 		return err;
-	err = put_statfs(t, p.d->sb, c->args[1]);
+	err = host_may_wait(inode_pace(p.d->inode), HOST_LOOK);
+	if (!err)
+		err = put_statfs(t, p.d->sb, c->args[1]);
 	path_put(&p);
 	return err;
 }
@@ -224,5 +231,10 @@ long sys_fstatfs(struct task *t, struct call *c)
 {
 	struct file *f = call_file(t, c, 0, (int)c->args[0]);
 
-	return f ? put_statfs(t, vfs_file(f)->path.d->sb, c->args[1]) : -EBADF;
+	long err;
+
+	if (!f)
+		return -EBADF;
+	err = host_may_wait(inode_pace(file_inode(f)), HOST_LOOK);
+	return err ? err : put_statfs(t, vfs_file(f)->path.d->sb, c->args[1]);
 }

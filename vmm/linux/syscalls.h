@@ -43,6 +43,8 @@ extern const short arch_syscall_nr[SYSCALL_ROWS];
 void syscall_table_init(void);
 
 /* The row of the architecture's call number, or -1 if no call has it. */
+/* A worker may run its handler instead: away.h. */
+bool syscall_may_leave(int row);
 int syscall_row(unsigned nr);
 /* row: 0..SYSCALL_ROWS-1. */
 const struct syscall_desc *syscall_desc(int row);

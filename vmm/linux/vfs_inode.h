@@ -20,6 +20,7 @@
 #ifndef VMBOX_LINUX_VFS_INODE_H
 #define VMBOX_LINUX_VFS_INODE_H
 
+#include "away.h"
 #include "memfile.h"
 #include "tty.h"
 #include "vfs.h"
@@ -147,6 +148,9 @@ struct inode_ops {
 	/* [no lock] Attributes that the inode keeps in memory are about to change: extended ones.
 	 * 0, -ENOSPC. NULL: it has none. */
 	int (*own)(struct dentry *d);
+	/* Whose answer about i's attributes and data may take long: see away.h. NULL, or its
+	 * result: nobody's. */
+	struct host_pace *(*pace)(struct inode *i);
 	/* fallocate(2): mode is checked to be 0, KEEP_SIZE or PUNCH_HOLE|KEEP_SIZE. NULL:
 	 * -EOPNOTSUPP */
 	int (*fallocate)(struct inode *i, int mode, int64_t off, int64_t len);
@@ -250,6 +254,7 @@ struct super {
 	_Atomic uint64_t data_pages;
 	/* Host calls of this file system on workers: a mount that hangs fills its own lanes. */
 	struct job_lane reads, syncs;
+	SLIST_HEAD(, host_pace) paces; /* protected by vfs->lock: of the host's devices in it */
 	/* Held while a name is made, moved or removed, however long the host takes for it: taken
 	 * with no vfs->lock, which comes below it (walk_hold_names). */
 	pthread_mutex_t names_lock;
@@ -294,6 +299,11 @@ struct vfs_file {
 static inline struct vfs_file *vfs_file(const struct file *f)
 {
 	return (struct vfs_file *)(uintptr_t)f;
+}
+
+static inline struct host_pace *inode_pace(struct inode *i)
+{
+	return i->ops->pace ? i->ops->pace(i) : NULL;
 }
 
 static inline struct inode *file_inode(const struct file *f)

@@ -25,6 +25,7 @@ void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, un
 	sb->source = source;
 	atomic_init(&sb->next_ino, 1);
 	pthread_mutex_init(&sb->names_lock, NULL);
+	SLIST_INIT(&sb->paces);
 	job_lane_init(&sb->reads, VFS_READ_THREADS);
 	job_lane_init(&sb->syncs, VFS_SYNC_THREADS);
 	sb->max_inodes = SUPER_MAX_INODES;
@@ -203,6 +204,7 @@ void vfs_destroy(struct kernel *k)
 	while ((sb = SLIST_FIRST(&v->supers))) {
 		SLIST_REMOVE_HEAD(&v->supers, all);
 		pthread_mutex_destroy(&sb->names_lock);
+		host_paces_free(sb);
 		if (sb->ops->destroy)
 			sb->ops->destroy(sb);
 		else

@@ -346,27 +346,39 @@ void walk_end_root(struct walker *w)
 		free(w->stack[i].body);
 }
 
-void walk_hold_names(struct walker *w)
+int walk_hold_names(struct walker *w)
 {
 	struct super *sb = w->at.d->sb;
+	struct host_pace *p = inode_pace(w->at.d->inode);
+	int err;
 
+	if (sb->ops->sync) {
+		/* What changes there changes on the host. */
+		err = host_may_wait(p, HOST_CHANGE);
+		if (err)
+			return err;
+	}
+	/* A directory in memory may have neighbours that the host has. */
+	p = p ? p : SLIST_FIRST(&sb->paces);
 	/* names_lock comes first. */
 	vfs_unlock(w->v);
-	pthread_mutex_lock(&sb->names_lock);
+	err = host_lock(&sb->names_lock, p);
 	vfs_lock(w->v);
-	w->names = sb;
+	if (!err)
+		w->names = sb;
+	return err;
 }
 
 /* A link has led the walk elsewhere. */
-static void rehold_names(struct walker *w)
+static int rehold_names(struct walker *w)
 {
 	if (!w->names || w->names == w->at.d->sb)
-		return;
+		return 0;
 	vfs_unlock(w->v);
 	pthread_mutex_unlock(&w->names->names_lock);
 	vfs_lock(w->v);
 	w->names = NULL;
-	walk_hold_names(w);
+	return walk_hold_names(w);
 }
 
 int walk_last(struct walker *w, bool follow, struct path *out)
@@ -395,9 +407,10 @@ int walk_last(struct walker *w, bool follow, struct path *out)
 				return err;
 			if (!err) {
 				err = walk_to_last(w);
+				if (!err)
+					err = rehold_names(w);
 				if (err)
 					return err;
-				rehold_names(w);
 				continue;
 			}
 			*out = magic;

@@ -69,9 +69,10 @@ int walk_last(struct walker *w, bool follow, struct path *out);
 int walk_last_itself(struct walker *w, struct path *out);
 /*
  * [V, let go of] From here to walk_end() nobody else makes, moves or removes names in w->at's
- * super. Before walk_last(), by who will; not twice, and not in a nested walk.
+ * super. Before walk_last(), by who will; not twice, and not in a nested walk. 0; -EHOSTWAIT:
+ * somebody who holds them waits for the host.
  */
-void walk_hold_names(struct walker *w);
+int walk_hold_names(struct walker *w);
 /* walk_begin for the VMM, as root and with no process: path is absolute. [V] */
 int walk_begin_root(struct walker *w, struct vfs *v, const char *path);
 void walk_end_root(struct walker *w); /* the lock stays */

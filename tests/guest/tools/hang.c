@@ -3,10 +3,12 @@
  *
  *	hang NAME -- PROGRAM ARGS...
  *
- * NAME: fsync, pwrite64. The status is the program's. A seccomp filter hands the calls to this
+ * NAME: fsync, pwrite64, getdents64, mkdirat; lookup, open: of those that vmbox makes for
+ * its guest, by their flags. The status is the program's. A seccomp filter hands the calls to this
  * process (seccomp_unotify(2)), which answers none of them.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -51,11 +53,29 @@ static int recv_fd(int sock)
 	return fd;
 }
 
-static void run(int sock, unsigned nr, char **argv)
+struct what {
+	const char *name;
+	unsigned nr, arg;
+	unsigned flags, mask; /* of that argument's low half: mask 0: any */
+};
+
+static const struct what all[] = {
+	{"fsync", SYS_fsync, 0, 0, 0},
+	{"pwrite64", SYS_pwrite64, 0, 0, 0},
+	{"getdents64", SYS_getdents64, 0, 0, 0},
+	{"mkdirat", SYS_mkdirat, 0, 0, 0},
+	{"lookup", SYS_newfstatat, 3, AT_NO_AUTOMOUNT, AT_NO_AUTOMOUNT},
+	{"open", SYS_openat, 2, O_NOCTTY, O_NOCTTY | O_NONBLOCK},
+};
+
+static void run(int sock, const struct what *w, char **argv)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, w->nr, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[w->arg])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, w->mask),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, w->flags, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -78,19 +98,20 @@ static void run(int sock, unsigned nr, char **argv)
 int main(int argc, char **argv)
 {
 	int sv[2], status, fd;
-	unsigned nr;
+	const struct what *w = all, *end = all + sizeof(all) / sizeof(all[0]);
 	pid_t pid;
 
 	if (argc < 4 || strcmp(argv[2], "--") != 0) {
 		fprintf(stderr, "usage: hang NAME -- PROGRAM ARGS...\n");
 		return 99;
 	}
-	nr = strcmp(argv[1], "fsync") == 0 ? SYS_fsync : SYS_pwrite64;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
+	while (w < end && strcmp(argv[1], w->name) != 0)
+		w++;
+	if (w == end || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
 		return 98;
 	pid = fork();
 	if (!pid)
-		run(sv[1], nr, argv + 3);
+		run(sv[1], w, argv + 3);
 	close(sv[1]);
 	/* As long as it is open the calls wait. */
 	fd = recv_fd(sv[0]);

@@ -1,0 +1,292 @@
+/*
+ * Calls that workers run: see away.h.
+ */
+#include "away.h"
+
+#include "call.h"
+#include "process.h"
+#include "syscalls.h"
+#include "vfs_inode.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ASKED_MAX 8 /* devices and kinds that one call's time is told of */
+
+/* The call that this thread runs, as far as it concerns the host. */
+struct host_call {
+	bool stays; /* may wait here */
+	unsigned n;
+	int64_t start; /* 0: the host was not asked yet */
+	struct asked {
+		struct host_pace *p;
+		enum host_op op;
+	} asked[ASKED_MAX];
+	struct asked wait_for; /* why it has to go to a worker */
+};
+
+/* NULL: a thread, or a call, that may always wait. */
+static _Thread_local struct host_call *host_call;
+
+/* ---- paces ---- */
+
+struct host_pace *host_pace_get(struct super *sb, dev_t dev)
+{
+	struct host_pace *p;
+
+	SLIST_FOREACH (p, &sb->paces, link)
+		if (p->dev == dev)
+			return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->dev = dev;
+	for (unsigned i = 0; i < ARRAY_SIZE(p->lanes); i++)
+		job_lane_init(&p->lanes[i], HOST_LANE_THREADS);
+	SLIST_INSERT_HEAD(&sb->paces, p, link);
+	return p;
+}
+
+void host_paces_free(struct super *sb)
+{
+	struct host_pace *p;
+
+	while ((p = SLIST_FIRST(&sb->paces))) {
+		SLIST_REMOVE_HEAD(&sb->paces, link);
+		free(p);
+	}
+}
+
+static bool was_asked(const struct host_call *h, const struct host_pace *p, enum host_op op)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->asked[i].p == p && h->asked[i].op == op)
+			return true;
+	return false;
+}
+
+static int must_leave(struct host_call *h, struct host_pace *p, enum host_op op)
+{
+	h->wait_for = (struct asked){p, op};
+	return -EHOSTWAIT;
+}
+
+int host_may_wait(struct host_pace *p, enum host_op op)
+{
+	struct host_call *h = host_call;
+
+	if (!h || !p || was_asked(h, p, op))
+		return 0;
+	if (!h->start)
+		h->start = core_now();
+	if (!h->stays &&
+	    h->start >= atomic_load_explicit(&p->quick_until[op], memory_order_relaxed))
+		return must_leave(h, p, op);
+	if (h->n < ASKED_MAX)
+		h->asked[h->n++] = (struct asked){p, op};
+	return 0;
+}
+
+int host_must_wait(struct host_pace *p)
+{
+	struct host_call *h = host_call;
+
+	return h && p && !h->stays ? must_leave(h, p, HOST_OPS) : 0;
+}
+
+int host_lock(pthread_mutex_t *m, struct host_pace *p)
+{
+	int64_t end;
+	struct timespec ts;
+
+	if (!pthread_mutex_trylock(m))
+		return 0;
+	if (host_call && p && !host_call->stays) {
+		end = core_now() + HOST_QUICK_NS;
+		ts.tv_sec = end / 1000000000;
+		ts.tv_nsec = end % 1000000000;
+		if (pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &ts))
+			return must_leave(host_call, p, HOST_OPS);
+		return 0;
+	}
+	pthread_mutex_lock(m);
+	return 0;
+}
+
+void host_call_begun(void)
+{
+	if (host_call)
+		host_call->stays = true;
+}
+
+/* The call is over, as far as this thread is concerned. */
+static void tell_paces(const struct host_call *h)
+{
+	int64_t now, until;
+
+	if (!h->n)
+		return;
+	now = core_now();
+	until = now + HOST_TRUST_NS;
+	if (now - h->start > HOST_QUICK_NS)
+		until = 0;
+	for (unsigned i = 0; i < h->n; i++) {
+		_Atomic int64_t *quick = &h->asked[i].p->quick_until[h->asked[i].op];
+		int64_t was = atomic_load_explicit(quick, memory_order_relaxed);
+
+		/* Not at each call: others read it. */
+		if (until < was || until - was > HOST_TRUST_NS / 4)
+			atomic_store_explicit(quick, until, memory_order_relaxed);
+	}
+}
+
+/* ---- on a worker ---- */
+
+struct away {
+	struct job job;
+	struct task *t;
+	struct call *c;
+	long (*fn)(struct task *t, struct call *c);
+	struct asked why;
+	long result;
+};
+
+/* Handlers touch guest memory, which is recovered from by signals. */
+static void take_faults(void)
+{
+	static _Thread_local bool done;
+	sigset_t set;
+
+	if (done)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGSEGV);
+	sigaddset(&set, SIGBUS);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	done = true;
+}
+
+static void away_work(struct job *j)
+{
+	struct away *a = container_of(j, struct away, job);
+	struct host_call h = {.stays = true};
+
+	take_faults();
+	host_call = &h;
+	task_current = a->t;
+	if (a->why.op != HOST_OPS)
+		(void)host_may_wait(a->why.p, a->why.op);
+	a->result = a->fn(a->t, a->c);
+	task_current = NULL;
+	host_call = NULL;
+	tell_paces(&h);
+}
+
+static void away_release(struct job *j)
+{
+	free(container_of(j, struct away, job));
+}
+
+static const struct job_ops away_ops = {.run = away_work, .release = away_release};
+
+/* ---- sending it there ---- */
+
+bool call_is_away(struct call *c)
+{
+	return c->away && !job_done(c->away);
+}
+
+void away_drop(struct call *c)
+{
+	job_cancel(c->away);
+	c->away = NULL;
+}
+
+/* As before its first run. */
+static void call_rewind(struct task *t, struct call *c, const uint64_t args[6])
+{
+	waitq_remove_all(&t->st);
+	call_drop_op(c);
+	for (size_t i = 0; i < ARRAY_SIZE(c->file); i++) {
+		file_close(c->file[i]);
+		c->file[i] = NULL;
+	}
+	if (c->state) {
+		if (c->state_free)
+			c->state_free(c->state);
+		free(c->state);
+		c->state = NULL;
+		c->state_free = NULL;
+	}
+	c->progress = 0;
+	memcpy(c->args, args, sizeof(c->args));
+}
+
+/* False: no worker has it, and none will. */
+static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struct call *),
+		 const struct asked *why)
+{
+	struct away *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return false;
+	job_init(&a->job, &away_ops);
+	a->t = t;
+	a->c = c;
+	a->fn = fn;
+	a->why = *why;
+	c->interrupted = c->killed = false;
+	c->away = &a->job;
+	/* Queued before the worker begins: from then on the waiters are its. */
+	if (!waitq_add(&a->job.done, &t->st, false) &&
+	    !workpool_submit(t->k->pool, &why->p->lanes[why->op], &a->job))
+		return true;
+	waitq_remove_all(&t->st);
+	c->away = NULL;
+	job_put(&a->job);
+	return false;
+}
+
+/* The worker is done with it: the handler's result. */
+static long come_back(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
+{
+	long r = container_of(c->away, struct away, job)->result;
+
+	/* Waiters that the handler has queued on the worker stay, but for ours of the job. */
+	if (r != -EBLOCKED) {
+		job_put(c->away);
+		c->away = NULL;
+		return r;
+	}
+	waitq_remove_all(&t->st);
+	job_put(c->away);
+	c->away = NULL;
+	c->rerun = true;
+	c->interrupted = signal_still_pending(t);
+	return fn(t, c);
+}
+
+long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
+{
+	struct host_call h = {.n = 0};
+	uint64_t args[6];
+	long r;
+
+	if (c->away)
+		return job_done(c->away) ? come_back(t, c, fn) : -EBLOCKED;
+	if (c->rerun || !t->k->pool || !syscall_may_leave(c->row))
+		return fn(t, c);
+	memcpy(args, c->args, sizeof(args));
+	host_call = &h;
+	r = fn(t, c);
+	host_call = NULL;
+	if (r != -EHOSTWAIT) {
+		tell_paces(&h);
+		return r;
+	}
+	call_rewind(t, c, args);
+	if (send(t, c, fn, &h.wait_for))
+		return -EBLOCKED;
+	return fn(t, c);
+}
