@@ -13,13 +13,6 @@
 #define OFFSET_SLACK   1000 /* ns by which an offset is not worth a step */
 #define AGREEING_TRUST 2    /* intervals that must agree before a doubtful counter is used */
 
-/* The counter and CLOCK_MONOTONIC at one time. */
-struct sample {
-	uint64_t counter; /* the host's */
-	int64_t mono;
-	uint64_t width; /* counts within which both were read */
-};
-
 struct clock {
 	/* immutable after creation: */
 	struct clock_host host;
@@ -28,7 +21,7 @@ struct clock {
 	bool trusted;
 
 	/* the updating thread only: */
-	struct sample last;
+	struct clock_sample last;
 	uint64_t rate;    /* measured, in units of 2^-shift ns a count */
 	uint64_t nominal; /* what rate should be near; 0: not known yet */
 	unsigned nominal_shift;
@@ -66,20 +59,25 @@ static uint64_t read_counter(struct clock *c)
 }
 
 /* The tightest of some tries: the others were interrupted, or missed a cache. */
-static struct sample sample_take(struct clock *c)
+static struct clock_sample take_on(const struct clock_host *h)
 {
-	struct sample best = {.width = UINT64_MAX};
+	struct clock_sample best = {.width = UINT64_MAX};
 	int i;
 
 	for (i = 0; i < SAMPLE_TRIES; i++) {
-		uint64_t before = read_counter(c);
-		int64_t mono = now(c, CLOCK_MONOTONIC);
-		uint64_t width = read_counter(c) - before;
+		uint64_t before = h->counter(h->arg);
+		int64_t mono = h->now(h->arg, CLOCK_MONOTONIC);
+		uint64_t width = h->counter(h->arg) - before;
 
 		if (width < best.width)
-			best = (struct sample){before + width / 2, mono, width};
+			best = (struct clock_sample){before + width / 2, mono, width};
 	}
 	return best;
+}
+
+static struct clock_sample sample_take(struct clock *c)
+{
+	return take_on(&c->host);
 }
 
 /*
@@ -171,7 +169,7 @@ static void nominal_set(struct clock *c, uint64_t khz)
  * little passed for what the samples are worth; nothing changed. permille: how far from nominal is
  * still agreement.
  */
-static bool rate_measure(struct clock *c, const struct sample *s, unsigned permille)
+static bool rate_measure(struct clock *c, const struct clock_sample *s, unsigned permille)
 {
 	uint64_t counts = s->counter - c->last.counter;
 	int64_t ns = s->mono - c->last.mono;
@@ -263,7 +261,7 @@ static void relation_bend(struct clock *c)
 
 int64_t clock_update(struct clock *c)
 {
-	struct sample s = sample_take(c);
+	struct clock_sample s = sample_take(c);
 	bool measured = rate_measure(c, &s, 2);
 	int64_t real = offset_take(c, CLOCK_REALTIME, (int64_t)c->cur.realtime_offset_ns);
 	int64_t boot = offset_take(c, CLOCK_BOOTTIME, (int64_t)c->cur.boottime_offset_ns);
@@ -291,7 +289,7 @@ int64_t clock_update(struct clock *c)
 static bool khz_plausible(struct clock *c)
 {
 	int64_t end = c->last.mono + CHECK_NS;
-	struct sample s;
+	struct clock_sample s;
 
 	while (now(c, CLOCK_MONOTONIC) < end)
 		;
@@ -300,7 +298,7 @@ static bool khz_plausible(struct clock *c)
 }
 
 struct clock *clock_create_on(const struct clock_host *host, void *page, uint32_t khz,
-			      uint64_t offset, bool trusted)
+			      uint64_t offset, bool trusted, const struct clock_sample *earlier)
 {
 	struct clock *c = calloc(1, sizeof(*c));
 
@@ -312,7 +310,7 @@ struct clock *clock_create_on(const struct clock_host *host, void *page, uint32_
 	c->offset = offset;
 	c->trusted = trusted;
 	c->floor = INT64_MIN;
-	c->last = sample_take(c);
+	c->last = earlier ? *earlier : sample_take(c);
 	nominal_set(c, khz);
 	c->cur.realtime_offset_ns = (uint64_t)offset_take(c, CLOCK_REALTIME, 0);
 	c->cur.boottime_offset_ns = (uint64_t)offset_take(c, CLOCK_BOOTTIME, 0);
@@ -326,11 +324,17 @@ struct clock *clock_create_on(const struct clock_host *host, void *page, uint32_
 	return c;
 }
 
-struct clock *clock_create(void *page, uint32_t khz, uint64_t offset, bool trusted)
-{
-	const struct clock_host host = {host_counter, host_now, NULL};
+static const struct clock_host this_machine = {host_counter, host_now, NULL};
 
-	return clock_create_on(&host, page, khz, offset, trusted);
+void clock_look(struct clock_sample *out)
+{
+	*out = take_on(&this_machine);
+}
+
+struct clock *clock_create(void *page, uint32_t khz, uint64_t offset, bool trusted,
+			   const struct clock_sample *earlier)
+{
+	return clock_create_on(&this_machine, page, khz, offset, trusted, earlier);
 }
 
 void clock_destroy(struct clock *c)

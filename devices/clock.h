@@ -34,6 +34,15 @@ struct clock_host {
 	void *arg;
 };
 
+/* The counter and CLOCK_MONOTONIC at one time. */
+struct clock_sample {
+	uint64_t counter; /* the host's */
+	int64_t mono;
+	uint64_t width; /* counts within which both were read */
+};
+/* This machine's, now. */
+void clock_look(struct clock_sample *out);
+
 /*
  * Takes over page (PAGE_SIZE bytes, borrowed until clock_destroy; no other writer) and
  * publishes a relation that holds from the first instruction of the guest.
@@ -42,12 +51,14 @@ struct clock_host {
  * makes system calls for the first 0.2 s. The guest reads the host's counter + offset, modulo
  * 2^64. trusted: the counter may be used at all (counter_trusted(), and no TSC scaling or
  * trapping in the machine). A counter that disagrees with khz or with itself is not used until it
- * agrees. Takes 0.1 ms. NULL: no memory.
+ * agrees. It is watched for 0.1 ms: what has passed since `earlier`, which may be NULL, is not
+ * waited for. NULL: no memory.
  */
-struct clock *clock_create(void *page, uint32_t khz, uint64_t offset, bool trusted);
+struct clock *clock_create(void *page, uint32_t khz, uint64_t offset, bool trusted,
+			   const struct clock_sample *earlier);
 /* The same on another host; *host is copied. */
 struct clock *clock_create_on(const struct clock_host *host, void *page, uint32_t khz,
-			      uint64_t offset, bool trusted);
+			      uint64_t offset, bool trusted, const struct clock_sample *earlier);
 /* NULL is fine. Leaves the page unusable, so that a reader of it makes the system call. */
 void clock_destroy(struct clock *c);
 

@@ -1,6 +1,5 @@
 /* The guest's clock: see guest_clock.h. */
 #include "guest_clock.h"
-#include "../devices/clock.h"
 #include "../devices/counter.h"
 #include "../paging/memobj.h"
 
@@ -18,6 +17,7 @@ int guest_clock_make_page(struct guest_clock *g, struct gmem *gm)
 {
 	int e;
 
+	clock_look(&g->first_look);
 	g->page = memobj_create(gm, NULL, NULL);
 	if (!g->page)
 		return -ENOMEM;
@@ -31,7 +31,7 @@ int guest_clock_start(struct guest_clock *g, struct vm *vm, struct timers *timer
 {
 	struct clock *c =
 		clock_create(frame_hva(vm->gm, g->pfn), vm->counter_khz, vm->counter_offset,
-			     vm->counter_trusted && counter_trusted());
+			     vm->counter_trusted && counter_trusted(), &g->first_look);
 
 	if (!c)
 		return -ENOMEM;

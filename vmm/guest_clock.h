@@ -9,16 +9,17 @@
 #define VMBOX_GUEST_CLOCK_H
 
 #include "vm.h"
+#include "../devices/clock.h"
 #include "core/timer.h"
 
-struct clock;
 struct memobj;
 
 struct guest_clock {
 	_Atomic(struct clock *) clock; /* NULL as long as the counter is not known */
 	struct timer timer;
-	struct memobj *page; /* one page, which stays */
-	pfn_t pfn;           /* its frame; a reference */
+	struct clock_sample first_look; /* when the page was made */
+	struct memobj *page;            /* one page, which stays */
+	pfn_t pfn;                      /* its frame; a reference */
 };
 
 /* *g zeroed. 0 or -ENOMEM: guest_clock_destroy() is due all the same. */

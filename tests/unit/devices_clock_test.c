@@ -67,7 +67,7 @@ static void start(struct fixture *x, uint32_t khz, uint64_t offset)
 {
 	const struct clock_host host = {fake_counter, fake_now, &x->f};
 
-	x->c = clock_create_on(&host, &x->page, khz, offset, true);
+	x->c = clock_create_on(&host, &x->page, khz, offset, true, NULL);
 	assert_non_null(x->c);
 }
 
@@ -134,6 +134,33 @@ static void works_at_once(void **state)
 	assert_near(check(&x), US);
 	clock_destroy(x.c);
 	assert_int_equal(x.page.usable, 0);
+}
+
+/* With an earlier look nothing is waited for, and what is wrong is seen all the same. */
+static void looked_earlier(void **state)
+{
+	static const uint32_t khz[] = {2000000, 1000000};
+	struct clock_sample earlier;
+	struct clock_host host;
+	struct fixture x;
+	int64_t before;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		init(&x, 2.0);
+		host = (struct clock_host){fake_counter, fake_now, &x.f};
+		earlier.mono = fake_now(&x.f, CLOCK_MONOTONIC);
+		earlier.counter = fake_counter(&x.f);
+		earlier.width = 80;
+		fake_pass(&x.f, 300 * US);
+		before = x.f.t;
+		x.c = clock_create_on(&host, &x.page, khz[i], 0, true, &earlier);
+		assert_non_null(x.c);
+		assert_true(x.f.t - before < 10 * US);
+		assert_int_equal(x.page.usable, khz[i] == 2000000);
+		assert_near(check(&x), 200);
+		clock_destroy(x.c);
+	}
 }
 
 /* What the page says is what the system calls say. */
@@ -364,7 +391,7 @@ static void not_trusted(void **state)
 	(void)state;
 	init(&x, 2.0);
 	h.arg = &x.f;
-	x.c = clock_create_on(&h, &x.page, 2000000, 0, false);
+	x.c = clock_create_on(&h, &x.page, 2000000, 0, false, NULL);
 	for (i = 0; i < 5; i++) {
 		run(&x, SEC);
 		assert_int_equal(update(&x), SEC);
@@ -441,7 +468,7 @@ static void real_host(void **state)
 {
 	static struct abi_clock_page page;
 	struct timespec ts;
-	struct clock *c = clock_create(&page, counter_khz(), 0, counter_trusted());
+	struct clock *c = clock_create(&page, counter_khz(), 0, counter_trusted(), NULL);
 	int64_t last = 0;
 	int i;
 
@@ -467,13 +494,13 @@ static void real_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(works_at_once), cmocka_unit_test(page_agrees),
-		cmocka_unit_test(converges),     cmocka_unit_test(follows_rate),
-		cmocka_unit_test(long_pause),    cmocka_unit_test(far_off),
-		cmocka_unit_test(wrong_khz),     cmocka_unit_test(unknown_khz),
-		cmocka_unit_test(bad_counter),   cmocka_unit_test(not_trusted),
-		cmocka_unit_test(noisy_host),    cmocka_unit_test(realtime_steps),
-		cmocka_unit_test(real_host),
+		cmocka_unit_test(works_at_once),  cmocka_unit_test(looked_earlier),
+		cmocka_unit_test(page_agrees),    cmocka_unit_test(converges),
+		cmocka_unit_test(follows_rate),   cmocka_unit_test(long_pause),
+		cmocka_unit_test(far_off),        cmocka_unit_test(wrong_khz),
+		cmocka_unit_test(unknown_khz),    cmocka_unit_test(bad_counter),
+		cmocka_unit_test(not_trusted),    cmocka_unit_test(noisy_host),
+		cmocka_unit_test(realtime_steps), cmocka_unit_test(real_host),
 	};
 
 	return cmocka_run_group_tests_name("devices/clock", tests, NULL, NULL);

@@ -444,7 +444,7 @@ static void live(void **state)
 
 	(void)state;
 	memset(page, 0, PAGE_SIZE);
-	c = clock_create(page, counter_khz(), 0, counter_trusted());
+	c = clock_create(page, counter_khz(), 0, counter_trusted(), NULL);
 	assert_non_null(c);
 	/* Until it knows the rate; bounded, for where the counter is no good. */
 	for (i = 0; i < 40 && !clock_usable(c); i++) {
