@@ -29,13 +29,14 @@ const char *const vcpu_ioctl_names[VCPU_IOCTL_COUNT] = {
 	[VCPU_IOCTL_OTHER] = "other",
 };
 
-static int set_slot(struct vm *vm, unsigned slot, const struct vm_slot *s, bool present)
+/* size 0: no more. */
+static int set_slot(struct vm *vm, unsigned slot, gpa_t start, size_t size, const void *hva)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot,
-		.guest_phys_addr = s->start.v,
-		.memory_size = present ? s->size : 0,
-		.userspace_addr = (uint64_t)(uintptr_t)s->hva,
+		.guest_phys_addr = start.v,
+		.memory_size = size,
+		.userspace_addr = (uint64_t)(uintptr_t)hva,
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
@@ -44,14 +45,12 @@ static int set_slot(struct vm *vm, unsigned slot, const struct vm_slot *s, bool 
 static int slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void *hva)
 {
 	struct vm *vm = machine;
-	struct vm_slot s = {start, size, hva};
 	int r = -ENOMEM;
 
 	pthread_mutex_lock(&vm->slot_lock);
 	if (slot < VM_MAX_SLOTS && slot == vm->nslots) {
-		r = set_slot(vm, slot, &s, true);
-		if (r == 0)
-			vm->nslots++;
+		r = set_slot(vm, slot, start, size, hva);
+		vm->nslots += r == 0;
 	}
 	pthread_mutex_unlock(&vm->slot_lock);
 	return r;
@@ -68,14 +67,13 @@ static const _Alignas(PAGE_SIZE) uint8_t nothing[PAGE_SIZE];
  */
 static int slots_recycle(void *machine)
 {
-	const struct vm_slot s = {gpa(VM_RECYCLE_GPA), PAGE_SIZE, (void *)(uintptr_t)nothing};
 	struct vm *vm = machine;
 	int r;
 
 	pthread_mutex_lock(&vm->slot_lock);
-	r = set_slot(vm, VM_MAX_SLOTS, &s, true);
+	r = set_slot(vm, VM_MAX_SLOTS, gpa(VM_RECYCLE_GPA), PAGE_SIZE, nothing);
 	if (r == 0)
-		r = set_slot(vm, VM_MAX_SLOTS, &s, false);
+		r = set_slot(vm, VM_MAX_SLOTS, gpa(VM_RECYCLE_GPA), 0, nothing);
 	pthread_mutex_unlock(&vm->slot_lock);
 	return r;
 }

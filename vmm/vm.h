@@ -1,7 +1,7 @@
 /*
  * The virtual machine: /dev/kvm, the VM, its memory slots and its vCPUs.
  *
- * vm->slot_lock protects the list of slots and is held while they change; it is taken below every
+ * vm->slot_lock protects the number of slots and is held while they change; it is taken below every
  * lock of the personality and of paging, and nothing is taken under it.
  */
 #ifndef VMBOX_VM_H
@@ -30,12 +30,6 @@ struct vm_traits {
 	_Atomic bool shadow_paging;
 	bool has_xsave, has_fsgsbase; /* the guest may enable them */
 	bool native_xsave;            /* ring 3 has XSAVE even where the guest does not enable it */
-};
-
-struct vm_slot {
-	gpa_t start;
-	size_t size;
-	void *hva;
 };
 
 /* ioctls on vCPU descriptors, by kind: the dear ones. */
