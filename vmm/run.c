@@ -82,8 +82,17 @@ static void *vcpu_thread(void *arg)
 	struct sched_task *st;
 
 	vcpu_bind_thread(v);
-	while ((st = sched_next(r->sched, v->index, true)))
+	while ((st = sched_next(r->sched, v->index, true))) {
+		int e = vcpu_open(v);
+
+		/* Its tasks may run nowhere else. */
+		if (e < 0) {
+			vmbox_error("vCPU %u: %s", v->index, strerror(-e));
+			host_tty_restore();
+			_exit(EXIT_VMBOX);
+		}
 		run_task(v, container_of(st, struct task, st));
+	}
 	pthread_mutex_lock(&r->lock);
 	r->ended++;
 	pthread_cond_signal(&r->changed);
@@ -511,7 +520,7 @@ static void run_destroy(struct run *r)
 
 int run_image(const struct run_options *o)
 {
-	static struct run r; /* vm's slot table is large */
+	static struct run r;
 	pthread_condattr_t attr;
 	int status = EXIT_VMBOX;
 

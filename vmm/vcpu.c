@@ -29,24 +29,33 @@ int vcpu_create(struct vm *vm, unsigned index, struct vcpu **out)
 	v->index = index;
 	v->fd = -1;
 	pthread_mutex_init(&v->fpu_lock, NULL);
-	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)index);
-	if (v->fd < 0)
-		goto fail;
-	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
-	if (v->run == MAP_FAILED) {
-		v->run = NULL;
-		goto fail;
-	}
-	r = vcpu_arch_init(v);
+	r = vcpu_arch_prepare(v);
 	if (r < 0) {
 		vcpu_destroy(v);
 		return r;
 	}
 	*out = v;
 	return 0;
-fail:
-	r = -errno;
-	vcpu_destroy(v);
+}
+
+int vcpu_open(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	int r;
+
+	if (atomic_load(&v->open))
+		return 0;
+	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)v->index);
+	if (v->fd < 0)
+		return -errno;
+	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED) {
+		v->run = NULL;
+		return -errno;
+	}
+	r = vcpu_arch_init(v);
+	if (r == 0)
+		atomic_store(&v->open, true);
 	return r;
 }
 
@@ -97,12 +106,14 @@ void vcpu_bind_thread(struct vcpu *v)
  *   signal                          KVM_RUN
  *
  * If `kicked` was read as 0, the store to immediate_exit comes after it was cleared, so
- * KVM_RUN sees it or the signal. At worst one exit too many.
+ * KVM_RUN sees it or the signal. At worst one exit too many. A vCPU that is not open yet has no
+ * immediate_exit; it will look at `kicked` after it was opened.
  */
 void vcpu_kick(struct vcpu *v)
 {
 	atomic_store(&v->kicked, true);
-	__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	if (atomic_load(&v->open))
+		__atomic_store_n(&v->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	if (atomic_load(&v->started))
 		pthread_kill(v->thread, KICK_SIGNAL);
 }

@@ -24,8 +24,10 @@ struct vcpu {
 	/* immutable after creation: */
 	struct vm *vm;
 	unsigned index;
+	/* immutable once `open`: */
 	int fd;
 	struct kvm_run *run;
+	/* immutable once the vCPUs run: */
 	pthread_t thread;          /* valid when started */
 	void *thread_arg;          /* its creator's */
 	struct channel *channel;   /* NULL: it has none */
@@ -48,14 +50,20 @@ struct vcpu {
 	_Atomic uint64_t run_count;
 	_Atomic bool kicked;
 	_Atomic bool started;
+	_Atomic bool open;
 
 	pthread_mutex_t fpu_lock;
 	/* protected by fpu_lock: */
 	struct cpu *fpu_owner;
 };
 
-/* 0 and *out, or a negative errno. */
+/* With what it needs in guest memory, but not open. 0 and *out, or a negative errno. */
 int vcpu_create(struct vm *vm, unsigned index, struct vcpu **out);
+/*
+ * KVM's part of it, if it is not open yet: before anything runs, or by the thread that runs it. 0
+ * or a negative errno: it can only be destroyed.
+ */
+int vcpu_open(struct vcpu *v);
 void vcpu_destroy(struct vcpu *v);
 
 /* The calling thread is the one that runs v from now on. */
@@ -81,6 +89,9 @@ int vcpu_ioctl(struct vcpu *v, enum vcpu_ioctl kind, unsigned long request, void
 
 /* ---- architecture: vmm/ARCH/ ---- */
 
+/* Guest memory, and what is known before it is open. By the thread that makes the kernel half. */
+int vcpu_arch_prepare(struct vcpu *v);
+/* v->fd and v->run are there. */
 int vcpu_arch_init(struct vcpu *v);
 /*
  * Puts c's registers into v's kvm_run so that the next KVM_RUN continues there, in v->mm. all:

@@ -282,11 +282,15 @@ int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size)
 
 	for (unsigned i = 0; i < ncpus; i++) {
 		r = vcpu_create(vm, i, &vm->vcpus[i]);
+		if (r == 0) {
+			vm->nvcpus = i + 1;
+			if (i == 0 || !VM_ARCH_OPENS_LATE)
+				r = vcpu_open(vm->vcpus[i]);
+		}
 		if (r < 0) {
 			snprintf(err, size, "vCPU %u: %s", i, strerror(-r));
 			return r;
 		}
-		vm->nvcpus = i + 1;
 	}
 	r = vm_arch_probe(vm, err, size);
 	for (unsigned i = 0; r == 0 && i < ncpus; i++) {

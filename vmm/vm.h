@@ -90,8 +90,9 @@ struct vm {
  */
 int vm_create(struct vm *vm, uint64_t mem_limit, char *err, size_t size);
 /*
- * Makes its vCPUs, and probes it. Other threads may use vm->gm meanwhile, and what vm_arch_learn has
- * filled; the counter and the traits are known afterwards. Fails as vm_create.
+ * Makes its vCPUs, and probes it; those but the first are not open where VM_ARCH_OPENS_LATE. Other
+ * threads may use vm->gm meanwhile, and what vm_arch_learn has filled; the counter and the traits
+ * are known afterwards. Fails as vm_create.
  */
 int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size);
 /* Accepts a half-made vm. */

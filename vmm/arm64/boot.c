@@ -283,10 +283,20 @@ static int init_vm(struct vcpu *v)
 	return a->asids ? 0 : -ENOMEM;
 }
 
+int vcpu_arch_prepare(struct vcpu *v)
+{
+	pfn_t pfn;
+	int r = map_page(v->vm, ABI_CPU_GVA + (uint64_t)v->index * ABI_CPU_STRIDE,
+			 VMA_READ | VMA_WRITE, &pfn);
+
+	if (r == 0)
+		v->arch.frame = frame_hva(v->vm->gm, pfn);
+	return r;
+}
+
 int vcpu_arch_init(struct vcpu *v)
 {
 	struct kvm_vcpu_init init;
-	pfn_t pfn = 0;
 	int r;
 
 	if (ioctl(v->vm->fd, KVM_ARM_PREFERRED_TARGET, &init) < 0)
@@ -294,12 +304,7 @@ int vcpu_arch_init(struct vcpu *v)
 	memset(init.features, 0, sizeof(init.features));
 	r = vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_ARM_VCPU_INIT, &init);
 	if (r == 0)
-		r = map_page(v->vm, ABI_CPU_GVA + (uint64_t)v->index * ABI_CPU_STRIDE,
-			     VMA_READ | VMA_WRITE, &pfn);
-	if (r < 0)
-		return r;
-	v->arch.frame = frame_hva(v->vm->gm, pfn);
-	r = vcpu_arch_reset(v);
+		r = vcpu_arch_reset(v);
 	if (r == 0 && v->index == 0)
 		r = init_vm(v);
 	if (r == 0)

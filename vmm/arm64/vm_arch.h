@@ -6,6 +6,9 @@
 
 #include "../../paging/asid.h"
 
+/* What all vCPUs have in common is settled when the first runs: they are all there then. */
+#define VM_ARCH_OPENS_LATE 0
+
 struct vm_arch {
 	struct asid_space *asids;
 	unsigned asid_bits;  /* that the processor has */

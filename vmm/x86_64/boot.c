@@ -279,9 +279,12 @@ int x86_set_msrs(struct vcpu *v)
 		{.index = MSR_LSTAR, .data = v->arch.lstar},
 		{.index = MSR_SYSCALL_MASK, .data = v->arch.syscall_mask},
 	};
-	struct kvm_msrs *m = calloc(1, sizeof(*m) + sizeof(e));
+	struct kvm_msrs *m;
 	int r;
 
+	if (v->fd < 0) /* vcpu_arch_init will */
+		return 0;
+	m = calloc(1, sizeof(*m) + sizeof(e));
 	if (!m)
 		return -ENOMEM;
 	m->nmsrs = 3;
@@ -332,17 +335,29 @@ static void make_sregs(struct vcpu *v, struct kvm_sregs *s)
 	s->efer = X86_EFER;
 }
 
+/* Several vCPUs may be opened at a time: the list is copied, for a part of it says which one it is.
+ */
 static int set_cpuid(struct vcpu *v)
 {
-	for (unsigned i = 0; i < v->vm->arch.cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &v->vm->arch.cpuid->entries[i];
+	const struct kvm_cpuid2 *all = v->vm->arch.cpuid;
+	size_t size = sizeof(*all) + all->nent * sizeof(all->entries[0]);
+	struct kvm_cpuid2 *own = malloc(size);
+	int r;
+
+	if (!own)
+		return -ENOMEM;
+	memcpy(own, all, size);
+	for (unsigned i = 0; i < own->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &own->entries[i];
 
 		if (e->function == 1)
 			e->ebx = (e->ebx & 0x00ffffff) | (uint32_t)v->index << 24;
 		if (e->function == 0xb || e->function == 0x1f)
 			e->edx = v->index;
 	}
-	return vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_CPUID2, v->vm->arch.cpuid);
+	r = vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_CPUID2, own);
+	free(own);
+	return r;
 }
 
 int vcpu_arch_reset(struct vcpu *v)
@@ -378,15 +393,18 @@ static void clear_tsc_offset(struct vcpu *v)
 	vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_DEVICE_ATTR, &attr);
 }
 
+int vcpu_arch_prepare(struct vcpu *v)
+{
+	v->arch.lstar = ABI_SYSCALL_USER_GVA;
+	v->arch.syscall_mask = RFLAGS_CLEARED;
+	return map_cpu_block(v);
+}
+
 int vcpu_arch_init(struct vcpu *v)
 {
 	int r, khz;
 
-	v->arch.lstar = ABI_SYSCALL_USER_GVA;
-	v->arch.syscall_mask = RFLAGS_CLEARED;
 	r = set_cpuid(v);
-	if (r == 0)
-		r = map_cpu_block(v);
 	if (r == 0)
 		r = vcpu_arch_reset(v);
 	if (r < 0)

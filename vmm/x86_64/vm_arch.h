@@ -8,6 +8,9 @@
 
 #include <linux/kvm.h>
 
+/* A vCPU may be opened when the first already runs: one that nothing runs on costs nothing. */
+#define VM_ARCH_OPENS_LATE 1
+
 struct vm_arch {
 	struct kvm_cpuid2 *cpuid;
 	/* The kernel half: physical pages that the vCPUs share; and one that the probe has used. */
