@@ -118,7 +118,7 @@ static bool fault_span(struct fault *f)
 			return false;
 	if (!frames_plenty(gm, PGTABLE_ENTRIES))
 		return false;
-	block = block_alloc(gm);
+	block = block_alloc(gm, false);
 	for (n = 0; n < PGTABLE_ENTRIES; n++) {
 		pfn[n] = block ? block + n : frame_alloc_raw(gm, true);
 		if (!pfn[n])

@@ -81,6 +81,7 @@ struct gmem *gmem_create(uint64_t limit, const struct machine_mem_ops *ops, void
 	TAILQ_INIT(&gm->spares);
 	pthread_mutex_init(&gm->keeper_lock, NULL);
 	pthread_cond_init(&gm->keeper_cond, NULL);
+	pthread_cond_init(&gm->block_cond, NULL);
 	TAILQ_INIT(&gm->caches);
 	TAILQ_INIT(&gm->free_blocks);
 	TAILQ_INIT(&gm->part_blocks);
@@ -122,6 +123,7 @@ void gmem_destroy(struct gmem *gm)
 		munmap(gm->kvm, gm->span);
 	if (gm->fd >= 0)
 		close(gm->fd);
+	pthread_cond_destroy(&gm->block_cond);
 	pthread_cond_destroy(&gm->keeper_cond);
 	pthread_mutex_destroy(&gm->keeper_lock);
 	pthread_mutex_destroy(&gm->caches_lock);
@@ -203,7 +205,7 @@ void gmem_hint_locked(struct gmem *gm)
 {
 	atomic_store_explicit(&gm->dirty_hint, gm->dirty.n, memory_order_relaxed);
 	atomic_store_explicit(&gm->quarantine_hint, gm->quarantine.n, memory_order_relaxed);
-	atomic_store_explicit(&gm->block_hint, gm->stale_blocks, memory_order_relaxed);
+	atomic_store_explicit(&gm->block_hint, gm->ready_blocks, memory_order_relaxed);
 }
 
 /* ---- frames ---- */

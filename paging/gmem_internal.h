@@ -57,7 +57,8 @@ struct frame_list {
 
 struct block {
 	bool whole; /* frames that are freed are parked */
-	bool stale; /* with all of them parked: has contents and the host's page, else neither */
+	/* with all of them parked: */
+	bool there, zero; /* the host's page is; and has no contents */
 	struct frame_list parked;
 	TAILQ_ENTRY(block) link; /* of gm->free_blocks or part_blocks if parked.n */
 };
@@ -95,9 +96,9 @@ struct gmem {
 	struct frame_list clean;      /* free, zero */
 	struct frame_list quarantine; /* freed table frames that KVM may still know */
 	uint64_t used, tables, recycles;
-	struct block_list free_blocks; /* all parked: the stale ones first */
+	struct block_list free_blocks; /* all parked: those that the host has a page for first */
 	struct block_list part_blocks; /* some parked */
-	uint64_t whole_blocks, stale_blocks;
+	uint64_t whole_blocks, ready_blocks; /* ready: free, and the page is there */
 
 	_Atomic uint64_t invalidations;
 	_Atomic bool no_populate;  /* the host cannot map pages ahead */
@@ -126,9 +127,14 @@ struct gmem {
 	pthread_mutex_t keeper_lock; /* a leaf */
 	pthread_cond_t keeper_cond;
 	pthread_t keeper;
+	pthread_cond_t block_cond;
 	/* protected by keeper_lock: */
 	bool keeper_stop;
+	bool blocks_late; /* who waited for one did so in vain */
+	unsigned blocks_made;
 	_Atomic bool keeper_runs, keeper_wanted; /* read without it, too */
+	_Atomic unsigned block_want;             /* blocks that the keeper shall make ready */
+	_Atomic unsigned block_ahead;            /* so many the next time */
 
 	struct mm *_Atomic active[GMEM_CPUS]; /* each written by its own activator */
 	_Atomic uint64_t faults_minor, faults_file, faults_cow, faults_denied;
@@ -179,8 +185,20 @@ pfn_t frame_take_fresh_locked(struct gmem *gm);
 /*
  * An aligned run of BLOCK_FRAMES zeroed frames with a reference each, which lie in one large page
  * of the host's. 0: there is none, or the host cannot. Callable where frame_alloc_raw is.
+ *
+ * To make one the host drains caches of each processor, by threads of its own: 0.15 ms, or for ever
+ * where a real-time task spins. So the keeper does it ahead, if there is one, and the caller waits
+ * BLOCK_PATIENCE at most; unless `wait`.
  */
-pfn_t block_alloc(struct gmem *gm);
+pfn_t block_alloc(struct gmem *gm, bool wait);
+#define BLOCK_PATIENCE 1000000 /* ns */
+#define BLOCK_AHEAD    4
+/* Somebody will want blocks. */
+void block_expect(struct gmem *gm);
+/* The keeper's: makes them. No lock held. */
+void block_stock(struct gmem *gm);
+/* Wakes the keeper. */
+void keeper_wake(struct gmem *gm);
 /* It is one, all of it is used, and it was not broken up. */
 bool block_is_whole(struct gmem *gm, pfn_t base);
 /* Takes the frames that belong to whole blocks off list, which are parked. gm->lock held. */

@@ -1,5 +1,6 @@
 /*
- * The keeper: a thread for the work that freeing memory leaves behind.
+ * The keeper: a thread for the work that freeing memory leaves behind, and for what the host may
+ * take long to do (block.c).
  *
  * Whoever finds such work wakes it and goes on; who finds a multiple of it does it itself, so that
  *a keeper that gets no processor cannot fall behind without end.
@@ -26,6 +27,7 @@ static void *keeper_thread(void *arg)
 		}
 		pthread_mutex_unlock(&gm->keeper_lock);
 		gmem_do_work(gm);
+		block_stock(gm);
 		pthread_mutex_lock(&gm->keeper_lock);
 	}
 	pthread_mutex_unlock(&gm->keeper_lock);
@@ -59,7 +61,7 @@ void gmem_keeper_stop(struct gmem *gm)
 	pthread_join(gm->keeper, NULL);
 }
 
-static void keeper_wake(struct gmem *gm)
+void keeper_wake(struct gmem *gm)
 {
 	if (atomic_load_explicit(&gm->keeper_wanted, memory_order_relaxed) ||
 	    atomic_exchange(&gm->keeper_wanted, true))

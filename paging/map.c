@@ -377,6 +377,8 @@ int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, unsigned set, unsigned
 		return 0;
 	if (!mm_range_ok(addr, len))
 		return addr & (PAGE_SIZE - 1) ? -EINVAL : -ENOMEM;
+	if (set & VMA_SPANS && len >= PGTABLE_SPAN && !mm_no_spans(mm))
+		block_expect(mm->gm);
 	mm_lock(mm);
 	while (at < end) {
 		struct vma_node *n = vma_find(mm, at);

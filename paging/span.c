@@ -98,7 +98,7 @@ static int collapse_span(struct mm *mm, const struct vma *v, uint64_t va)
 		return -EINVAL;
 	if (have == PGTABLE_ENTRIES && is_whole(mm, table))
 		return 0;
-	block = block_alloc(gm);
+	block = block_alloc(gm, true);
 	if (!block)
 		return -ENOMEM;
 	pgtable_batch_init(&b, mm);

@@ -10,7 +10,7 @@ static struct fake_machine m;
 /* Ends the test where the host has no large pages for shared memory. */
 static pfn_t block(void)
 {
-	pfn_t base = block_alloc(m.gm);
+	pfn_t base = block_alloc(m.gm, false);
 
 	if (!base) {
 		fake_exit(&m);
@@ -53,11 +53,11 @@ static void test_whole(void **state)
 	put(a, 0, BLOCK_FRAMES - 1);
 	before = frame_alloc(m.gm, true);
 	assert_true(before < a);
-	b = block_alloc(m.gm);
+	b = block_alloc(m.gm, false);
 	assert_true(b && b != a);
 	put(b, 0, BLOCK_FRAMES);
 	put(a, BLOCK_FRAMES - 1, BLOCK_FRAMES);
-	b = block_alloc(m.gm);
+	b = block_alloc(m.gm, false);
 	assert_int_equal(b, a);
 	check_zero(b);
 	put(b, 0, BLOCK_FRAMES);
@@ -86,7 +86,7 @@ static void test_short_of_memory(void **state)
 		n++;
 	}
 	assert_int_equal(n, total - BLOCK_FRAMES + 10);
-	assert_int_equal(block_alloc(m.gm), 0);
+	assert_int_equal(block_alloc(m.gm, false), 0);
 	while ((pfn = frame_list_pop(m.gm, &all)))
 		frame_put(m.gm, pfn);
 	put(b, 0, 10);
@@ -107,9 +107,35 @@ static void test_given_back(void **state)
 		;
 	assert_int_equal(fstat(m.gm->fd, &st), 0);
 	assert_int_equal(st.st_blocks, 0);
-	assert_int_equal(block_alloc(m.gm), a);
+	assert_int_equal(block_alloc(m.gm, false), a);
 	check_zero(a);
 	put(a, 0, BLOCK_FRAMES);
+	fake_exit(&m);
+}
+
+/* With a keeper nobody waits long; what it made ahead is given back, too. */
+static void test_keeper(void **state)
+{
+	struct stat st;
+	pfn_t a, b = 0;
+
+	fake_init(&m, 4 * LIMIT, true);
+	a = block();
+	assert_int_equal(gmem_keeper_start(m.gm), 0);
+	block_expect(m.gm);
+	for (int i = 0; i < 20000 && !b; i++)
+		b = block_alloc(m.gm, false);
+	if (b) {
+		assert_int_equal(b % BLOCK_FRAMES, 0);
+		check_zero(b);
+		put(b, 0, BLOCK_FRAMES);
+	}
+	put(a, 0, BLOCK_FRAMES);
+	gmem_keeper_stop(m.gm);
+	while (gmem_idle(m.gm))
+		;
+	assert_int_equal(fstat(m.gm->fd, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
 	fake_exit(&m);
 }
 
@@ -120,7 +146,7 @@ static void test_host_cannot(void **state)
 
 	fake_init(&m, LIMIT, true);
 	atomic_store(&m.gm->no_collapse, true);
-	assert_int_equal(block_alloc(m.gm), 0);
+	assert_int_equal(block_alloc(m.gm, false), 0);
 	while (frame_alloc(m.gm, true))
 		n++;
 	assert_int_equal(n, LIMIT / PAGE_SIZE - 1);
@@ -131,9 +157,8 @@ static void test_host_cannot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_short_of_memory),
-		cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_whole),       cmocka_unit_test(test_short_of_memory),
+		cmocka_unit_test(test_given_back),  cmocka_unit_test(test_keeper),
 		cmocka_unit_test(test_host_cannot),
 	};
 

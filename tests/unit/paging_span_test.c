@@ -14,7 +14,7 @@ static void start(bool shadow)
 
 	fake_init(&m, LIMIT, shadow);
 	assert_int_equal(mm_create(m.gm, &mm), 0);
-	probe = block_alloc(m.gm);
+	probe = block_alloc(m.gm, false);
 	if (!probe) {
 		mm_put(mm);
 		fake_exit(&m);
