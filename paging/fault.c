@@ -363,6 +363,44 @@ int mm_fault(struct mm *mm, uint64_t addr, unsigned access)
 	}
 }
 
+/*
+ * Fresh pages at va and behind it, of frames that lie together, for a small mapping: they will
+ * leave together. Returns how many; 0: as a touch of each.
+ */
+static unsigned map_fresh_run(struct mm *mm, struct vma_node *n, uint64_t va, uint64_t end)
+{
+	unsigned flags = vma_pte_flags(&n->v, true), want = 0;
+	struct gmem *gm = mm->gm;
+	bool stale;
+	pfn_t first;
+	pte_t *p;
+
+	if (n->v.obj || !(n->v.flags & VMA_WRITE))
+		return 0;
+	if (end > n->v.end)
+		end = n->v.end;
+	p = pgtable_make(mm, va);
+	if (!p)
+		return 0;
+	while (want < FRAME_RUN_MAX && va + want * PAGE_SIZE < end &&
+	       pgtable_index(va, 0) + want < PGTABLE_ENTRIES && !pte_load(p + want))
+		want++;
+	first = want > 1 ? frame_take_run(gm, want, &stale) : 0;
+	if (!first)
+		return 0;
+	if (stale && gmem_zero(frame_hva(gm, first), want * PAGE_SIZE) < 0) {
+		for (unsigned i = 0; i < want; i++)
+			frame_put(gm, first + i);
+		return 0;
+	}
+	for (unsigned i = 0; i < want; i++) {
+		pgtable_set(mm, p + i, pte_make(first + i, flags));
+		count(&mm->faults_minor, &gm->faults_minor);
+	}
+	n->next_touch = va + want * PAGE_SIZE;
+	return want;
+}
+
 void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bool may_wait)
 {
 	uint64_t end = len >> PAGE_SHIFT > pages ? addr + (uint64_t)pages * PAGE_SIZE : addr + len;
@@ -371,7 +409,7 @@ void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bo
 	mm_lock(mm);
 	for (uint64_t va = addr; va < end; va += PAGE_SIZE) {
 		pte_t *p = pgtable_find(mm, va);
-		unsigned flags, access = FAULT_ALONE | (may_wait ? 0 : FAULT_NOWAIT);
+		unsigned flags, run, access = FAULT_ALONE | (may_wait ? 0 : FAULT_NOWAIT);
 		int r;
 
 		if (p && pte_load(p))
@@ -380,6 +418,11 @@ void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bo
 		flags = n && n->v.start <= va ? n->v.flags : 0;
 		if (!(flags & VMA_PROT) || (flags & VMA_SHARED && flags & VMA_WRITE))
 			break;
+		run = len <= FRAME_RUN_MAX * PAGE_SIZE ? map_fresh_run(mm, n, va, end) : 0;
+		if (run) {
+			va += (run - 1) * PAGE_SIZE;
+			continue;
+		}
 		if (flags & VMA_WRITE)
 			access |= FAULT_WRITE;
 		r = mm_fault_locked(mm, va, access);

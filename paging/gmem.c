@@ -11,6 +11,7 @@
 
 #define MIN_LIMIT     (4UL << 20)
 #define RECLAIM_PAGES 1024 /* taken from caches when no frame is left */
+#define RUN_LOOK      32   /* stale frames among which neighbours are looked for */
 
 /* At an address that the host could map by its large pages, too. */
 static void *map_alias(int fd, size_t span)
@@ -274,6 +275,88 @@ pfn_t frame_take(struct gmem *gm, bool *stale)
 		return 0;
 	atomic_store_explicit(&gm->frames[pfn].refs, 1, memory_order_relaxed);
 	return pfn;
+}
+
+/* Where among these frames, in ascending order, n lie together: an index, or -1. */
+static int find_run(const pfn_t *v, unsigned have, unsigned n)
+{
+	for (unsigned i = 1, run = 1; i < have; i++) {
+		run = v[i] == v[i - 1] + 1 ? run + 1 : 1;
+		if (run == n)
+			return (int)(i + 1 - n);
+	}
+	return -1;
+}
+
+static void sort_few(pfn_t *v, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++) {
+		pfn_t pfn = v[i];
+		unsigned at = i;
+
+		for (; at > 0 && v[at - 1] > pfn; at--)
+			v[at] = v[at - 1];
+		v[at] = pfn;
+	}
+}
+
+/* Of those that came last. */
+static pfn_t take_run(struct gmem *gm, struct frame_list *list, unsigned n)
+{
+	pfn_t v[RUN_LOOK];
+	unsigned have = 0;
+	int at = -1;
+
+	/* What was freed together comes first, and together. */
+	for (unsigned look = n; at < 0 && have < look; look = RUN_LOOK) {
+		pfn_t pfn = 0;
+
+		while (have < look && (pfn = frame_list_pop(gm, list)))
+			v[have++] = pfn;
+		sort_few(v, have);
+		at = find_run(v, have, n);
+		if (!pfn)
+			break;
+	}
+	for (unsigned i = 0; i < have; i++)
+		if (at < 0 || i < (unsigned)at || i >= (unsigned)at + n)
+			frame_list_push(gm, list, v[i]);
+	return at < 0 ? 0 : v[at];
+}
+
+static pfn_t take_fresh_run_locked(struct gmem *gm, unsigned n)
+{
+	pfn_t first = frame_take_fresh_locked(gm);
+
+	if (!first)
+		return 0;
+	if (first + n > gm->slot_end) {
+		frame_list_push(gm, &gm->clean, first);
+		return 0;
+	}
+	gm->fresh = first + n;
+	return first;
+}
+
+pfn_t frame_take_run(struct gmem *gm, unsigned n, bool *stale)
+{
+	pfn_t first;
+
+	pthread_mutex_lock(&gm->lock);
+	/* New memory only while not much of the old lies about. */
+	first = take_run(gm, &gm->dirty, n);
+	*stale = first != 0;
+	if (!first && gm->dirty.n <= GMEM_KEEP)
+		first = take_run(gm, &gm->clean, n);
+	if (!first && gm->dirty.n <= GMEM_KEEP)
+		first = take_fresh_run_locked(gm, n);
+	if (first)
+		gm->used += n;
+	gmem_hint_locked(gm);
+	pthread_mutex_unlock(&gm->lock);
+	for (unsigned i = 0; first && i < n; i++)
+		atomic_store_explicit(&gm->frames[first + i].refs, 1, memory_order_relaxed);
+	return first;
 }
 
 pfn_t frame_alloc_raw(struct gmem *gm, bool zero)

@@ -32,6 +32,7 @@
 #define GMEM_CPUS       64
 #define GMEM_MM_HASH    1024
 #define GMEM_FORK_EAGER 256
+#define GMEM_KEEP       256 /* stale frames that stay, for who wakes up */
 #define GMEM_TRIM_PAGES                                                                            \
 	((64UL << 20) >> PAGE_SHIFT) /* more stale free frames than this: punch holes */
 
@@ -151,6 +152,14 @@ pfn_t frame_alloc_raw(struct gmem *gm, bool zero);
 /* The same; *stale: it has contents and the host's page is there, else it is zero and has none yet.
  */
 pfn_t frame_take(struct gmem *gm, bool *stale);
+#define FRAME_RUN_MAX 8 /* at most this many by frame_take_run */
+/*
+ * n frames that lie one after the other: the first of them; *stale as frame_take says. What lies
+ * together leaves KVM's alias by one call, and each such call interrupts every processor that is in
+ * the guest, twice. 0: there are no such without wasting memory; two or more frames can still be
+ * had one by one.
+ */
+pfn_t frame_take_run(struct gmem *gm, unsigned n, bool *stale);
 /*
  * Writes n whole pages into frames that have no page of the host's yet, through the memfd: half of
  * what it costs to touch them, for nothing is mapped, and zeroed, first. 0 or -ENOMEM.

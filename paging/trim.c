@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 
 #define IDLE_TABLES 16   /* quarantined, and worth that KVM forgets everything */
-#define IDLE_KEEP   256  /* stale frames that stay, for who wakes up */
 #define IDLE_STEP   2048 /* frames given back by one gmem_idle */
 #define IDLE_BLOCKS 16   /* the same of blocks */
 
@@ -131,7 +130,7 @@ bool gmem_idle(struct gmem *gm)
 	atomic_store_explicit(&gm->block_ahead, 0, memory_order_relaxed);
 	if (atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) > IDLE_TABLES)
 		gmem_quarantine_recycle(gm, IDLE_TABLES + 1);
-	if (trim(gm, IDLE_KEEP, IDLE_STEP) == IDLE_STEP ||
+	if (trim(gm, GMEM_KEEP, IDLE_STEP) == IDLE_STEP ||
 	    trim_blocks(gm, 0, IDLE_BLOCKS) == IDLE_BLOCKS)
 		return true;
 	/* Its pages stay; but they need not be mapped twice, nor need the tables that map them. */

@@ -57,6 +57,58 @@ static void test_frames(void **state)
 	fake_exit(&m);
 }
 
+/* Frames that lie together: stale ones first, zeroes of never used memory if few are stale. */
+static void test_runs(void **state)
+{
+	const unsigned few = 40, many = 2 * (GMEM_KEEP + few);
+	pfn_t v[2 * (GMEM_KEEP + 40)], run, fresh;
+	struct fake_machine m;
+	bool stale;
+
+	fake_init(&m, LIMIT, true);
+	for (unsigned i = 0; i < many; i++)
+		v[i] = frame_alloc(m.gm, true);
+	/* Every other one: no two lie together. */
+	for (unsigned i = 0; i < few; i += 2)
+		frame_put(m.gm, v[i]);
+	fresh = m.gm->fresh;
+	run = frame_take_run(m.gm, 4, &stale);
+	assert_int_equal(run, fresh);
+	assert_false(stale);
+	assert_int_equal(m.gm->dirty.n, few / 2);
+	assert_int_equal(fake_used(&m), many - few / 2 + 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(frame_refs(m.gm, run + i), 1);
+		assert_int_equal(*(uint8_t *)frame_hva(m.gm, run + i), 0);
+	}
+	/* Once there, they are found again, in whatever order they came back. */
+	for (unsigned i = 0; i < 4; i++)
+		frame_put(m.gm, run + (i * 3 + 2) % 4);
+	assert_int_equal(frame_take_run(m.gm, 4, &stale), run);
+	assert_true(stale);
+	/* Among others that were freed since; those stay free. */
+	for (unsigned i = 0; i < 4; i++)
+		frame_put(m.gm, run + i);
+	frame_put(m.gm, v[few]);
+	frame_put(m.gm, v[few + 2]);
+	assert_int_equal(frame_take_run(m.gm, 3, &stale) - run, 0);
+	assert_true(stale);
+	assert_int_equal(m.gm->dirty.n, few / 2 + 3);
+	assert_int_equal(fake_used(&m), many - few / 2 - 2 + 3);
+	for (unsigned i = 0; i < 3; i++)
+		frame_put(m.gm, run + i);
+	/* Much is stale, but none together: no new memory for that. */
+	for (unsigned i = few + 4; i < many; i += 2)
+		frame_put(m.gm, v[i]);
+	assert_true(m.gm->dirty.n > GMEM_KEEP);
+	fresh = m.gm->fresh;
+	assert_int_equal(frame_take_run(m.gm, FRAME_RUN_MAX, &stale), 0);
+	assert_int_equal(m.gm->fresh, fresh);
+	for (unsigned i = 1; i < many; i += 2)
+		frame_put(m.gm, v[i]);
+	fake_exit(&m);
+}
+
 static int fill_nothing(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bool may_wait)
 {
 	return 0;
@@ -460,13 +512,21 @@ static void test_other_faults_kill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_refuses), cmocka_unit_test(test_frames),
-		cmocka_unit_test(test_exhaustion),     cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_hole),           cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_idle),           cmocka_unit_test(test_keeper),
-		cmocka_unit_test(test_quarantine),     cmocka_unit_test(test_access_segv),
-		cmocka_unit_test(test_access_words),   cmocka_unit_test(test_access_bus),
-		cmocka_unit_test(test_access_threads), cmocka_unit_test(test_other_faults_kill),
+		cmocka_unit_test(test_create_refuses),
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_exhaustion),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_keeper),
+		cmocka_unit_test(test_quarantine),
+		cmocka_unit_test(test_access_segv),
+		cmocka_unit_test(test_access_words),
+		cmocka_unit_test(test_access_bus),
+		cmocka_unit_test(test_access_threads),
+		cmocka_unit_test(test_other_faults_kill),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

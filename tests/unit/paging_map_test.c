@@ -231,6 +231,34 @@ static void test_restricting(void **state)
 	assert_true(mm_tlb_gen(mm) > gen);
 }
 
+/* A small mapping that is filled at once leaves at once, whatever frames lie about. */
+static void test_small_mapping(void **state)
+{
+	uint64_t inv = fake_invalidations(&m);
+
+	assert_int_equal(fake_map(mm, BASE + PAGES(64), 64, RW, NULL, 0), 0);
+	assert_int_equal(mm_populate(mm, BASE + PAGES(64), PAGES(64), true), 0);
+	for (int i = 0; i < 64; i += 2)
+		assert_int_equal(mm_munmap(mm, BASE + PAGES(64 + i), PAGES(1)), 0);
+	assert_int_equal(fake_invalidations(&m), inv + 32);
+	for (int n = 2; n <= FRAME_RUN_MAX; n++) {
+		for (int round = 0; round < 2; round++) {
+			assert_int_equal(fake_map(mm, BASE, (unsigned)n, RW, NULL, 0), 0);
+			mm_map_eager(mm, BASE, PAGES(n), (unsigned)n, false);
+			for (int i = 0; i < n; i++) {
+				assert_int_equal(fake_load(&m, mm, BASE + PAGES(i)), 0);
+				assert_int_equal(
+					fake_store(&m, mm, BASE + PAGES(i), (uint8_t)(i + 1)), 0);
+			}
+			assert_int_equal(fake_invalidations(&m), inv + 32);
+			assert_int_equal(mm_munmap(mm, BASE, PAGES(n)), 0);
+			assert_int_equal(fake_invalidations(&m), ++inv + 32);
+			for (int i = 0; i < n; i++)
+				assert_int_equal(fake_load(&m, mm, BASE + PAGES(i)), -EFAULT);
+		}
+	}
+}
+
 /* The fake sees stale entries: without the invalidation a plain store by the host is not noticed.
  */
 static void test_fake_is_stale(void **state)
@@ -525,11 +553,22 @@ static void test_tables_are_freed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_mmap_errors),    T(test_placing),     T(test_base_full),
-		T(test_merging),        T(test_munmap),      T(test_restricting),
-		T(test_fake_is_stale),  T(test_mprotect),    T(test_mremap),
-		T(test_mremap_objects), T(test_mremap_many), T(test_brk),
-		T(test_advice),         T(test_many_vmas),   T(test_tables_are_freed),
+		T(test_mmap_errors),
+		T(test_placing),
+		T(test_base_full),
+		T(test_merging),
+		T(test_munmap),
+		T(test_restricting),
+		T(test_small_mapping),
+		T(test_fake_is_stale),
+		T(test_mprotect),
+		T(test_mremap),
+		T(test_mremap_objects),
+		T(test_mremap_many),
+		T(test_brk),
+		T(test_advice),
+		T(test_many_vmas),
+		T(test_tables_are_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

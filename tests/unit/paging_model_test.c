@@ -103,6 +103,8 @@ static void do_map(struct member *f, unsigned at, unsigned n)
 	assert_int_equal(fake_map(f->mm, address(at), n, prot | (shared ? VMA_SHARED : 0),
 				  shared ? object : NULL, off),
 			 0);
+	if (rnd(2))
+		mm_map_eager(f->mm, address(at), PAGES(n), n, true);
 	for (unsigned i = at; i < at + n; i++)
 		f->page[i] = (struct page){
 			.mapped = true, .shared = shared, .prot = prot, .index = off + i - at};
