@@ -11,6 +11,7 @@ struct fault {
 	uint64_t va; /* page aligned */
 	pte_t *pte;
 	unsigned access;
+	struct vma_stream *stream; /* NULL: ahead() was not asked */
 };
 
 static void count(_Atomic uint64_t *a, _Atomic uint64_t *b)
@@ -72,16 +73,25 @@ static bool permitted(const struct vma *v, unsigned access)
 
 /* ---- how far ahead ---- */
 
-/* Pages to map for a touch at va: one, or when the touches come in order some times as many as
- * last time, up to max. */
-static unsigned ahead(struct vma_node *n, uint64_t va, unsigned max)
+/* Pages to map for this touch: one, or when the touches come in order some times as many as last
+ * time, up to max. went_on() says how many it became. */
+static unsigned ahead(struct fault *f, unsigned max)
 {
-	unsigned pages = va == n->next_touch ? n->ahead : 1;
+	unsigned pages;
 
+	f->stream = vma_stream(f->n, f->va);
+	pages = f->stream->ahead;
 	if (pages > max)
 		pages = max;
-	n->ahead = pages * MM_FAULT_FASTER;
+	f->stream->ahead = pages * MM_FAULT_FASTER;
 	return pages;
+}
+
+static void went_on(struct fault *f, int64_t pages)
+{
+	struct vma_stream *s = f->stream ? f->stream : vma_stream(f->n, f->va);
+
+	s->next = f->va + (uint64_t)pages * PAGE_SIZE;
 }
 
 /* The entry i pages on, in the same table and VMA; NULL if there is none. */
@@ -127,7 +137,7 @@ static bool fault_span(struct fault *f)
 	}
 	if (!block)
 		alias_map(gm, pfn, n);
-	f->n->next_touch = base + n * PAGE_SIZE;
+	vma_stream(f->n, f->va)->next = base + n * PAGE_SIZE;
 	count(&f->mm->faults_minor, &gm->faults_minor);
 	return pte_load(f->pte);
 }
@@ -147,7 +157,7 @@ static int fault_zero(struct fault *f)
 		return -ENOMEM;
 	pgtable_set(mm, f->pte, pte_make(pfn[0], flags));
 	count(&mm->faults_minor, &mm->gm->faults_minor);
-	pages = f->access & FAULT_ALONE ? 1 : ahead(f->n, f->va, MM_FAULT_AHEAD);
+	pages = f->access & FAULT_ALONE ? 1 : ahead(f, MM_FAULT_AHEAD);
 	for (i = 1; i < pages; i++) {
 		pte_t *p = neighbour(f, down ? -i : i);
 
@@ -160,7 +170,7 @@ static int fault_zero(struct fault *f)
 	}
 	if (i > 1)
 		alias_map(mm->gm, pfn, (unsigned)i);
-	f->n->next_touch = f->va + (uint64_t)(down ? -i : i) * PAGE_SIZE;
+	went_on(f, down ? -i : i);
 	return 0;
 }
 
@@ -253,7 +263,7 @@ static int fault_copy(struct fault *f)
 {
 	struct mm *mm = f->mm;
 	unsigned flags = vma_pte_flags(&f->n->v, true), n = 0;
-	unsigned pages = ahead(f->n, f->va, MM_COPY_AHEAD);
+	unsigned pages = ahead(f, MM_COPY_AHEAD);
 	pfn_t copy[MM_COPY_AHEAD];
 	struct pgtable_batch b;
 
@@ -277,7 +287,7 @@ static int fault_copy(struct fault *f)
 		return -ENOMEM;
 	if (n > 1)
 		alias_map(mm->gm, copy, n);
-	f->n->next_touch = f->va + n * PAGE_SIZE;
+	went_on(f, n);
 	count(&mm->faults_cow, &mm->gm->faults_cow);
 	return 0;
 }
@@ -289,7 +299,7 @@ static int fault_copy(struct fault *f)
 static void write_ahead(struct fault *f)
 {
 	unsigned flags = vma_pte_flags(&f->n->v, true), i;
-	unsigned pages = ahead(f->n, f->va, MM_FAULT_AHEAD);
+	unsigned pages = ahead(f, MM_FAULT_AHEAD);
 
 	for (i = 1; i < pages; i++) {
 		pte_t *p = neighbour(f, i);
@@ -299,7 +309,7 @@ static void write_ahead(struct fault *f)
 			break;
 		pgtable_set(f->mm, p, pte_make(pte_pfn(e), flags));
 	}
-	f->n->next_touch = f->va + i * PAGE_SIZE;
+	went_on(f, i);
 }
 
 /* The entry names a frame. */
@@ -397,7 +407,7 @@ static unsigned map_fresh_run(struct mm *mm, struct vma_node *n, uint64_t va, ui
 		pgtable_set(mm, p + i, pte_make(first + i, flags));
 		count(&mm->faults_minor, &gm->faults_minor);
 	}
-	n->next_touch = va + want * PAGE_SIZE;
+	vma_stream(n, va)->next = va + want * PAGE_SIZE;
 	return want;
 }
 

@@ -275,8 +275,8 @@ static int copy_vmas(struct fork *f)
 		if (!copy)
 			return -ENOMEM;
 		copy->v.flags &= ~(unsigned)VMA_LOCK_MASK;
-		copy->next_touch = n->next_touch;
-		copy->ahead = n->ahead;
+		memcpy(copy->stream, n->stream, sizeof(copy->stream));
+		copy->oldest_stream = n->oldest_stream;
 		/* On the object's list before its pages: a truncation finds it. */
 		vma_insert(f->child, copy);
 		if (n->v.flags & VMA_WIPEONFORK)

@@ -216,9 +216,9 @@ int mm_mmap(struct mm *mm, const struct mm_map *m, uint64_t *out)
 		if (!(n->v.flags & VMA_SPECIAL))
 			n->v.flags |= mm->future_lock;
 		locks = n->v.flags & VMA_LOCKED;
-		n->next_touch = m->flags & VMA_GROWSDOWN ? n->v.end - PAGE_SIZE : addr;
+		v = n->v;
 		vma_insert(mm, n);
-		vma_merge(mm, n);
+		vma_expect(vma_merge(mm, n), &v);
 		*out = addr;
 	}
 	mm_unlock(mm);

@@ -18,6 +18,8 @@
 #define MM_FAULT_AHEAD  64                /* pages mapped by one sequential touch, at most */
 #define MM_COPY_AHEAD   16                /* the same, of shared pages that are copied */
 #define MM_FAULT_FASTER 4                 /* so many times as many as by the one before */
+#define MM_FIRST_OF     16                /* the first touch of so many fresh pages maps as many */
+#define MM_STREAMS      4                 /* sequences of touches that a VMA is known to have */
 #define MM_FAULT_AROUND 64 /* resident object pages mapped around a touch: an aligned block */
 /* A private writable mapping of more pages is refused unless it is VMA_NORESERVE. */
 #define OVERCOMMIT_PAGES(mm) ((mm)->gm->total * 16)
@@ -31,8 +33,11 @@ struct vma_node {
 	RB_ENTRY(vma_node) rb;
 	LIST_ENTRY(vma_node) obj_link; /* protected by v.obj's map_lock */
 	struct vma_node *dead;         /* next on mm->dead */
-	uint64_t next_touch;           /* where a sequential reader or writer would fault next */
-	unsigned ahead;                /* pages to map then */
+	struct vma_stream {
+		uint64_t next;  /* where a sequential reader or writer would fault next */
+		unsigned ahead; /* pages to map then */
+	} stream[MM_STREAMS];   /* unused: 0 */
+	unsigned oldest_stream; /* the one that the next new one replaces */
 };
 RB_HEAD(vma_tree, vma_node);
 
@@ -149,6 +154,13 @@ struct vma_node *vma_new(const struct vma *v);
 /* Releases a node that is in no tree. No lock held. */
 void vma_free(struct vma_node *n);
 void vma_insert(struct mm *mm, struct vma_node *n);
+/*
+ * The sequence of touches that goes on at va, or a new one. Several, for who fills one object looks
+ * at others meanwhile: one touch elsewhere does not end a sequence.
+ */
+struct vma_stream *vma_stream(struct vma_node *n, uint64_t va);
+/* n has been made part of `as`, or is it: its first touch is expected where the mapping starts. */
+void vma_expect(struct vma_node *as, const struct vma *v);
 /* Takes it out of the tree onto mm->dead. */
 void vma_remove(struct mm *mm, struct vma_node *n);
 /* The first that ends after addr, or NULL. */

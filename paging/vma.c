@@ -14,6 +14,37 @@ int vma_compare(const struct vma_node *a, const struct vma_node *b)
 
 RB_GENERATE(vma_tree, vma_node, rb, vma_compare)
 
+/*
+ * Who touches the first page of much memory has most likely asked for it to fill it, and else
+ * wastes little.
+ */
+static unsigned first_ahead(const struct vma *v)
+{
+	uint64_t pages = (v->end - v->start) >> PAGE_SHIFT;
+
+	return !v->obj && !(v->flags & VMA_GROWSDOWN) && pages >= MM_FIRST_OF ? MM_FAULT_FASTER : 1;
+}
+
+struct vma_stream *vma_stream(struct vma_node *n, uint64_t va)
+{
+	struct vma_stream *s;
+
+	for (unsigned i = 0; i < MM_STREAMS; i++)
+		if (n->stream[i].next == va)
+			return &n->stream[i];
+	s = &n->stream[n->oldest_stream];
+	n->oldest_stream = (n->oldest_stream + 1) % MM_STREAMS;
+	*s = (struct vma_stream){.next = va, .ahead = 1};
+	return s;
+}
+
+void vma_expect(struct vma_node *as, const struct vma *v)
+{
+	uint64_t first = v->flags & VMA_GROWSDOWN ? v->end - PAGE_SIZE : v->start;
+
+	vma_stream(as, first)->ahead = first_ahead(v);
+}
+
 struct vma_node *vma_new(const struct vma *v)
 {
 	struct vma_node *n = calloc(1, sizeof(*n));
@@ -25,8 +56,6 @@ struct vma_node *vma_new(const struct vma *v)
 		memobj_get(n->v.obj);
 	if (n->v.file && mm_file_ops.get)
 		mm_file_ops.get(n->v.file);
-	n->next_touch = v->flags & VMA_GROWSDOWN ? v->end - PAGE_SIZE : v->start;
-	n->ahead = 1;
 	return n;
 }
 
@@ -164,8 +193,8 @@ int vma_split(struct mm *mm, struct vma_node *n, uint64_t addr, struct vma_node 
 	hi = vma_new(&v);
 	if (!hi)
 		return -ENOMEM;
-	hi->next_touch = n->next_touch;
-	hi->ahead = n->ahead;
+	memcpy(hi->stream, n->stream, sizeof(hi->stream));
+	hi->oldest_stream = n->oldest_stream;
 	account(mm, n, addr - n->v.end);
 	n->v.end = addr;
 	vma_insert(mm, hi);
@@ -191,10 +220,9 @@ static void absorb(struct mm *mm, struct vma_node *a, struct vma_node *b)
 {
 	uint64_t end = b->v.end, gap_from = mm->gap_from, gap_largest = mm->gap_largest;
 
-	if (b->next_touch > b->v.start) {
-		a->next_touch = b->next_touch;
-		a->ahead = b->ahead;
-	}
+	for (unsigned i = 0; i < MM_STREAMS; i++)
+		if (b->stream[i].next > b->v.start)
+			vma_stream(a, b->stream[i].next)->ahead = b->stream[i].ahead;
 	vma_remove(mm, b);
 	account(mm, a, end - a->v.end);
 	a->v.end = end;
