@@ -1,5 +1,6 @@
 // /proc/self/fdinfo, smaps and smaps_rollup: the fields that programs read.
 #include "check.h"
+#include <sys/ioctl.h>
 #include <dirent.h>
 
 /* The value of a line "NAME:  N" of a file, or -1. */
@@ -23,6 +24,7 @@ int main(void)
 	struct stat st;
 	char path[64];
 	int fd, n = 0;
+	unsigned index;
 	DIR *d;
 
 	fd = open(temp_path(dir, "f"), O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0600);
@@ -43,6 +45,12 @@ int main(void)
 	say("%d entries\n", n);
 	close(fd);
 	CHECK_ERR(open(path, O_RDONLY), ENOENT);
+	fd = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	CHECK(fd >= 0);
+	CHECK_EQ(ioctl(fd, TIOCGPTN, &index), 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	CHECK_EQ(field(path, "tty-index"), (long)index);
+	close(fd);
 	CHECK(field("/proc/self/smaps_rollup", "Rss") > 0);
 	CHECK(field("/proc/self/smaps", "Size") > 0);
 	CHECK_EQ(field("/proc/self/smaps", "KernelPageSize"), 4);

@@ -216,31 +216,6 @@ static int bind_tmpfile(struct dentry *dir, const struct inode_new *n, struct in
 	return 0;
 }
 
-/* [no lock] A descriptor that is h's file: one that is open, else a new O_PATH one (*close_it). */
-static int any_fd(struct host_inode *h, bool *close_it)
-{
-	int fd = h->fd;
-
-	*close_it = false;
-	pthread_mutex_lock(&h->i.lock);
-	if (fd < 0 && h->hf)
-		fd = h->hf->fd >= 0 ? h->hf->fd : atomic_load(&h->hf->wfd);
-	pthread_mutex_unlock(&h->i.lock);
-	if (fd >= 0)
-		return fd;
-	fd = host_open_path(h);
-	*close_it = fd >= 0;
-	return fd;
-}
-
-static void any_fd_done(struct host_inode *h, int fd, bool close_it)
-{
-	if (!close_it)
-		return;
-	close(fd);
-	hostfd_release(h->i.sb->v);
-}
-
 static void fd_path(char buf[40], int fd)
 {
 	snprintf(buf, 40, "/proc/self/fd/%d", fd);
@@ -251,13 +226,13 @@ static int link_host(struct host_inode *h, int dirfd, const char *name)
 {
 	char path[40];
 	bool close_it;
-	int fd = any_fd(h, &close_it), err;
+	int fd = host_any_fd(h, &close_it), err;
 
 	if (fd < 0)
 		return fd == -ESTALE ? -ENOENT : fd;
 	fd_path(path, fd);
 	err = linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
-	any_fd_done(h, fd, close_it);
+	host_any_fd_done(h, fd, close_it);
 	return err;
 }
 
@@ -395,13 +370,13 @@ static int bind_setattr(struct dentry *d, const struct vfs_setattr *s)
 		err = bind_truncate(h, s->size);
 	if (err || !(s->valid & ~(unsigned)ATTR_SIZE))
 		return err;
-	fd = any_fd(h, &close_it);
+	fd = host_any_fd(h, &close_it);
 	if (fd < 0)
 		return fd;
 	err = change(&h->i, fd, s);
 	if (!fstat(fd, &st))
 		host_set_stat(&h->i, &st);
-	any_fd_done(h, fd, close_it);
+	host_any_fd_done(h, fd, close_it);
 	return err;
 }
 
@@ -412,6 +387,7 @@ const struct inode_ops bind_ops = {
 	.setattr = bind_setattr,
 	.lookup = host_lookup,
 	.pace = host_pace,
+	.xattr = &host_xattr_ops,
 	.create = bind_create,
 	.link = bind_link,
 	.unlink = bind_unlink,

@@ -110,6 +110,13 @@ int host_set_place(struct host_inode *h, struct host_inode *dir, const char *nam
  * is not where it was.
  */
 int host_open_path(struct host_inode *h);
+/*
+ * [no lock] A descriptor that is h's file: one that is open, else a new O_PATH one (*close_it),
+ * which host_any_fd_done() closes. As host_open_path().
+ */
+int host_any_fd(struct host_inode *h, bool *close_it);
+void host_any_fd_done(struct host_inode *h, int fd, bool close_it);
+extern const struct xattr_ops host_xattr_ops; /* fs_hostxattr.c */
 /* Opens again what an O_PATH descriptor stands for. A descriptor or a negative errno. */
 int host_reopen(int path_fd, int flags);
 

@@ -501,6 +501,7 @@ const struct inode_ops hostfs_ops = {
 	.open = host_open,
 	.iterate = host_iterate,
 	.pace = host_pace,
+	.xattr = &host_xattr_ops,
 };
 
 const struct inode_ops *hostfs_inode_ops(enum hostfs_kind kind)

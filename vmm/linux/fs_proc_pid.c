@@ -2,6 +2,7 @@
  * The files of /proc/PID. proc_pid(5) and the pages after it.
  */
 #include "fs_proc.h"
+#include "pty.h"
 #include "tty.h"
 
 #include <stdio.h>
@@ -411,6 +412,8 @@ int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx)
 	pthread_mutex_unlock(&f->lock);
 	proc_printf(b, "flags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", f->flags | flags,
 		    vfs_file(f)->path.mnt->id, (unsigned long long)file_inode(f)->ino);
+	if (pty_of_master(f))
+		proc_printf(b, "tty-index:\t%u\n", pty_of_master(f)->index);
 	file_close(f);
 	return 0;
 }

@@ -5,6 +5,7 @@
  * start the kernel's creation.
  */
 #include "fs_proc.h"
+#include "ipc.h"
 #include "pty.h"
 
 #include "../core/pipe.h"
@@ -350,6 +351,13 @@ static const struct proc_entry tty_entries[] = {
 	{.name = NULL},
 };
 
+static const struct proc_entry sysvipc_entries[] = {
+	PROC_FILE("msg", proc_show_msg),
+	PROC_FILE("sem", proc_show_sem),
+	PROC_FILE("shm", proc_show_shm),
+	{.name = NULL},
+};
+
 static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("cap_last_cap", show_cap_last_cap),
 	PROC_FILE("domainname", show_domainname),
@@ -433,6 +441,7 @@ const struct proc_entry proc_root_entries[] = {
 	PROC_FILE("stat", show_stat),
 	PROC_FILE("swaps", show_swaps),
 	PROC_DIR("sys", sys_entries),
+	PROC_DIR("sysvipc", sysvipc_entries),
 	PROC_DIR("tty", tty_entries),
 	PROC_FILE("uptime", show_uptime),
 	PROC_FILE("version", show_version),

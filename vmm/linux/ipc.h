@@ -86,6 +86,14 @@ void ipc_perm_set(struct ipc_obj *o, const struct ipc_perm *p);
 int ipc_highest_locked(const struct ipc *ipc, enum ipc_kind kind);
 int64_t ipc_time(struct kernel *k);
 
+/* ---- sysv_*.c: /proc/sysvipc ---- */
+
+struct proc_buf;
+struct proc_ctx;
+int proc_show_shm(struct proc_buf *b, const struct proc_ctx *ctx);
+int proc_show_sem(struct proc_buf *b, const struct proc_ctx *ctx);
+int proc_show_msg(struct proc_buf *b, const struct proc_ctx *ctx);
+
 /* ---- sysv_sem.c ---- */
 
 struct sem_undo;

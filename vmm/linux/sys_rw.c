@@ -141,6 +141,11 @@ static long rw_limit(struct task *t, struct file *f, struct rw *rw)
 		if (err)
 			return err;
 		start = (int64_t)a.size;
+	} else if (vfs_file(f)->stream && vfs_ops(f)->lseek) {
+		/* An inherited one: others move its position, too. */
+		start = vfs_ops(f)->lseek(f, 0, SEEK_CUR);
+		if (start < 0)
+			return (long)start;
 	}
 	n = fsize_clip(t, start, rw->u.x.left);
 	if (n < 0)

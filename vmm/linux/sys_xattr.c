@@ -2,8 +2,8 @@
  * Extended attributes: xattr(7), setxattr(2), getxattr(2), listxattr(2), removexattr(2).
  *
  * Those of files in memory and of an overlay live in the inode, on its super's budget; i->lock
- * protects them. Only user.* is there: trusted.* is nobody's, and nothing here heeds security.* or
- * system.*.
+ * protects them. Those of a bind are the host's (inode_ops.xattr). Only user.* is there: trusted.*
+ * is nobody's, and nothing here heeds security.* or system.*.
  */
 #include "notify.h"
 #include "sys_fs.h"
@@ -63,7 +63,7 @@ static long check_name(struct task *t, struct inode *i, const char *name, bool w
 
 	if (!strncmp(name, "trusted.", 8))
 		return write ? -EPERM : -ENODATA;
-	if (strncmp(name, "user.", 5) || !i->ops->own)
+	if (strncmp(name, "user.", 5) || (!i->ops->own && !i->ops->xattr))
 		return -EOPNOTSUPP;
 	if (!name[5])
 		return -EINVAL;
@@ -138,13 +138,18 @@ static long change(struct task *t, struct dentry *d, struct arg *a, bool set)
 	struct inode *i = d->inode;
 	long r = i->sb->flags & SB_RDONLY ? -EROFS : check_name(t, i, a->name, true);
 
-	if (!r)
-		r = i->ops->own(d);
 	if (r)
 		return r;
-	pthread_mutex_lock(&i->lock);
-	r = set ? store(i, a) : drop(i, a->name);
-	pthread_mutex_unlock(&i->lock);
+	if (i->ops->xattr) {
+		r = i->ops->xattr->set(i, a->name, set ? a->value : NULL, a->size, a->flags);
+	} else {
+		r = i->ops->own(d);
+		if (r)
+			return r;
+		pthread_mutex_lock(&i->lock);
+		r = set ? store(i, a) : drop(i, a->name);
+		pthread_mutex_unlock(&i->lock);
+	}
 	if (!r)
 		notify(d, IN_ATTRIB);
 	return r;
@@ -160,6 +165,43 @@ static long do_remove(struct task *t, struct dentry *d, struct arg *a)
 	return change(t, d, a, false);
 }
 
+/* r bytes of from, or an error, for the caller. */
+static long give(struct task *t, const struct arg *a, const void *from, long r)
+{
+	if (r > 0 && a->size && copy_to_guest(task_mm(t), gva(a->addr), from, (size_t)r))
+		return -EFAULT;
+	return r;
+}
+
+static long get_elsewhere(struct task *t, struct inode *i, struct arg *a)
+{
+	size_t size = a->size < XATTR_SIZE_MAX_K ? a->size : XATTR_SIZE_MAX_K;
+	char *buf = malloc(size ? size : 1);
+	long r = buf ? i->ops->xattr->get(i, a->name, buf, size) : -ENOMEM;
+
+	r = give(t, a, buf, r);
+	free(buf);
+	return r;
+}
+
+static long list_elsewhere(struct task *t, struct inode *i, struct arg *a)
+{
+	char *all = malloc(XATTR_SIZE_MAX_K);
+	long n = all ? i->ops->xattr->list(i, all, XATTR_SIZE_MAX_K) : -ENOMEM, r = 0;
+
+	for (long at = 0, len; at < n; at += len) {
+		len = (long)strlen(all + at) + 1;
+		if (strncmp(all + at, "user.", 5) != 0)
+			continue;
+		memmove(all + r, all + at, (size_t)len);
+		r += len;
+	}
+	r = n < 0 ? n : a->size && (size_t)r > a->size ? -ERANGE : r;
+	r = give(t, a, all, r);
+	free(all);
+	return r;
+}
+
 static long do_get(struct task *t, struct dentry *d, struct arg *a)
 {
 	struct inode *i = d->inode;
@@ -169,6 +211,8 @@ static long do_get(struct task *t, struct dentry *d, struct arg *a)
 
 	if (r)
 		return r;
+	if (i->ops->xattr)
+		return get_elsewhere(t, i, a);
 	pthread_mutex_lock(&i->lock);
 	x = find(i, a->name);
 	r = !x ? -ENODATA : a->size && x->size > a->size ? -ERANGE : (long)x->size;
@@ -180,8 +224,8 @@ static long do_get(struct task *t, struct dentry *d, struct arg *a)
 			r = -ENOMEM;
 	}
 	pthread_mutex_unlock(&i->lock);
-	if (copy && copy_to_guest(task_mm(t), gva(a->addr), copy, (size_t)r))
-		r = -EFAULT;
+	if (copy)
+		r = give(t, a, copy, r);
 	free(copy);
 	return r;
 }
@@ -194,6 +238,8 @@ static long do_list(struct task *t, struct dentry *d, struct arg *a)
 	char *names;
 	long r;
 
+	if (i->ops->xattr)
+		return list_elsewhere(t, i, a);
 	pthread_mutex_lock(&i->lock);
 	SLIST_FOREACH (x, &i->xattrs, link)
 		len += strlen(x->name) + 1;
@@ -209,8 +255,7 @@ static long do_list(struct task *t, struct dentry *d, struct arg *a)
 	    : len > XATTR_SIZE_MAX_K   ? -E2BIG
 	    : a->size && len > a->size ? -ERANGE
 				       : (long)len;
-	if (r > 0 && a->size && copy_to_guest(task_mm(t), gva(a->addr), names, len))
-		r = -EFAULT;
+	r = give(t, a, names, r);
 	free(names);
 	return r;
 }

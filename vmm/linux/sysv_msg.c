@@ -2,6 +2,7 @@
  * msgget, msgsnd, msgrcv, msgctl. msgget(2), msgop(2), msgctl(2).
  */
 #include "ipc.h"
+#include "fs_proc.h"
 
 #include "process.h"
 
@@ -404,4 +405,29 @@ long sys_msgctl(struct task *t, struct call *c)
 	default:
 		return -EINVAL;
 	}
+}
+
+int proc_show_msg(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct ipc *ipc = ctx->k->ipc;
+	struct ipc_table *all = &ipc->table[IPC_MSG];
+
+	proc_printf(b,
+		    "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  "
+		    "cuid  cgid      stime      rtime      ctime\n");
+	pthread_mutex_lock(&ipc->lock);
+	for (unsigned i = 0; i < all->top; i++) {
+		struct ipc_obj *o = all->slot[i];
+		struct msg_queue *q = o ? queue_of(o) : NULL;
+
+		if (!q)
+			continue;
+		proc_printf(b, "%10d %10d  %4o  %10llu  %10llu %5u %5u %5u %5u %5u %5u ", o->key,
+			    o->id, o->mode, (unsigned long long)q->bytes, (unsigned long long)q->n,
+			    q->lspid, q->lrpid, o->uid, o->gid, o->cuid, o->cgid);
+		proc_printf(b, "%10lld %10lld %10lld\n", (long long)q->stime, (long long)q->rtime,
+			    (long long)q->ctime);
+	}
+	pthread_mutex_unlock(&ipc->lock);
+	return 0;
 }

@@ -5,6 +5,7 @@
  * Adjustments (SEM_UNDO) hang on the process and on the set; whichever goes first unlinks them.
  */
 #include "ipc.h"
+#include "fs_proc.h"
 
 #include "process.h"
 
@@ -605,4 +606,26 @@ long sys_semctl(struct task *t, struct call *c)
 	default:
 		return -EINVAL;
 	}
+}
+
+int proc_show_sem(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct ipc *ipc = ctx->k->ipc;
+	struct ipc_table *all = &ipc->table[IPC_SEM];
+
+	proc_printf(b,
+		    "       key      semid perms      nsems   uid   gid  cuid  cgid      otime    "
+		    "  ctime\n");
+	pthread_mutex_lock(&ipc->lock);
+	for (unsigned i = 0; i < all->top; i++) {
+		struct ipc_obj *o = all->slot[i];
+
+		if (o)
+			proc_printf(b, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lld %10lld\n",
+				    o->key, o->id, o->mode, set_of(o)->n, o->uid, o->gid, o->cuid,
+				    o->cgid, (long long)set_of(o)->otime,
+				    (long long)set_of(o)->ctime);
+	}
+	pthread_mutex_unlock(&ipc->lock);
+	return 0;
 }

@@ -6,6 +6,7 @@
  * removed segment lives on in them.
  */
 #include "ipc.h"
+#include "fs_proc.h"
 
 #include "process.h"
 
@@ -28,7 +29,8 @@ struct shm {
 	/* protected by ipc->lock: */
 	int64_t atime, dtime, ctime;
 	uint32_t cpid, lpid;
-	uint32_t locker; /* whose limit bears SHM_LOCK */
+	unsigned placing; /* references of shmat's own, whose end is no detachment */
+	uint32_t locker;  /* whose limit bears SHM_LOCK */
 	_Atomic unsigned nattach;
 };
 
@@ -131,9 +133,13 @@ static void attach_close(struct file *f)
 	if (!s)
 		return;
 	pthread_mutex_lock(&s->ipc->lock);
-	s->dtime = ipc_time(s->k);
-	if (task_current)
-		s->lpid = task_current->p->pid;
+	if (s->placing) {
+		s->placing--;
+	} else {
+		s->dtime = ipc_time(s->k);
+		if (task_current)
+			s->lpid = task_current->p->pid;
+	}
 	detach_locked(s);
 	pthread_mutex_unlock(&s->ipc->lock);
 }
@@ -254,12 +260,13 @@ long sys_shmat(struct task *t, struct call *c)
 		err = -EINVAL;
 	if (!err)
 		err = mm_mmap(task_mm(t), &m, &at);
+	pthread_mutex_lock(&s->ipc->lock);
+	s->placing++;
 	if (!err) {
-		pthread_mutex_lock(&s->ipc->lock);
 		s->atime = ipc_time(t->k);
 		s->lpid = t->p->pid;
-		pthread_mutex_unlock(&s->ipc->lock);
 	}
+	pthread_mutex_unlock(&s->ipc->lock);
 	file_close(f);
 	return err ? (err == -EEXIST ? -EINVAL : err) : (long)at;
 }
@@ -457,4 +464,31 @@ long sys_shmctl(struct task *t, struct call *c)
 	default:
 		return -EINVAL;
 	}
+}
+
+int proc_show_shm(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct ipc *ipc = ctx->k->ipc;
+	struct ipc_table *all = &ipc->table[IPC_SHM];
+
+	proc_printf(b,
+		    "       key      shmid perms                  size  cpid  lpid nattch   uid   "
+		    "gid  cuid  cgid      atime      dtime      ctime                   rss      "
+		    "            swap\n");
+	pthread_mutex_lock(&ipc->lock);
+	for (unsigned i = 0; i < all->top; i++) {
+		struct ipc_obj *o = all->slot[i];
+		struct shm *s = o ? shm_of(o) : NULL;
+
+		if (!s)
+			continue;
+		proc_printf(b, "%10d %10d  %4o %21llu %5u %5u  %5u %5u %5u %5u %5u ", o->key, o->id,
+			    o->mode, (unsigned long long)s->size, s->cpid, s->lpid, s->nattach,
+			    o->uid, o->gid, o->cuid, o->cgid);
+		proc_printf(b, "%10lld %10lld %10lld %21llu %21u\n", (long long)s->atime,
+			    (long long)s->dtime, (long long)s->ctime,
+			    (unsigned long long)memobj_resident(s->obj) * PAGE_SIZE, 0);
+	}
+	pthread_mutex_unlock(&ipc->lock);
+	return 0;
 }

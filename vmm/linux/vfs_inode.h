@@ -101,6 +101,15 @@ struct dir_emit {
 bool dir_emit(struct dir_emit *e, const char *name, size_t len, uint64_t ino, int64_t next,
 	      unsigned dtype);
 
+/* [no lock] user.* of files of the host. */
+struct xattr_ops {
+	/* As getxattr(2) and listxattr(2), size 0 included; list gives other names, too. */
+	ssize_t (*get)(struct inode *i, const char *name, void *buf, size_t size);
+	ssize_t (*list)(struct inode *i, char *buf, size_t size);
+	/* value NULL: removes it. As setxattr(2), removexattr(2). */
+	int (*set)(struct inode *i, const char *name, const void *value, size_t size, int flags);
+};
+
 /*
  * What a file system implements. Members may be NULL where a default is named. Those marked [V] are
  * called with vfs->lock held, the others without it; those marked [V, N] with the super's
@@ -148,6 +157,8 @@ struct inode_ops {
 	/* [no lock] Attributes that the inode keeps in memory are about to change: extended ones.
 	 * 0, -ENOSPC. NULL: it has none. */
 	int (*own)(struct dentry *d);
+	/* Extended attributes that are kept elsewhere. NULL: in memory, if own is there. */
+	const struct xattr_ops *xattr;
 	/* Whose answer about i's attributes and data may take long: see away.h. NULL, or its
 	 * result: nobody's. */
 	struct host_pace *(*pace)(struct inode *i);

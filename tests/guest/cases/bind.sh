@@ -22,6 +22,13 @@ want_out "new" "bind rw"
 [ "$(cat "$WORK/src/d/z")" = new ] || fail "a link did not arrive"
 [ "$(stat -c %a:%h "$WORK/src/d/y")" = 640:2 ] || fail "a mode or a link did not arrive"
 [ ! -e "$WORK/src/n" ] || fail "a directory was not removed"
+# extended attributes do, in both directions, with the host's errors (where it has any)
+if "$BIN/fs-xattr" > /dev/null 2>&1; then
+	mkdir "$WORK/attrs"
+	native "$BIN/fs-xattr"
+	vm --bind "$WORK/attrs:/tmp:rw" "$BIN/fs-xattr" < /dev/null
+	same "extended attributes of a bind"
+fi
 # set-id bits do not
 vm --bind "$WORK/src:/src:rw" "$busybox" chmod 6755 /src/f < /dev/null
 [ "$(stat -c %a "$WORK/src/f")" = 755 ] || fail "set-id bits arrived on the host"

@@ -28,6 +28,12 @@ want_out y "yes | head"
 echo first > "$WORK/log"
 "$VMBOX" run "$busybox" echo second >> "$WORK/log" 2> "$WORK/err"
 [ "$(wc -l < "$WORK/log")" = 2 ] || fail ">> lost a line"
+# a limit of a file's size counts from where the file is
+limit='ulimit -f 1; echo first; dd if=/dev/zero bs=300 count=1 2> /dev/null; dd if=/dev/zero bs=300 count=1 2> /dev/null; dd if=/dev/zero bs=300 count=1 2> /dev/null; echo $? >&2'
+"$busybox" sh -c "$limit" > "$WORK/native.out" 2> "$WORK/native.err"
+"$VMBOX" run "$busybox" sh -c "$limit" > "$WORK/out" 2> "$WORK/err"
+cmp -s "$WORK/out" "$WORK/native.out" || fail "RLIMIT_FSIZE on standard output"
+cmp -s "$WORK/err" "$WORK/native.err" || fail "SIGXFSZ for standard output"
 # closed standard streams
 status=0
 "$VMBOX" run "$busybox" sh -c 'exit 7' <&- > "$WORK/out" 2> "$WORK/err" || status=$?
