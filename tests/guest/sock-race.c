@@ -235,10 +235,12 @@ static void unlink_named(int who)
 
 static void names(void)
 {
+	const char *base = temp_dir();
 	pthread_t th[4];
 	int at[4][3];
 
-	mkdir("dir", 0755);
+	CHECK_EQ(chdir(base), 0);
+	CHECK_EQ(mkdir("dir", 0755), 0);
 	CHECK_EQ(pthread_barrier_init(&gate, NULL, 4), 0);
 	for (int n = 0; n < 50; n++) {
 		int s = socket(AF_UNIX, SOCK_STREAM, 0), won = 0;
@@ -256,6 +258,8 @@ static void names(void)
 		CHECK_EQ(won, 1);
 		close(s);
 	}
+	CHECK_EQ(rmdir("dir"), 0);
+	CHECK_EQ(rmdir(base), 0);
 	say("names\n");
 }
 
