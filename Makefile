@@ -166,6 +166,7 @@ bench-report:
 
 # `vmbox nested` finds its runner in lib/vmbox/nested, compiled helpers beside it.
 NESTED_LIB = $(DESTDIR)$(PREFIX)/lib/vmbox/nested
+NESTED_C = init bzimage carry
 NESTED_TOOL = $(CC) -O2 -std=gnu11 -D_GNU_SOURCE -static -s -o
 
 install: $(PROGRAM)
@@ -173,9 +174,8 @@ install: $(PROGRAM)
 	install -D -m 644 docs/vmbox.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmbox.1
 	install -d $(NESTED_LIB)
 	install -m 755 tests/nested/run tests/nested/fetch-kernel $(NESTED_LIB)
-	install -m 644 tests/nested/common.sh tests/nested/init.c tests/nested/bzimage.c $(NESTED_LIB)
-	$(NESTED_TOOL) $(NESTED_LIB)/init-$(ARCH) tests/nested/init.c
-	$(NESTED_TOOL) $(NESTED_LIB)/bzimage-$(ARCH) tests/nested/bzimage.c
+	install -m 644 tests/nested/common.sh $(NESTED_C:%=tests/nested/%.c) $(NESTED_LIB)
+	for c in $(NESTED_C); do $(NESTED_TOOL) $(NESTED_LIB)/$$c-$(ARCH) tests/nested/$$c.c || exit; done
 
 clean:
 	rm -rf build vmbox

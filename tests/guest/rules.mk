@@ -8,6 +8,7 @@
 #						NAME.musl and NAME.dyn
 #	cflags: -mavx				more flags for the compiler
 #	args: 6					its arguments
+#	nested-args: 3				instead of these in an emulated machine
 #	env: A=1 B=2				environment (vmbox run --env, env natively)
 #	stdin: TEXT				one line of standard input; default: empty
 #	vmbox-options: --mem 64M		more options for vmbox run

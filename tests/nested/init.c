@@ -11,12 +11,13 @@
  *    get= (a file that the host wants at the end);
  *  - virtio-serial ports, found by name: nested.out and nested.err carry the
  *    command's output, nested.in its input, nested.get0, get1 ... the files of
- *    get=, nested.ctl one line per event ("ready MS", "got N" for a file that
- *    was sent whole, "exit STATUS MS", "error WHAT: WHY"; MS is the time since
- *    the kernel started, in milliseconds).
+ *    get=, nested.ctl one line per event ("ready MS", "got N BYTES" for a file
+ *    that was sent whole, "sent OUT ERR", how many bytes of output there were,
+ *    "exit STATUS MS", "error WHAT: WHY"; MS is the time since the kernel
+ *    started, in milliseconds).
  *
- * Writes to the ports block until the host has taken the data, so nothing is
- * lost when the machine ends right after the last line.
+ * A write to a port returns when the data are in its queue; what is there when the
+ * machine ends is lost. So the host ends it, when it has as much as was sent (carry.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -55,6 +56,7 @@ struct stream {
 	int to;
 	size_t have;
 	size_t done;
+	unsigned long long sent; /* to the host */
 	char buf[CHUNK];
 };
 
@@ -88,19 +90,24 @@ static void sleep_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
-/* A port whose reader went away fails; the machine runs on without it. */
-static void write_all(int fd, const char *buf, size_t len)
+/*
+ * A port whose reader went away fails; the machine runs on without it. Returns how much was
+ * written.
+ */
+static size_t write_all(int fd, const char *buf, size_t len)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, buf, len);
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write(fd, buf + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
-		buf += n;
-		len -= (size_t)n;
+			break;
+		done += (size_t)n;
 	}
+	return done;
 }
 
 /* Sends one event line; before the port exists it goes to the console. */
@@ -425,7 +432,7 @@ static bool output_pump(struct stream *s)
 		s->from = -1;
 		return false;
 	}
-	write_all(s->to, s->buf, (size_t)n);
+	s->sent += write_all(s->to, s->buf, (size_t)n);
 	return true;
 }
 
@@ -442,7 +449,13 @@ static void input_pump(void)
 	ssize_t n;
 
 	if (s->done == s->have) {
+		/*
+		 * The driver looks for data, then whether the host has closed its side; both may
+		 * have come in between. What came before the end is there at the second look.
+		 */
 		n = read(s->from, s->buf, sizeof(s->buf));
+		if (n == 0)
+			n = read(s->from, s->buf, sizeof(s->buf));
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
@@ -529,7 +542,7 @@ static void files_send(void)
 		while (output_pump(&s))
 			;
 		if (s.from < 0)
-			ctl_send("got %zu", i);
+			ctl_send("got %zu %llu", i, s.sent);
 	}
 }
 
@@ -568,6 +581,8 @@ int main(void)
 	pid = command_start();
 	status = command_wait(pid, child_fd);
 	files_send();
+	ctl_send("sent %llu %llu", out_stream.sent, err_stream.sent);
 	ctl_send("exit %d %ld", status, uptime_ms());
-	machine_end();
+	for (;;)
+		pause(); /* the host ends the machine */
 }
