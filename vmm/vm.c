@@ -280,7 +280,7 @@ int vm_add_vcpus(struct vm *vm, unsigned ncpus, char *err, size_t size)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < ncpus; i++) {
+	for (unsigned i = vm->nvcpus; i < ncpus; i++) {
 		r = vcpu_create(vm, i, &vm->vcpus[i]);
 		if (r == 0) {
 			vm->nvcpus = i + 1;

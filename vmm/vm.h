@@ -131,7 +131,8 @@ unsigned long vm_arch_type(int kvm_fd);
 int vm_arch_ask(struct vm *vm);
 /* Before the first mm: builds the kernel half. */
 int vm_arch_init(struct vm *vm, char *err, size_t size);
-/* What the vCPUs and programs will be told of the processor, from what vm_arch_ask has found. */
+/* What the vCPUs and programs will be told of the processor, from what vm_arch_ask has found; or,
+ * where only a vCPU knows it, from the first, which is made and opened then. */
 int vm_arch_learn(struct vm *vm, char *err, size_t size);
 /* Accepts a half-made vm. */
 void vm_arch_destroy(struct vm *vm);

@@ -95,10 +95,21 @@ int vm_arch_ask(struct vm *vm)
 	return 0;
 }
 
+/*
+ * The ID registers are a vCPU's, and the program that is loaded while the others are made gets its
+ * AT_HWCAP from them.
+ */
 int vm_arch_learn(struct vm *vm, char *err, size_t size)
 {
-	(void)vm;
-	return 0;
+	int r = vcpu_create(vm, 0, &vm->vcpus[0]);
+
+	if (r == 0) {
+		vm->nvcpus = 1;
+		r = vcpu_open(vm->vcpus[0]);
+	}
+	if (r < 0)
+		snprintf(err, size, "vCPU 0: %s", strerror(-r));
+	return r;
 }
 
 int vm_arch_init(struct vm *vm, char *err, size_t size)
