@@ -69,6 +69,77 @@ static void tasks_run_first_come_first_served(void **state)
 	assert_int_equal(sched_load(w.sched), 0);
 }
 
+/* ---- somebody stands in for a vCPU's thread ---- */
+
+static void block(int i)
+{
+	sched_prepare(&t[i]);
+	assert_true(sched_block(&t[i]));
+}
+
+static void what_a_task_wakes_waits_for_its_vcpu(void **state)
+{
+	int64_t before = core_now();
+
+	start_on(0, 0);
+	start_on(1, 1);
+	start_on(2, 1);
+	take(0, 0);
+	take(1, 1);
+	block(1);
+	take(1, 2);
+	block(2);
+	take_none(1);
+	sched_near(0);
+	sched_wake(&t[1]);
+	assert_true(sched_queued(w.sched, 0));
+	assert_false(sched_queued(w.sched, 1));
+	/* A second one would wait for two. */
+	sched_wake(&t[2]);
+	assert_true(sched_queued(w.sched, 1));
+	sched_near(-1);
+	assert_int_equal(sched_running(w.sched), 1);
+	/* Before its time and after it; here nobody is parked, to get it. */
+	sched_spread(w.sched, 0, before);
+	sched_spread(w.sched, 0, core_now());
+	take(1, 2);
+	block(0);
+	assert_ptr_equal(sched_poll(w.sched, 0), &t[1]);
+	assert_false(sched_queued(w.sched, 0));
+	sched_wake(&t[0]);
+	end(1);
+	take(0, 0);
+	end(0);
+	end(2);
+}
+
+static void a_polled_vcpu_is_idle(void **state)
+{
+	start_on(0, 0);
+	start_on(1, 1);
+	take(0, 0);
+	take(1, 1);
+	block(1);
+	assert_null(sched_poll(w.sched, 1));
+	/* It last ran elsewhere, but there somebody runs. */
+	block(0);
+	sched_wake(&t[0]);
+	assert_true(sched_queued(w.sched, 1));
+	assert_ptr_equal(sched_poll(w.sched, 1), &t[0]);
+	assert_null(world_next(&w, 0));
+	/* Its thread has it again. */
+	block(0);
+	assert_null(sched_poll(w.sched, 1));
+	take_none(1);
+	sched_wake(&t[1]);
+	assert_true(sched_queued(w.sched, 1));
+	sched_wake(&t[0]);
+	take(1, 1);
+	assert_ptr_equal(sched_poll(w.sched, 1), &t[0]);
+	end(0);
+	end(1);
+}
+
 static void a_new_task_cannot_be_woken(void **state)
 {
 	sched_task_init(&t[0], w.sched);
@@ -645,6 +716,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE(tasks_run_first_come_first_served),
 		ONE(a_new_task_cannot_be_woken),
+		TWO(what_a_task_wakes_waits_for_its_vcpu),
+		TWO(a_polled_vcpu_is_idle),
 		ONE(a_dead_task_cannot_be_woken),
 		ONE(a_blocked_task_runs_when_it_is_woken),
 		ONE(a_yield_goes_to_the_tail),

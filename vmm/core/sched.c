@@ -28,6 +28,9 @@ struct sched_cpu {
 	uint64_t run;                  /* counts the tasks it has taken */
 	bool slice_armed;
 	uint64_t slice_run; /* the run that the slice timer was armed for */
+	/* Since when its first task waits though another vCPU is idle; TIME_NEVER: none does. Read
+	 * without the lock, too. */
+	_Atomic int64_t lazy_since;
 
 	/* written under the lock, read by sched_need_resched without it: */
 	_Atomic unsigned nqueued;
@@ -45,7 +48,8 @@ struct sched {
 
 	pthread_mutex_t lock;
 	/* protected by lock: */
-	uint64_t idle; /* parked vCPUs that nobody has given a task yet */
+	uint64_t idle;   /* parked vCPUs that nobody has given a task yet */
+	uint64_t polled; /* of these: somebody looks for tasks for them all the time */
 	unsigned load;
 	struct sched_stats stats;
 	_Atomic bool stopped;
@@ -160,17 +164,34 @@ static unsigned cpu_shortest_locked(const struct sched *s, uint64_t mask)
 	return best;
 }
 
+static _Thread_local int near_cpu = -1;
+
+void sched_near(int cpu)
+{
+	near_cpu = cpu;
+}
+
 /* Where a task that becomes runnable goes. */
 static unsigned cpu_choose_locked(const struct sched *s, const struct sched_task *t)
 {
 	uint64_t last = t->cpu < 0 ? 0 : 1ULL << t->cpu;
 	uint64_t idle = s->idle & t->cpu_mask;
 
+	if (idle & s->polled)
+		idle &= s->polled;
+	else if (near_cpu >= 0 && t->cpu_mask & 1ULL << near_cpu && !s->cpu[near_cpu].nqueued)
+		return (unsigned)near_cpu;
 	if (idle)
 		return (unsigned)__builtin_ctzll(idle & last ? last : idle);
 	if (t->cpu_mask & last)
 		return (unsigned)t->cpu;
 	return cpu_shortest_locked(s, t->cpu_mask);
+}
+
+static void idle_end_locked(struct sched *s, unsigned cpu)
+{
+	s->idle &= ~(1ULL << cpu);
+	s->polled &= ~(1ULL << cpu);
 }
 
 static void place_locked(struct sched *s, struct sched_task *t, unsigned cpu, struct todo *todo)
@@ -179,11 +200,13 @@ static void place_locked(struct sched *s, struct sched_task *t, unsigned cpu, st
 
 	queue_insert_locked(s, t, cpu);
 	if (s->idle & bit) {
-		s->idle &= ~bit;
+		idle_end_locked(s, cpu);
 		todo->unpark = (int)cpu;
-	} else {
-		slice_want_locked(&s->cpu[cpu], todo);
+		return;
 	}
+	if ((int)cpu == near_cpu && s->cpu[cpu].nqueued == 1)
+		s->cpu[cpu].lazy_since = core_now();
+	slice_want_locked(&s->cpu[cpu], todo);
 }
 
 /* The first task of the longest other queue that may run on `cpu`. */
@@ -236,6 +259,7 @@ struct sched *sched_create(unsigned cpus, struct timers *timers,
 		c->sched = s;
 		pthread_cond_init(&c->parked, NULL);
 		timer_init(&c->slice, timers, slice_fire);
+		atomic_init(&c->lazy_since, TIME_NEVER);
 		TAILQ_INIT(&c->queue);
 		TAILQ_INIT(&c->movable);
 	}
@@ -290,6 +314,17 @@ unsigned sched_load(struct sched *s)
 	load = s->load;
 	pthread_mutex_unlock(&s->lock);
 	return load;
+}
+
+unsigned sched_running(struct sched *s)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->cpus; i++)
+		n += s->cpu[i].current != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return n;
 }
 
 /* ---- the life of a task ---- */
@@ -356,34 +391,88 @@ static struct sched_task *sched_pick_locked(struct sched *s, unsigned cpu, bool 
 		 * have stolen it. */
 		s->idle |= 1ULL << cpu;
 		pthread_cond_wait(&c->parked, &s->lock);
-		s->idle &= ~(1ULL << cpu);
+		idle_end_locked(s, cpu);
 	}
 	return NULL;
 }
 
-struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait)
+static void take_locked(struct sched *s, unsigned cpu, struct sched_task *t, struct todo *todo)
 {
 	struct sched_cpu *c = &s->cpu[cpu];
+
+	t->state = SCHED_RUNNING;
+	t->cpu = (int)cpu;
+	t->run_started = core_now();
+	if (c->last != t)
+		s->stats.switches++;
+	c->last = t;
+	c->current = t;
+	c->run++;
+	c->slice_over = false;
+	c->evict = false;
+	c->lazy_since = TIME_NEVER;
+	slice_want_locked(c, todo);
+}
+
+struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait)
+{
 	struct todo todo = TODO_NOTHING;
 	struct sched_task *t;
 
 	pthread_mutex_lock(&s->lock);
+	/* It may have been idle while somebody stood in for it. */
+	idle_end_locked(s, cpu);
 	t = sched_pick_locked(s, cpu, wait);
+	if (t)
+		take_locked(s, cpu, t, &todo);
+	sched_unlock(s, &todo);
+	return t;
+}
+
+/* ---- somebody stands in for a vCPU's thread ---- */
+
+struct sched_task *sched_poll(struct sched *s, unsigned cpu)
+{
+	struct todo todo = TODO_NOTHING;
+	struct sched_task *t;
+
+	pthread_mutex_lock(&s->lock);
+	idle_end_locked(s, cpu);
+	t = sched_pick_locked(s, cpu, false);
 	if (t) {
-		t->state = SCHED_RUNNING;
-		t->cpu = (int)cpu;
-		t->run_started = core_now();
-		if (c->last != t)
-			s->stats.switches++;
-		c->last = t;
-		c->current = t;
-		c->run++;
-		c->slice_over = false;
-		c->evict = false;
-		slice_want_locked(c, &todo);
+		take_locked(s, cpu, t, &todo);
+	} else {
+		s->idle |= 1ULL << cpu;
+		s->polled |= 1ULL << cpu;
 	}
 	sched_unlock(s, &todo);
 	return t;
+}
+
+bool sched_queued(const struct sched *s, unsigned cpu)
+{
+	return atomic_load_explicit(&s->cpu[cpu].nqueued, memory_order_relaxed) != 0;
+}
+
+void sched_spread(struct sched *s, unsigned cpu, int64_t before)
+{
+	struct sched_cpu *c = &s->cpu[cpu];
+	struct todo todo = TODO_NOTHING;
+	struct sched_task *t;
+	uint64_t idle;
+
+	if (atomic_load_explicit(&c->lazy_since, memory_order_relaxed) > before)
+		return;
+	pthread_mutex_lock(&s->lock);
+	c->lazy_since = TIME_NEVER;
+	t = TAILQ_FIRST(&c->movable);
+	idle = t ? s->idle & t->cpu_mask : 0;
+	if (idle) {
+		/* It finds the task by itself. */
+		todo.unpark = __builtin_ctzll(idle);
+		idle_end_locked(s, (unsigned)todo.unpark);
+	}
+	sched_unlock(s, &todo);
 }
 
 /* RUNNING -> something else. */

@@ -12,6 +12,11 @@
  * steals from the longest other queue. A running task is kicked at the end of its
  * slice, and only when another task waits for that vCPU: the vCPU's slice timer is armed
  * only then. A vCPU thread without a task parks on its vCPU's condition variable.
+ *
+ * Another thread may stand in for a vCPU's, if the two agree on who it is at a time: it takes tasks
+ * by sched_poll. What it wakes on the way (sched_near) waits in that vCPU's queue for a moment,
+ * because a task that wakes another often blocks next, and to start another vCPU takes longer;
+ * sched_spread gives it to an idle vCPU when the moment is over.
  */
 #ifndef VMBOX_CORE_SCHED_H
 #define VMBOX_CORE_SCHED_H
@@ -78,6 +83,20 @@ void sched_start(struct sched_task *t);
  * one if there is none and `wait`; NULL if there is none, or the scheduler stops.
  */
 struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait);
+
+/*
+ * sched_next without waiting, by who stands in for the vCPU's thread. With NULL the vCPU counts as
+ * idle, and sched_queued tells when to ask again, until its thread calls sched_next.
+ */
+struct sched_task *sched_poll(struct sched *s, unsigned cpu);
+/* A task waits in the vCPU's queue. Takes no lock. */
+bool sched_queued(const struct sched *s, unsigned cpu);
+/* The calling thread works for this vCPU from now on: what it wakes may wait there; -1: for none.
+ */
+void sched_near(int cpu);
+/* What has waited since before `before` (core_now()) by sched_near's means goes to an idle vCPU, if
+ * there is one. */
+void sched_spread(struct sched *s, unsigned cpu, int64_t before);
 
 /*
  * The owner is about to run the task's handler: removes its waiters and clears `woken`.
@@ -150,5 +169,7 @@ void sched_get_stats(struct sched *s, struct sched_stats *out);
 unsigned sched_cpus(const struct sched *s);
 /* Tasks that run or are runnable now. */
 unsigned sched_load(struct sched *s);
+/* vCPUs that have a task now. */
+unsigned sched_running(struct sched *s);
 
 #endif
