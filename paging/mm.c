@@ -153,6 +153,9 @@ void mm_put(struct mm *mm)
 	if (!mm || atomic_fetch_sub_explicit(&mm->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	unregister(mm);
+	/* A vCPU whose last task was of this mm may be waiting for another one inside. */
+	if (atomic_load(&mm->active) && mm->gm->ops->barrier)
+		mm->gm->ops->barrier(mm->gm->machine, mm);
 	/* Truncation may still see its mappings, but gets no reference. */
 	mm_lock(mm);
 	for (n = RB_MIN(vma_tree, &mm->vmas); n; n = next) {
