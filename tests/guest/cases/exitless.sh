@@ -35,8 +35,8 @@ run_spec() {
 	done
 }
 
-run 1 forktree fork-cow pipe-basic futex-wait sig-calls sig-regs single-step
-run 2 forktree robust-mutex thr-fork thr-signal thr-exec sig-calls sig-restart-calls vfork-exec exec
+run 1 forktree fork-cow pipe-basic futex-wait sig-calls sig-regs single-step thr-switch thr-fpu
+run 2 forktree thr-switch robust-mutex thr-fork thr-signal thr-exec sig-calls sig-restart-calls vfork-exec exec
 run_spec 1 spec-stub-entry
 run_spec 2 spec-stub-entry spec-stub spec-channel
 
