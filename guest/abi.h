@@ -66,12 +66,16 @@
 #define ABI_CHANNEL_SP           0x90
 #define ABI_CHANNEL_AX           0x98
 #define ABI_CHANNEL_DX           0xa0
+#define ABI_CHANNEL_FRAME        0x100
+#define ABI_CHANNEL_FRAME_FPU    0x220
 #define ABI_CHANNEL_CLAIMED      0x240
 #define ABI_CHANNEL_FPU          0x400
 #define ABI_CHANNEL_FPU_SIZE     0xc00
 /* The state. */
 #define ABI_CHANNEL_IDLE    0 /* nothing asked, or answered */
 #define ABI_CHANNEL_REQUEST 1
+#define ABI_CHANNEL_SAVED   2 /* all registers are in the page; the VMM may go on with the task */
+#define ABI_CHANNEL_PARKED  3 /* it did, and there is none to go on with yet */
 
 #ifndef __ASSEMBLER__
 #include <stdatomic.h>
@@ -201,15 +205,19 @@ struct abi_console {
 };
 
 /*
- * Four parts, each in cache lines of its own (pairs of 64 bytes are fetched together): what
- * travels both ways with each call, what the stub alone uses each time, and what it looks at when
- * it has lost patience; FP state.
+ * Five parts, each in cache lines of its own (pairs of 64 bytes are fetched together): what
+ * travels both ways with each call, what the stub alone uses each time, registers, what it looks
+ * at when it has lost patience; FP state.
+ *
+ * A REQUEST is answered with a result (exit is 0), or with nothing: leave the guest (1), or save
+ * all registers in the frame and the FP image first, and wait until that is answered (exit
+ * looks). The answer to that, too, is to leave (1) or a frame (0) to go on with, whosoever it is.
  */
 struct abi_channel {
-	_Atomic uint32_t state; /* REQUEST by the stub, IDLE by the VMM */
+	_Atomic uint32_t state; /* REQUEST and SAVED by the stub, IDLE and PARKED by the VMM */
 	union {
 		uint32_t nr;           /* with a request */
-		_Atomic uint32_t exit; /* with the answer; not 0: no result here, leave the guest */
+		_Atomic uint32_t exit; /* with the answer */
 	};
 	union {
 		uint64_t args[6];
@@ -223,7 +231,14 @@ struct abi_channel {
 	_Atomic uint32_t spin_claimed; /* so often again if the call is being made */
 	/* The stub's: the program's, which it uses itself for a moment. */
 	uint64_t flags, sp, ax, dx;
-	uint8_t unused2[0x198];
+	uint8_t unused2[0x58];
+
+	union {
+		struct uregs frame; /* the stub's: without what pc, flags, ax and dx say */
+		uint8_t unused4[0x120];
+	};
+	uint32_t frame_fpu; /* with a frame; not 0: its FP image is to be loaded, too */
+	uint8_t unused5[0x1c];
 
 	_Atomic uint32_t claimed; /* the VMM's; not 0: the call is being made */
 	uint8_t unused3[0x1bc];
@@ -239,6 +254,8 @@ ABI_CHANNEL_AT(args, ABI_CHANNEL_ARGS);
 ABI_CHANNEL_AT(pc, ABI_CHANNEL_PC);
 ABI_CHANNEL_AT(spin, ABI_CHANNEL_SPIN);
 ABI_CHANNEL_AT(spin_claimed, ABI_CHANNEL_SPIN_CLAIMED);
+ABI_CHANNEL_AT(frame, ABI_CHANNEL_FRAME);
+ABI_CHANNEL_AT(frame_fpu, ABI_CHANNEL_FRAME_FPU);
 ABI_CHANNEL_AT(claimed, ABI_CHANNEL_CLAIMED);
 ABI_CHANNEL_AT(exit, ABI_CHANNEL_EXIT);
 ABI_CHANNEL_AT(result, ABI_CHANNEL_RESULT);

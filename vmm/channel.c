@@ -9,9 +9,9 @@
 
 #define SHUT_SPINS 2000 /* then it sleeps */
 
-void channel_init(struct channel *ch, struct abi_channel *page)
+void channel_init(struct channel *ch, struct abi_channel *page, struct vcpu *v, bool frames)
 {
-	*ch = (struct channel){.page = page};
+	*ch = (struct channel){.page = page, .vcpu = v, .has_frames = frames};
 	atomic_init(&ch->hold, CHANNEL_SHUT);
 }
 
@@ -20,17 +20,18 @@ void channel_scrub(struct channel *ch)
 	memset((void *)ch->page, 0, PAGE_SIZE);
 }
 
-void channel_open(struct channel *ch, void *task, uint32_t spin, uint32_t spin_claimed)
+void channel_open(struct channel *ch, void *task, const struct channel_spins *spins)
 {
 	struct abi_channel *p = ch->page;
 
 	ch->task = task;
 	ch->outcome = CHANNEL_NONE;
+	ch->frame_spin = ch->has_frames ? spins->frame : 0;
 	/* What the task left there when it was kicked is settled. */
 	atomic_store_explicit(&p->state, ABI_CHANNEL_IDLE, memory_order_relaxed);
 	atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
-	atomic_store_explicit(&p->spin, task ? spin : 0, memory_order_relaxed);
-	atomic_store_explicit(&p->spin_claimed, spin_claimed, memory_order_relaxed);
+	atomic_store_explicit(&p->spin, task ? spins->request : 0, memory_order_relaxed);
+	atomic_store_explicit(&p->spin_claimed, spins->claimed, memory_order_relaxed);
 	if (task)
 		atomic_store_explicit(&ch->hold, CHANNEL_OPEN, memory_order_release);
 }
@@ -84,12 +85,12 @@ static void copy_request(const struct abi_channel *p, struct channel_request *r)
 		r->args[i] = __atomic_load_n(&p->args[i], __ATOMIC_RELAXED);
 }
 
-static void answer(struct channel *ch)
+/* exit: 0, or what the stub does instead of going on. */
+static void answer(struct channel *ch, uint32_t exit)
 {
 	struct abi_channel *p = ch->page;
 
-	atomic_store_explicit(&p->result, ch->result, memory_order_relaxed);
-	atomic_store_explicit(&p->exit, ch->outcome != CHANNEL_ANSWERED, memory_order_relaxed);
+	atomic_store_explicit(&p->exit, exit, memory_order_relaxed);
 	atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->state, ABI_CHANNEL_IDLE, memory_order_release);
 }
@@ -100,39 +101,80 @@ static void release(struct channel *ch)
 		syscall(SYS_futex, &ch->hold, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static void count(struct channel *ch)
+static bool can_go_on(enum channel_outcome outcome)
 {
-	switch (ch->outcome) {
-	case CHANNEL_ANSWERED:
+	return outcome == CHANNEL_DONE || outcome == CHANNEL_STARTED || outcome == CHANNEL_WHOLE;
+}
+
+static void serve_request(struct channel *ch, const struct channel_ops *ops)
+{
+	struct channel_request r;
+
+	atomic_store_explicit(&ch->page->claimed, 1, memory_order_relaxed);
+	copy_request(ch->page, &r);
+	ch->outcome = ops->call(ch->task, &r, &ch->result);
+	if (ch->outcome == CHANNEL_ANSWERED) {
 		ch->answered++;
-		break;
-	case CHANNEL_DECLINED:
-		ch->declined++;
-		break;
-	default:
-		ch->left++;
+		atomic_store_explicit(&ch->page->result, ch->result, memory_order_relaxed);
+		answer(ch, 0);
+	} else if (can_go_on(ch->outcome) && ch->frame_spin > 1) {
+		answer(ch, ch->frame_spin);
+	} else {
+		if (ch->outcome == CHANNEL_DONE || ch->outcome == CHANNEL_STARTED)
+			ch->left++;
+		else
+			ch->declined++;
+		answer(ch, 1);
 	}
 }
 
-bool channel_serve(struct channel *ch, channel_serve_fn *serve)
+/* False: whoever wrote the state, there is nothing to go on with. */
+static bool serve_saved(struct channel *ch, const struct channel_ops *ops, uint32_t state)
 {
-	uint32_t hold = CHANNEL_OPEN;
-	struct channel_request r;
-	bool asks;
+	enum channel_outcome before = ch->outcome;
+
+	if (state == ABI_CHANNEL_SAVED ? !can_go_on(before) : before != CHANNEL_GONE)
+		return false;
+	ch->outcome = ops->stand_in(ch->vcpu, before, ch->result, &ch->task);
+	switch (ch->outcome) {
+	case CHANNEL_FRAME:
+		ch->frames++;
+		answer(ch, 0);
+		return true;
+	case CHANNEL_GONE:
+		if (before == CHANNEL_GONE)
+			return false;
+		ch->parked++;
+		atomic_store_explicit(&ch->page->state, ABI_CHANNEL_PARKED, memory_order_release);
+		return true;
+	default:
+		/* What may still be in the guest asks for nobody. */
+		if (ch->outcome == CHANNEL_TAKEN)
+			ch->task = NULL;
+		ch->left++;
+		answer(ch, 1);
+		return true;
+	}
+}
+
+bool channel_serve(struct channel *ch, const struct channel_ops *ops)
+{
+	uint32_t hold = CHANNEL_OPEN, state;
+	bool did = false;
 
 	if (!atomic_compare_exchange_strong(&ch->hold, &hold, CHANNEL_CLAIMED))
 		return false;
 	/* What was seen before may have been another task's, or been settled. */
-	asks = channel_asks(ch);
-	if (asks) {
-		atomic_store_explicit(&ch->page->claimed, 1, memory_order_relaxed);
-		copy_request(ch->page, &r);
-		ch->outcome = serve(ch->task, &r, &ch->result);
-		count(ch);
-		answer(ch);
+	state = channel_state(ch);
+	if (state == ABI_CHANNEL_REQUEST) {
+		did = ch->task != NULL;
+		if (did)
+			serve_request(ch, ops);
+	} else if (state == ABI_CHANNEL_SAVED || state == ABI_CHANNEL_PARKED) {
+		did = serve_saved(ch, ops, state);
 	}
 	release(ch);
-	return asks;
+	return did;
 }
 
 void channel_set_spin(struct channel *ch, uint32_t spin)

@@ -12,6 +12,9 @@
  */
 #define PATIENCE      4000   /* of the stub, until its request is taken */
 #define PATIENCE_MORE 60000  /* until a call that is being made is finished */
+#define PATIENCE_WAIT 60000  /* of the stub that has handed over its registers */
+#define LEASE         200000 /* that was longer: it is not in the stub at all */
+#define LAZY          30000  /* what a task has woken waits so long for the same vCPU */
 #define IDLE          100000 /* the poller, without a request: then the exit is the better price */
 #define IDLE_ON       2000000
 #define GAP           300000 /* so long it did not poll: somebody else needs the processor */
@@ -60,26 +63,41 @@ static void keep_away(struct exitless *e)
 		e->avoided = cpu;
 }
 
+void exitless_spins(const struct exitless *e, struct channel_spins *spins)
+{
+	*spins = (struct channel_spins){0};
+	/* Not while it is waking: that takes longer than the stub's patience. */
+	if (atomic_load_explicit(&e->state, memory_order_acquire) != EXITLESS_POLLS)
+		return;
+	spins->request = e->patience;
+	spins->claimed = e->patience_more;
+	spins->frame = e->patience_frame;
+}
+
 static void set_spins(struct exitless *e)
 {
+	struct channel_spins spins;
+
+	exitless_spins(e, &spins);
 	for (unsigned i = 0; i < e->vm->nvcpus; i++)
-		channel_set_spin(e->vm->vcpus[i]->channel, exitless_spin(e));
+		channel_set_spin(e->vm->vcpus[i]->channel, spins.request);
 }
 
-uint32_t exitless_spin(const struct exitless *e)
+bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
 {
-	/* Not while it is waking: that takes longer than the stub's patience. */
-	return atomic_load_explicit(&e->state, memory_order_acquire) == EXITLESS_POLLS ? e->patience
-										       : 0;
+	unsigned busy = 2; /* the poller, and v */
+
+	for (unsigned i = 0; i < e->vm->nvcpus; i++)
+		busy += e->vm->vcpus[i] != v &&
+			atomic_load_explicit(&e->vm->vcpus[i]->running_mm, memory_order_relaxed);
+	return busy <= e->processors;
 }
 
+/* A task that waits in the queue of a vCPU that runs another is that one's partner (sched_near), or
+ * is soon on a vCPU of its own. */
 static bool crowded(const struct exitless *e)
 {
-	unsigned running = sched_load(e->sched);
-
-	if (running > e->vm->nvcpus)
-		running = e->vm->nvcpus;
-	return e->mode == EXITLESS_AUTO && running >= e->processors;
+	return e->mode == EXITLESS_AUTO && sched_running(e->sched) >= e->processors;
 }
 
 /* A program that makes few calls needs no poller: it is started when it is first woken. */
@@ -133,23 +151,70 @@ struct session {
 	bool disturbed;
 };
 
+/*
+ * It need not wait in the stub: a program that has written to its channel may run on, without a
+ * task, and keep the vCPU from those that are waiting for it.
+ */
+static void end_lease(struct exitless *e, unsigned cpu, int64_t before)
+{
+	struct exitless_lease *l = &e->lease[cpu];
+	struct vcpu *v = e->vm->vcpus[cpu];
+
+	if (!l->since || l->since > before)
+		return;
+	l->since = 0;
+	if (atomic_load(&v->run_count) == l->run)
+		vcpu_kick(v);
+}
+
+void exitless_lend(struct exitless *e, const struct vcpu *v, bool lend)
+{
+	struct exitless_lease *l = &e->lease[v->index];
+	uint64_t run = atomic_load(&v->run_count);
+
+	if (!lend) {
+		l->since = 0;
+	} else if (!l->since || l->run != run) {
+		l->since = core_now();
+		l->run = run;
+	}
+}
+
+static bool serve_one(struct exitless *e, unsigned cpu)
+{
+	struct channel *ch = e->vm->vcpus[cpu]->channel;
+	uint32_t state = channel_state(ch);
+	bool did;
+
+	if (state != ABI_CHANNEL_REQUEST && state != ABI_CHANNEL_SAVED &&
+	    (state != ABI_CHANNEL_PARKED || !sched_queued(e->sched, cpu)))
+		return false;
+	sched_near((int)cpu);
+	did = channel_serve(ch, e->ops);
+	sched_near(-1);
+	return did;
+}
+
 static bool serve_all(struct exitless *e)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < e->vm->nvcpus; i++) {
-		struct channel *ch = e->vm->vcpus[i]->channel;
-
-		if (channel_asks(ch))
-			any |= channel_serve(ch, e->serve);
-	}
+	for (unsigned i = 0; i < e->vm->nvcpus; i++)
+		any |= serve_one(e, i);
 	return any;
 }
 
-/* The session goes on. */
-static bool look(struct exitless *e, struct session *s)
+static void look_after_vcpus(struct exitless *e, int64_t now)
 {
-	int64_t now = core_now();
+	for (unsigned i = 0; i < e->vm->nvcpus; i++) {
+		sched_spread(e->sched, i, now - LAZY);
+		end_lease(e, i, now - LEASE);
+	}
+}
+
+/* The session goes on. */
+static bool look(struct exitless *e, struct session *s, int64_t now)
+{
 	bool gap = now - s->last_poll > GAP;
 
 	s->last_poll = now;
@@ -176,6 +241,7 @@ static void poll_session(struct exitless *e, struct session *s)
 	s->start = s->last_answer = s->last_poll = core_now();
 	while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
 		bool any = false;
+		int64_t now;
 
 		for (int i = 0; i < 16; i++) {
 			if (serve_all(e)) {
@@ -185,9 +251,11 @@ static void poll_session(struct exitless *e, struct session *s)
 				cpu_relax();
 			}
 		}
+		now = core_now();
+		look_after_vcpus(e, now);
 		if (any)
-			s->last_answer = s->last_poll = core_now();
-		else if (!look(e, s))
+			s->last_answer = s->last_poll = now;
+		else if (!look(e, s, now))
 			return;
 	}
 }
@@ -222,6 +290,7 @@ static void *poller(void *arg)
 
 	e->patience = per_us * (PATIENCE / 1000);
 	e->patience_more = per_us * (PATIENCE_MORE / 1000);
+	e->patience_frame = per_us * (PATIENCE_WAIT / 1000);
 	while (!atomic_load(&e->stop)) {
 		struct session s = {0};
 
@@ -237,14 +306,15 @@ static void *poller(void *arg)
 		/* Who has asked by now waits in vain for a moment, and leaves. */
 		atomic_store(&e->state, EXITLESS_SLEEPS);
 		set_spins(e);
+		look_after_vcpus(e, TIME_NEVER - 1);
 	}
 	return NULL;
 }
 
 void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
-		   channel_serve_fn *serve)
+		   const struct channel_ops *ops)
 {
-	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .serve = serve};
+	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .ops = ops};
 	e->avoided = -1;
 	atomic_init(&e->waker, -1);
 	if (sched_getaffinity(0, sizeof(e->allowed), &e->allowed) < 0)

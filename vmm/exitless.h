@@ -22,16 +22,23 @@ enum exitless_mode { EXITLESS_AUTO, EXITLESS_ON, EXITLESS_OFF };
 
 enum exitless_state { EXITLESS_SLEEPS, EXITLESS_WOKEN, EXITLESS_POLLS };
 
+/* A vCPU that has no task any more, or one that has to leave, and is in the guest nevertheless. */
+struct exitless_lease {
+	int64_t since; /* core_now(); 0: it is not */
+	uint64_t run;  /* its run_count then */
+};
+
 struct exitless {
 	/* immutable after exitless_init: */
 	enum exitless_mode mode;
 	struct vm *vm;
 	struct sched *sched;
-	channel_serve_fn *serve;
+	const struct channel_ops *ops;
 	cpu_set_t allowed;
 	unsigned processors; /* of these */
 
-	uint32_t patience, patience_more; /* spins; the poller's, before it polls */
+	/* spins; the poller's, before it polls: */
+	uint32_t patience, patience_more, patience_frame;
 	/* whoever makes the state WOKEN, or the only thread that is left: */
 	pthread_t thread;
 	bool started;
@@ -45,17 +52,24 @@ struct exitless {
 	int avoided;                    /* the processor that it keeps away from; -1: none */
 	int64_t pause_idle, pause_busy; /* ns */
 	uint64_t sessions, disturbed;
+	struct exitless_lease lease[VM_MAX_CPUS];
 };
 
 /* Before the vCPU threads run. Where the vm has channels (vm_make_channels) they are answered from
  * the first burst of calls on; the poller's thread begins then. */
 void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
-		   channel_serve_fn *serve);
+		   const struct channel_ops *ops);
 /* Accepts one that is zero. The vCPU threads have ended. */
 void exitless_stop(struct exitless *e);
 
-/* How often v's stub may look for an answer in the next run; 0: it must not ask. */
-uint32_t exitless_spin(const struct exitless *e);
+/* How often a stub may look for its answers in the next run; request 0: it must not ask. */
+void exitless_spins(const struct exitless *e, struct channel_spins *spins);
+/* v's task has gone and there is no other: it may wait in the guest for one, there are processors
+ * enough. */
+bool exitless_may_wait(const struct exitless *e, const struct vcpu *v);
+/* The poller: v is in the guest without a task from now on, and must have left in a while; or has
+ * one again. */
+void exitless_lend(struct exitless *e, const struct vcpu *v, bool lend);
 /* v's thread: a system call left the guest; asked: it had been asked for in the channel in vain. */
 void exitless_note_call(struct exitless *e, struct vcpu *v, bool asked);
 

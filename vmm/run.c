@@ -8,6 +8,7 @@
 #include "image.h"
 #include "jail.h"
 #include "signals.h"
+#include "stand_in.h"
 #include "vcpu.h"
 #include "../devices/chardev.h"
 #include "linux/task.h"
@@ -61,6 +62,7 @@ struct run {
 static void run_task(struct vcpu *v, struct task *t)
 {
 	struct trap trap;
+	bool trapped;
 
 	for (;;) {
 		if (task_step(t) != TASK_RUN)
@@ -70,8 +72,13 @@ static void run_task(struct vcpu *v, struct task *t)
 			return;
 		}
 		v->task = t;
-		vcpu_run(v, &t->cpu, task_mm(t), &trap);
-		task_trap(t, &trap);
+		trapped = vcpu_run(v, &t->cpu, task_mm(t), &trap);
+		/* Somebody may have stood in for us meanwhile. */
+		t = v->task;
+		if (!t)
+			return;
+		if (trapped)
+			task_trap(t, &trap);
 	}
 }
 
@@ -98,22 +105,6 @@ static void *vcpu_thread(void *arg)
 	pthread_cond_signal(&r->changed);
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
-}
-
-/* A channel's request, on the poller's thread. */
-static enum channel_outcome serve_call(void *task, const struct channel_request *q, int64_t *result)
-{
-	static const enum channel_outcome outcome[] = {
-		[TASK_DECLINED] = CHANNEL_DECLINED,
-		[TASK_ANSWERED] = CHANNEL_ANSWERED,
-		[TASK_LEAVES] = CHANNEL_DONE,
-		[TASK_WAITS] = CHANNEL_STARTED,
-	};
-	long r = 0;
-	enum task_answer a = task_call(task, q->nr, q->args, q->pc, &r);
-
-	*result = r;
-	return outcome[a];
 }
 
 static void on_sched_kick(void *arg, unsigned cpu)
@@ -460,7 +451,7 @@ static int start_threads(struct run *r)
 		e = confine(r);
 	if (e < 0)
 		return e;
-	exitless_init(&r->exitless, &r->vm, r->sched, r->o->exitless, serve_call);
+	exitless_init(&r->exitless, &r->vm, r->sched, r->o->exitless, &stand_in_ops);
 	/* As long as each call leaves the guest, a jump saves a twentieth of it. */
 	if (r->o->rewrite == REWRITE_ON ||
 	    (r->o->rewrite == REWRITE_AUTO && r->vm.vcpus[0]->exitless))

@@ -239,24 +239,69 @@ static bool change_mm(struct vcpu *v, struct mm *mm)
 
 static void open_channel(struct vcpu *v)
 {
-	uint32_t spin = 0, more = 0;
+	struct channel_spins spins = {0};
 
 	if (v->exitless && (!v->burst.muted_until || core_now() >= v->burst.muted_until)) {
 		v->burst.muted_until = 0;
-		spin = exitless_spin(v->exitless);
-		more = spin ? v->exitless->patience_more : 0; /* set before it polls */
+		exitless_spins(v->exitless, &spins);
 	}
-	channel_open(v->channel, v->exitless ? v->task : NULL, spin, more);
+	channel_open(v->channel, v->exitless ? v->task : NULL, &spins);
 }
 
 /* A call left the guest. One that must not be answered there says nothing of how fast they come. */
 static void note_call(struct vcpu *v)
 {
-	if (v->channel->outcome != CHANNEL_DECLINED)
+	if (v->channel->outcome != CHANNEL_DECLINED && v->channel->outcome != CHANNEL_WHOLE)
 		exitless_note_call(v->exitless, v, channel_asks(v->channel));
 }
 
-void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
+/* ---- standing in for v's thread ---- */
+
+bool vcpu_take_frame(struct vcpu *v, struct cpu *c)
+{
+	bool taken;
+
+	pthread_mutex_lock(&v->fpu_lock);
+	taken = v->fpu_owner == c && vcpu_arch_take_frame(v, c);
+	if (taken)
+		c->fpu_synced = true;
+	pthread_mutex_unlock(&v->fpu_lock);
+	return taken;
+}
+
+bool vcpu_put_frame(struct vcpu *v, struct cpu *c)
+{
+	if (!vcpu_arch_fits_frame(c) || fpu_load(v, c) < 0)
+		return false;
+	pthread_mutex_lock(&v->fpu_lock);
+	vcpu_arch_put_frame(v, c);
+	pthread_mutex_unlock(&v->fpu_lock);
+	c->regs_modified = false;
+	c->ran_on = v;
+	v->loaded = c;
+	return true;
+}
+
+void vcpu_put_nobody(struct vcpu *v)
+{
+	v->loaded = NULL;
+}
+
+/* Who was in the guest has been let go, and all that is in v now is nobody's, FP state included: a
+ * program that does not wait in the stub can go on until v leaves. */
+static void leave_nobody(struct vcpu *v, int err)
+{
+	struct cpu nobody = {0};
+	struct trap none;
+
+	v->exits[vcpu_arch_exit(v, &nobody, err, &none)]++;
+	pthread_mutex_lock(&v->fpu_lock);
+	if (v->fpu_owner)
+		forget_locked(v, v->fpu_owner);
+	pthread_mutex_unlock(&v->fpu_lock);
+}
+
+bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 {
 	struct vm *vm = v->vm;
 	/* It may have been elsewhere meanwhile, and changed what only `all` loads. */
@@ -268,16 +313,16 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	*t = (struct trap){.kind = TRAP_KICK, .gen = mm_tlb_gen(mm)};
 	__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	if (atomic_exchange(&v->kicked, false))
-		return;
+		return true;
 	/* First: the last task's may still lie in the channel, which another mm wipes. */
 	if (fpu_load(v, c) < 0) {
 		t->kind = TRAP_CRASH;
-		return;
+		return true;
 	}
 	if (v->mm != mm) {
 		if (!change_mm(v, mm)) {
 			t->kind = TRAP_CRASH;
-			return;
+			return true;
 		}
 		all = true;
 		/* The new root may be the frame of a dead one: to KVM, the same CR3. */
@@ -299,7 +344,7 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	if (!vcpu_arch_load(v, c, all || flush, flush, t)) {
 		atomic_store(&v->running_mm, NULL);
 		v->loaded = NULL;
-		return;
+		return true;
 	}
 	c->regs_modified = false;
 	v->loaded = c;
@@ -323,6 +368,11 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	/* Only now: who handles a request may wait for us to have left. */
 	if (v->channel)
 		channel_shut(v->channel);
+	c = v->loaded;
+	if (!c) {
+		leave_nobody(v, -r);
+		return false;
+	}
 	why = vcpu_arch_exit(v, c, -r, t);
 	t->gen = gen;
 	v->exits[why]++;
@@ -330,4 +380,5 @@ void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 		note_call(v);
 	if (why == VM_EXIT_CRASH)
 		v->loaded = NULL;
+	return true;
 }

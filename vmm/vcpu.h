@@ -38,7 +38,9 @@ struct vcpu {
 	struct vcpu_arch arch;
 	struct mm *mm; /* borrowed, mm_activate holds it */
 	gpa_t root;    /* mm's, for this vCPU */
-	void *task;    /* whose calls the channel's are; NULL: nobody's */
+	/* Whose calls the channel's are; NULL: nobody's. While the channel is claimed who has it
+	 * changes this, loaded and arch. */
+	void *task;
 	struct vcpu_burst burst;
 	uint64_t tlb_gen;
 	uint64_t exits[VM_EXIT_COUNT];
@@ -73,9 +75,21 @@ void vcpu_init_signal(void);
 
 /*
  * Runs the task's registers c in mm until it leaves the guest; c then holds its registers and *t
- * says why. Never fails: what cannot go on is TRAP_CRASH.
+ * says why. Never fails: what cannot go on is TRAP_CRASH. Meanwhile v may have been given another
+ * task, v->task, by who stood in for its thread; then all this is said of that one. False: there is
+ * no trap, and v->task is whole, or NULL.
  */
-void vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
+bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
+
+/*
+ * For who stands in for v's thread while v waits in the guest (channel.h); v->task is the caller's.
+ * vcpu_take_frame: c, which v runs, gets its registers and FP state; false: they must be fetched by
+ * leaving. vcpu_put_frame: v goes on with c, of v->mm; false: it must leave for that.
+ * vcpu_put_nobody: v leaves, or waits, without c.
+ */
+bool vcpu_take_frame(struct vcpu *v, struct cpu *c);
+bool vcpu_put_frame(struct vcpu *v, struct cpu *c);
+void vcpu_put_nobody(struct vcpu *v);
 
 /* Makes v leave the guest, or not enter it once. From any thread. */
 void vcpu_kick(struct vcpu *v);
@@ -115,5 +129,12 @@ int vcpu_arch_get_fpu(struct vcpu *v, void *image);
 int vcpu_arch_set_fpu(struct vcpu *v, const void *image);
 /* What was set last is not in the registers yet. */
 bool vcpu_arch_fpu_pending(const struct vcpu *v);
+
+/* For vcpu_take_frame and vcpu_put_frame. v->fpu_lock held. c->fpu is current. */
+bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c);
+/* A frame can be loaded with these registers. */
+bool vcpu_arch_fits_frame(const struct cpu *c);
+/* After vcpu_arch_set_fpu, if that was necessary. */
+void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c);
 
 #endif

@@ -29,7 +29,8 @@ struct vm_traits {
 	 * what is safe for both. */
 	_Atomic bool shadow_paging;
 	bool has_xsave, has_fsgsbase; /* the guest may enable them */
-	bool native_xsave;            /* ring 3 has XSAVE even where the guest does not enable it */
+	/* Ring 3 has XSAVE, RDFSBASE and its like even where the guest does not enable them. */
+	bool native_xsave, native_fsgsbase;
 };
 
 /* ioctls on vCPU descriptors, by kind: the dear ones. */

@@ -17,6 +17,28 @@
 #include "../abi.h"
 
 #define CHANNEL(field) (ABI_CHANNEL_DISP + ABI_CHANNEL_##field)
+/* The nth word of struct uregs. */
+#define FRAME(n)     (CHANNEL(FRAME) + 8 * (n))
+#define FRAME_RAX    FRAME(0)
+#define FRAME_RBX    FRAME(1)
+#define FRAME_RCX    FRAME(2)
+#define FRAME_RDX    FRAME(3)
+#define FRAME_RSI    FRAME(4)
+#define FRAME_RDI    FRAME(5)
+#define FRAME_RSP    FRAME(6)
+#define FRAME_RBP    FRAME(7)
+#define FRAME_R8     FRAME(8)
+#define FRAME_R9     FRAME(9)
+#define FRAME_R10    FRAME(10)
+#define FRAME_R11    FRAME(11)
+#define FRAME_R12    FRAME(12)
+#define FRAME_R13    FRAME(13)
+#define FRAME_R14    FRAME(14)
+#define FRAME_R15    FRAME(15)
+#define FRAME_RIP    FRAME(16)
+#define FRAME_RFLAGS FRAME(17)
+#define FRAME_FS     FRAME(18)
+#define FRAME_GS     FRAME(19)
 
 /* Leaves the guest. \name: from here on rax and rdx are in the channel; \name_out: the FP state, too. */
 	.macro leave name
@@ -97,6 +119,9 @@ stub_channel_posted:
 	jmp 2b
 3:	mov CHANNEL(EXIT), %ecx
 	jrcxz 5f
+	lea -1(%rcx), %ecx
+	jrcxz 4f
+	jmp save
 4:	leave asked
 5:	mov CHANNEL(RESULT), %rax
 	mov CHANNEL(FLAGS), %r11
@@ -106,6 +131,84 @@ stub_channel_posted_end:
 direct:
 	leave direct
 stub_channel_direct_end:
+
+/*
+ * The call is not finished by a result alone: the VMM gets all registers, and may give back others, this
+ * task's or another's of the same address space. Until it has answered the registers are still here;
+ * what it answers has no effect before the last jump, and can be loaded again or from somewhere else.
+ */
+	.globl stub_saved, stub_saved_ax, stub_saved_out, stub_frame_loaded, stub_saved_end
+save:
+stub_saved:
+	mov %rbx, FRAME_RBX
+	mov %rsi, FRAME_RSI
+	mov %rdi, FRAME_RDI
+	mov %rsp, FRAME_RSP
+	mov %rbp, FRAME_RBP
+	mov %r8, FRAME_R8
+	mov %r9, FRAME_R9
+	mov %r10, FRAME_R10
+	mov %r12, FRAME_R12
+	mov %r13, FRAME_R13
+	mov %r14, FRAME_R14
+	mov %r15, FRAME_R15
+	rdfsbase %rcx
+	mov %rcx, FRAME_FS
+	rdgsbase %rcx
+	mov %rcx, FRAME_GS
+	mov %rax, CHANNEL(AX)
+	mov %rdx, CHANNEL(DX)
+stub_saved_ax:
+	mov $-1, %eax
+	mov %eax, %edx
+	xsave64 CHANNEL(FPU)
+	movl $ABI_CHANNEL_SAVED, CHANNEL(STATE)
+	/* Patience, or the answer; but who jumped here shall not wait as long as r11 said. */
+	mov CHANNEL(EXIT), %r11d
+1:	mov CHANNEL(STATE), %ecx
+	jrcxz 2f
+	mov %r11d, %ecx
+	jrcxz 3f
+	pause
+	lea -1(%r11), %r11d
+	jmp 1b
+2:	mov CHANNEL(EXIT), %ecx
+	jrcxz 4f
+3:	mov CHANNEL(AX), %rax
+	mov CHANNEL(DX), %rdx
+stub_saved_out:
+	out %al, $ABI_PORT_SYSCALL
+	hlt
+4:	mov CHANNEL(FRAME_FPU), %ecx
+	jrcxz stub_frame_loaded
+	mov $-1, %eax
+	mov %eax, %edx
+	xrstor64 CHANNEL(FPU)
+stub_frame_loaded:
+	mov FRAME_FS, %rcx
+	wrfsbase %rcx
+	mov FRAME_GS, %rcx
+	wrgsbase %rcx
+	mov $FRAME_RFLAGS, %rsp
+	popfq
+	mov FRAME_RAX, %rax
+	mov FRAME_RBX, %rbx
+	mov FRAME_RCX, %rcx
+	mov FRAME_RDX, %rdx
+	mov FRAME_RSI, %rsi
+	mov FRAME_RDI, %rdi
+	mov FRAME_RSP, %rsp
+	mov FRAME_RBP, %rbp
+	mov FRAME_R8, %r8
+	mov FRAME_R9, %r9
+	mov FRAME_R10, %r10
+	mov FRAME_R11, %r11
+	mov FRAME_R12, %r12
+	mov FRAME_R13, %r13
+	mov FRAME_R14, %r14
+	mov FRAME_R15, %r15
+	jmp *FRAME_RIP
+stub_saved_end:
 
 /* Where a task goes on whose FP state is not in the registers: eax and edx are all ones, its own are in the
  * channel, with the place to go to. */

@@ -4,9 +4,14 @@
  * exactly once and gets its own result, by the poller or by the vCPU's thread; nobody touches a task that is
  * another's at the moment; nobody waits for ever.
  *
+ * A call may end in registers handed over: then the poller ends the task's turn in the guest, and gives the
+ * vCPU the next task by a frame (the next call's task, here), takes it out with that one, or leaves it
+ * without any for a while.
+ *
  * With HOSTILE the guest writes to the page whatever it likes. Then it may lose its own calls, but
  * a handler still runs only for the task that is in the guest, and only while its owner waits.
- * With BUG_NO_RECHECK or BUG_NO_WAIT the model must fail: that is how we know that it looks.
+ * With BUG_NO_RECHECK, BUG_NO_WAIT or BUG_TAKEN (who was to leave still asks, and for the next task) the
+ * model must fail: that is how we know that it looks.
  *
  * Memory is sequentially consistent here. The code needs that only of `hold`; the page's state is
  * stored last by whoever writes (release, and x86's order in the stub).
@@ -14,19 +19,22 @@
 #define CALLS 4 /* of both tasks: the first half is task 0's */
 
 mtype = { SHUT, OPEN, CLAIMED, CLAIMED_WAITED };
-mtype = { NONE, DECLINED, ANSWERED, DONE, STARTED };
+mtype = { NONE, DECLINED, ANSWERED, DONE, STARTED, FRAME, TAKEN, GONE };
 
 /* The host's. */
 mtype hold = SHUT;
 mtype outcome = NONE;
+#define NOBODY 2
 byte task;
+byte next_call; /* of all calls: whose turn it is */
 byte result;
 bool sleeping; /* the vCPU's thread, on the futex */
 
 /* The page. */
-bool request;
+mtype = { IDLE, REQUEST, SAVED, PARKED };
+mtype state = IDLE;
 byte page_nr, page_result;
-bool page_exit;
+bool page_exit, page_save; /* the answer: leave; save and ask on */
 
 byte runs[CALLS];
 bool owner_busy; /* the vCPU's thread works on the task itself */
@@ -50,8 +58,9 @@ inline run_call(nr, who)
 inline open_channel()
 {
 	outcome = NONE;
-	request = false;
+	state = IDLE;
 	page_exit = false;
+	page_save = false;
 	owner_busy = false;
 	hold = OPEN
 }
@@ -70,63 +79,122 @@ inline shut_channel()
 	owner_busy = true
 }
 
+/* Where a kick finds the stub: in the program, behind a request, behind the registers' handing over. */
+mtype = { PROGRAM, POSTED, HANDED };
+
 proctype vcpu()
 {
-	byte nr = 0;
-	bool posted, in_guest;
+	byte nr;
+	mtype at;
+	bool in_guest;
 
 	do
-	:: nr == CALLS -> break
+	:: next_call == CALLS -> break
 	:: else ->
 		/* Another task, or the same one again. */
-		task = TASK_OF(nr);
+		task = TASK_OF(next_call);
 		open_channel();
 		in_guest = true;
+		at = PROGRAM;
 		do
-		:: !in_guest || nr == CALLS || TASK_OF(nr) != task -> break
-		:: else ->
-			posted = false;
+		:: !in_guest -> break
+		:: in_guest && at == PROGRAM ->
+			/* The registers say which program it is, and how far. */
+			nr = next_call;
 			if
-			:: in_guest = false /* kicked, or not asked */
-			:: page_nr = nr; request = true; posted = true
-			fi;
-			/* The stub waits. */
-			do
-			:: posted && in_guest && !request ->
+			:: nr == CALLS -> in_guest = false
+			:: in_guest = false /* kicked */
+			:: nr < CALLS -> page_nr = nr; state = REQUEST; at = POSTED
+			fi
+		:: in_guest && at == POSTED && state != REQUEST ->
+			if
+			:: in_guest = false /* kicked, now that it is answered */
+			:: page_save -> /* it saves; a kick in between is the same as now */
 				if
-				:: in_guest = false /* kicked, now that it is answered */
-				:: page_exit -> in_guest = false
-				:: !page_exit ->
-#ifndef HOSTILE
-					assert(page_result == nr);
-					assert(runs[nr] == 1);
-#endif
-					nr++;
-					break
+				:: in_guest = false
+				:: state = SAVED; at = HANDED
 				fi
-			:: posted && in_guest && request -> in_guest = false /* kicked, or tired of it */
-			:: posted && in_guest && request -> skip
-			:: !in_guest -> break
-			od
+			:: !page_save && page_exit -> in_guest = false
+			:: !page_save && !page_exit ->
+#ifndef HOSTILE
+				assert(page_result == nr);
+				assert(runs[nr] == 1);
+#endif
+				next_call = nr + 1;
+				at = PROGRAM;
+				/* The next call may be the other task's: then this one's slice is over. */
+				if
+				:: next_call < CALLS && TASK_OF(next_call) != TASK_OF(nr) ->
+					in_guest = false
+				:: else -> skip
+				fi
+			fi
+		:: in_guest && at == POSTED && state == REQUEST -> in_guest = false /* kicked, or tired */
+		:: in_guest && at == HANDED && state == IDLE ->
+			if
+			:: in_guest = false /* kicked before the frame is loaded */
+			:: page_exit -> in_guest = false
+			:: !page_exit -> at = PROGRAM /* the frame */
+			fi
+		:: in_guest && at == HANDED && (state == SAVED || state == PARKED) ->
+			in_guest = false /* kicked, or tired */
 		od;
-		/* It may have been kicked in the program, too. */
 		shut_channel();
 		if
-		:: in_guest -> skip
-		:: !in_guest && (!posted || request || outcome == NONE || outcome == DECLINED) ->
-			run_call(nr, task);
-			nr++
-		:: !in_guest && posted && !request && (outcome == ANSWERED || outcome == DONE) ->
+		:: outcome == TAKEN || outcome == GONE -> skip /* the old task is whole */
+		:: outcome == FRAME && at == HANDED -> skip /* the new one is: it has not moved */
+		:: else ->
+			if
+			:: at == PROGRAM -> skip
+			:: at != PROGRAM && (state == REQUEST || outcome == NONE || outcome == DECLINED ||
+					     outcome == FRAME) ->
+				run_call(nr, task);
+				next_call = nr + 1
+			:: at != PROGRAM && state != REQUEST && (outcome == ANSWERED || outcome == DONE) ->
 #ifndef HOSTILE
-			assert(result == nr);
+				assert(result == nr);
 #endif
-			nr++
-		:: !in_guest && posted && !request && outcome == STARTED ->
-			/* Goes on with what the poller has begun. */
-			nr++
+				next_call = nr + 1
+			:: at != PROGRAM && state != REQUEST && outcome == STARTED ->
+				/* Goes on with what the poller has begun. */
+				next_call = nr + 1
+			fi
 		fi
 	od;
 	finished = true
+}
+
+/* Does as the vCPU's thread would with the task whose registers are in the page. */
+inline stand_in()
+{
+	assert(!owner_busy);
+	if
+	:: outcome == GONE -> assert(task == NOBODY)
+	:: outcome != GONE ->
+		nr = page_nr;
+#ifndef HOSTILE
+		assert(task == TASK_OF(nr) && nr == next_call);
+#endif
+		if
+		:: outcome == DECLINED -> run_call(nr, task)
+		:: else -> skip
+		fi;
+		if
+		:: next_call < CALLS -> next_call = next_call + 1
+		:: else -> skip
+		fi
+	fi;
+	if
+	:: next_call < CALLS -> task = TASK_OF(next_call); outcome = FRAME; page_exit = false; state = IDLE
+	:: next_call < CALLS -> outcome = TAKEN; page_exit = true;
+#ifdef BUG_TAKEN
+		task = TASK_OF(next_call);
+#else
+		task = NOBODY;
+#endif
+		state = IDLE
+	:: task = NOBODY; outcome = GONE; state = PARKED
+	fi
 }
 
 proctype poller()
@@ -134,32 +202,38 @@ proctype poller()
 	byte nr, who;
 
 end:	do
-	:: request ->
+	:: state == REQUEST || state == SAVED || state == PARKED ->
 		if
 		:: atomic { hold == OPEN -> hold = CLAIMED };
 			if
 #ifdef BUG_NO_RECHECK
 			:: true ->
 #else
-			:: request ->
+			:: state == REQUEST && task != NOBODY ->
 #endif
+				assert(outcome != TAKEN && outcome != GONE);
 				nr = page_nr;
 				who = task;
+				page_save = false;
 				if
-				:: outcome = DECLINED
+				:: outcome = DECLINED; page_exit = true
+				:: outcome = DECLINED; page_exit = true; page_save = true
 				:: run_call(nr, who);
 					assert(!owner_busy && task == who);
 					result = nr;
 					if
-					:: outcome = ANSWERED
-					:: outcome = DONE
-					:: outcome = STARTED
+					:: outcome = ANSWERED; page_exit = false
+					:: outcome = DONE; page_exit = true; page_save = true
+					:: outcome = STARTED; page_exit = true; page_save = true
+					:: outcome = STARTED; page_exit = true
 					fi
 				fi;
 				page_result = result;
-				page_exit = (outcome != ANSWERED);
-				request = false
+				state = IDLE
 #ifndef BUG_NO_RECHECK
+			:: state == SAVED && (outcome == DECLINED || outcome == DONE || outcome == STARTED) ->
+				stand_in()
+			:: state == PARKED && outcome == GONE -> stand_in()
 			:: else -> skip
 #endif
 			fi;
@@ -182,14 +256,17 @@ proctype scribbler()
 	byte n = 0;
 
 	do
-	:: n < 4 -> n++;
+	:: n < 2 -> n++;
 		if
-		:: request = true
-		:: request = false
+		:: state = REQUEST
+		:: state = IDLE
+		:: state = SAVED
+		:: state = PARKED
 		:: page_exit = !page_exit
+		:: page_save = !page_save
 		:: page_nr = n
 		fi
-	:: finished || n == 4 -> break
+	:: finished || n == 2 -> break
 	od
 }
 #endif

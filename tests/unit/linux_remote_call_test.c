@@ -35,17 +35,22 @@ static void test_answered(void **state)
 	world_close();
 }
 
-/* Those that need the registers are not begun. */
+/* Those that need the registers are not begun; nor those that the vCPU has to leave for. */
 static void test_declined(void **state)
 {
-	static const long calls[] = {SYS_clone,        SYS_clone3,      SYS_execve,
-				     SYS_execveat,     SYS_exit,        SYS_exit_group,
-				     SYS_rt_sigreturn, SYS_sigaltstack, SYS_sched_yield};
+	static const long calls[] = {SYS_clone, SYS_clone3,     SYS_execve,    SYS_execveat,
+				     SYS_exit,  SYS_exit_group, SYS_membarrier};
+	static const long whole[] = {SYS_rt_sigreturn, SYS_sigaltstack, SYS_sched_yield,
+				     SYS_rt_sigsuspend};
 	long r = 77;
 
 	world_open_cpus(1);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		assert_int_equal(REMOTE(w.init, calls[i], &r, 0), TASK_DECLINED);
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		assert_int_equal(REMOTE(w.init, whole[i], &r, 0), TASK_WHOLE);
+	assert_int_equal(REMOTE(w.init, SYS_clone, &r, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD),
+			 TASK_WHOLE);
 	assert_int_equal(r, 77);
 	assert_false(w.init->in_call);
 	world_close();
@@ -94,8 +99,9 @@ static void test_signals(void **state)
 	make_pipe(t, fd);
 	assert_int_equal(REMOTE(t, SYS_kill, &r, t->p->pid, SIGUSR1), TASK_LEAVES);
 	assert_int_equal(r, 0);
-	assert_int_equal(REMOTE(t, SYS_getpid, &r, 0), TASK_DECLINED);
-	assert_int_equal(task_step(t), TASK_RUN);
+	/* The next has to wait for the handler, and that needs the registers. */
+	assert_int_equal(REMOTE(t, SYS_getpid, &r, 0), TASK_WHOLE);
+	assert_int_equal(task_step_in_guest(t), TASK_RUN);
 	assert_int_equal(arch_pc(&t->cpu.regs), HANDLER);
 
 	/* While it waits: interrupted, as any call. */
@@ -106,13 +112,33 @@ static void test_signals(void **state)
 	world_close();
 }
 
+/* What ends the process, or leaves its address space, is not done while a vCPU is in there. */
+static void test_must_leave(void **state)
+{
+	struct task *child;
+
+	world_open_cpus(2);
+	child = fork_task(w.init, 1);
+	signal_send_process(child->p, SIGKILL, &(struct siginfo_k){.si_signo = SIGKILL});
+	assert_int_equal(task_step_in_guest(child), TASK_MUST_LEAVE);
+	assert_int_equal(task_step_in_guest(child), TASK_MUST_LEAVE);
+	assert_false(child->p->life == LIFE_ZOMBIE);
+	assert_int_equal(task_step(child), TASK_GONE);
+
+	child = fork_task(w.init, 1);
+	call_begin(child, SYS_exit_group, (const uint64_t[6]){0});
+	assert_int_equal(task_step_in_guest(child), TASK_MUST_LEAVE);
+	assert_true(child->in_call);
+	assert_int_equal(task_step(child), TASK_GONE);
+	world_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answered),
-		cmocka_unit_test(test_declined),
-		cmocka_unit_test(test_waits),
-		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_answered),   cmocka_unit_test(test_declined),
+		cmocka_unit_test(test_waits),      cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_must_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,20 +16,56 @@ struct fake {
 	enum channel_outcome outcome;
 	int64_t result;
 	sem_t *begun, *finish; /* the handler posts one and waits for the other */
+	/* stand_in's: */
+	unsigned stands;
+	enum channel_outcome before, then;
+	int64_t before_result;
+	void *had, *next;
 };
 static struct fake fake;
+
+static void wait_in_handler(void)
+{
+	if (fake.begun) {
+		sem_post(fake.begun);
+		sem_wait(fake.finish);
+	}
+}
 
 static enum channel_outcome serve(void *task, const struct channel_request *r, int64_t *result)
 {
 	fake.runs++;
 	fake.task = task;
 	fake.last = *r;
-	if (fake.begun) {
-		sem_post(fake.begun);
-		sem_wait(fake.finish);
-	}
+	wait_in_handler();
 	*result = fake.result;
 	return fake.outcome;
+}
+
+static enum channel_outcome stand_in(struct vcpu *v, enum channel_outcome before, int64_t result,
+				     void **task)
+{
+	assert_null(v);
+	fake.stands++;
+	fake.before = before;
+	fake.before_result = result;
+	fake.had = *task;
+	wait_in_handler();
+	*task = fake.next;
+	return fake.then;
+}
+
+static const struct channel_ops serve_ops = {.call = serve, .stand_in = stand_in};
+
+/* Without frames. */
+static void open_ask(struct channel *ch, void *task, uint32_t spin, uint32_t claimed)
+{
+	channel_open(ch, task, &(struct channel_spins){spin, claimed, 0});
+}
+
+static void open_frames(struct channel *ch, void *task)
+{
+	channel_open(ch, task, &(struct channel_spins){5, 6, 7});
 }
 
 static struct channel *setup(enum channel_outcome outcome, int64_t result)
@@ -38,7 +74,7 @@ static struct channel *setup(enum channel_outcome outcome, int64_t result)
 
 	fake = (struct fake){.outcome = outcome, .result = result};
 	assert_non_null(ch);
-	channel_init(ch, aligned_alloc(PAGE_SIZE, PAGE_SIZE));
+	channel_init(ch, aligned_alloc(PAGE_SIZE, PAGE_SIZE), NULL, true);
 	assert_non_null(ch->page);
 	channel_scrub(ch);
 	return ch;
@@ -68,20 +104,20 @@ static void test_answer(void **state)
 	struct channel *ch = setup(CHANNEL_ANSWERED, -7);
 	int64_t result = 0;
 
-	channel_open(ch, &task_a, 5, 6);
+	open_ask(ch, &task_a, 5, 6);
 	assert_int_equal(atomic_load(&ch->page->spin), 5);
 	assert_int_equal(atomic_load(&ch->page->spin_claimed), 6);
 	assert_false(channel_asks(ch));
-	assert_false(channel_serve(ch, serve));
+	assert_false(channel_serve(ch, &serve_ops));
 	post(ch, 42);
-	assert_true(channel_serve(ch, serve));
+	assert_true(channel_serve(ch, &serve_ops));
 	assert_int_equal(fake.last.nr, 42);
 	assert_int_equal(fake.last.args[5], 425);
 	assert_ptr_equal(fake.task, &task_a);
 	assert_int_equal(atomic_load(&ch->page->state), ABI_CHANNEL_IDLE);
 	assert_int_equal(atomic_load(&ch->page->exit), 0);
 	assert_int_equal(atomic_load(&ch->page->result), -7);
-	assert_false(channel_serve(ch, serve));
+	assert_false(channel_serve(ch, &serve_ops));
 	/* A kick before the stub has seen it: the result is there all the same. */
 	channel_shut(ch);
 	assert_int_equal(channel_settle(ch, &result), CHANNEL_DONE);
@@ -98,9 +134,9 @@ static void test_must_leave(void **state)
 		struct channel *ch = setup(all[i], 11);
 		int64_t result = 0;
 
-		channel_open(ch, &task_a, 1, 1);
+		open_ask(ch, &task_a, 1, 1);
 		post(ch, 1);
-		assert_true(channel_serve(ch, serve));
+		assert_true(channel_serve(ch, &serve_ops));
 		assert_int_equal(atomic_load(&ch->page->state), ABI_CHANNEL_IDLE);
 		assert_int_equal(atomic_load(&ch->page->exit), 1);
 		channel_shut(ch);
@@ -118,19 +154,19 @@ static void test_rollback(void **state)
 	struct channel *ch = setup(CHANNEL_ANSWERED, 0);
 	int64_t result;
 
-	channel_open(ch, &task_a, 1, 1);
+	open_ask(ch, &task_a, 1, 1);
 	post(ch, 1);
 	assert_true(channel_asks(ch)); /* the poller looks */
 	channel_shut(ch);
-	assert_false(channel_serve(ch, serve));
+	assert_false(channel_serve(ch, &serve_ops));
 	assert_int_equal(channel_settle(ch, &result), CHANNEL_NONE);
 	/* And later still: nobody asks any more, though what the poller saw was a request. */
-	channel_open(ch, &task_b, 1, 1);
-	assert_false(channel_serve(ch, serve));
+	open_ask(ch, &task_b, 1, 1);
+	assert_false(channel_serve(ch, &serve_ops));
 	assert_int_equal(fake.runs, 0);
 	/* The channel is not stuck. */
 	post(ch, 2);
-	assert_true(channel_serve(ch, serve));
+	assert_true(channel_serve(ch, &serve_ops));
 	assert_ptr_equal(fake.task, &task_b);
 	channel_shut(ch);
 	finish(ch);
@@ -138,7 +174,7 @@ static void test_rollback(void **state)
 
 static void *serve_thread(void *arg)
 {
-	assert_true(channel_serve(arg, serve));
+	assert_true(channel_serve(arg, &serve_ops));
 	return NULL;
 }
 
@@ -165,13 +201,13 @@ static void test_commit(void **state)
 		fake.begun = &begun;
 		fake.finish = &go;
 		atomic_store(&shut_returned, false);
-		channel_open(ch, &task_a, 1, 1);
+		open_ask(ch, &task_a, 1, 1);
 		post(ch, 1);
 		assert_int_equal(pthread_create(&server, NULL, serve_thread, ch), 0);
 		sem_wait(&begun);
 		assert_int_equal(atomic_load(&ch->page->claimed), 1);
 		assert_true(channel_asks(ch)); /* still: a second poller is turned away */
-		assert_false(channel_serve(ch, serve));
+		assert_false(channel_serve(ch, &serve_ops));
 		assert_int_equal(pthread_create(&shutter, NULL, shut_thread, ch), 0);
 		/* Once with the vCPU thread asleep. */
 		while (patient && atomic_load(&ch->hold) != CHANNEL_CLAIMED_WAITED)
@@ -196,20 +232,20 @@ static void test_hostile(void **state)
 	struct channel *ch = setup(CHANNEL_STARTED, 0);
 	int64_t result;
 
-	channel_open(ch, NULL, 9, 9);
+	open_ask(ch, NULL, 9, 9);
 	assert_int_equal(atomic_load(&ch->page->spin), 0);
 	post(ch, 1);
-	assert_false(channel_serve(ch, serve));
+	assert_false(channel_serve(ch, &serve_ops));
 	channel_shut(ch);
 	/* A made-up answer is none. */
-	channel_open(ch, &task_a, 1, 1);
+	open_ask(ch, &task_a, 1, 1);
 	atomic_store(&ch->page->exit, 1);
 	atomic_store(&ch->page->result, 5);
 	channel_shut(ch);
 	assert_int_equal(channel_settle(ch, &result), CHANNEL_NONE);
 	/* Rubbish in the state is no request; the next task finds a clean page. */
 	memset((void *)ch->page, 0xff, PAGE_SIZE);
-	channel_open(ch, &task_a, 1, 1);
+	open_ask(ch, &task_a, 1, 1);
 	memset((void *)ch->page, 0xff, PAGE_SIZE);
 	assert_false(channel_asks(ch));
 	channel_shut(ch);
@@ -217,6 +253,218 @@ static void test_hostile(void **state)
 	for (size_t i = 0; i < PAGE_SIZE; i++)
 		assert_int_equal(((unsigned char *)ch->page)[i], 0);
 	assert_int_equal(fake.runs, 0);
+	finish(ch);
+}
+
+/* ---- registers handed over ---- */
+
+static void save(struct channel *ch)
+{
+	atomic_store_explicit(&ch->page->state, ABI_CHANNEL_SAVED, memory_order_release);
+}
+
+static void assert_answer(struct channel *ch, uint32_t state, uint32_t exit)
+{
+	assert_int_equal(atomic_load(&ch->page->state), state);
+	assert_int_equal(atomic_load(&ch->page->exit), exit);
+}
+
+/* Whatever a result does not answer: the stub asks on, and another task may come of it. */
+static void test_frame(void **state)
+{
+	static const enum channel_outcome all[] = {CHANNEL_WHOLE, CHANNEL_DONE, CHANNEL_STARTED};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct channel *ch = setup(all[i], 33);
+		int64_t result;
+
+		open_frames(ch, &task_a);
+		post(ch, 1);
+		assert_true(channel_serve(ch, &serve_ops));
+		assert_answer(ch, ABI_CHANNEL_IDLE, 7);
+		assert_false(channel_serve(ch, &serve_ops));
+		save(ch);
+		fake.then = CHANNEL_FRAME;
+		fake.next = &task_b;
+		assert_true(channel_serve(ch, &serve_ops));
+		assert_answer(ch, ABI_CHANNEL_IDLE, 0);
+		assert_int_equal(fake.before, all[i]);
+		assert_int_equal(fake.before_result, 33);
+		assert_ptr_equal(fake.had, &task_a);
+		/* It goes on with the next request of the other. */
+		fake.outcome = CHANNEL_ANSWERED;
+		post(ch, 2);
+		assert_true(channel_serve(ch, &serve_ops));
+		assert_ptr_equal(fake.task, &task_b);
+		channel_shut(ch);
+		assert_int_equal(channel_settle(ch, &result), CHANNEL_DONE);
+		assert_int_equal(fake.stands, 1);
+		assert_int_equal(fake.runs, 2);
+		finish(ch);
+	}
+}
+
+/* Without a task the vCPU waits inside; nobody runs its requests then. */
+static void test_parked(void **state)
+{
+	struct channel *ch = setup(CHANNEL_STARTED, 0);
+	int64_t result;
+
+	open_frames(ch, &task_a);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	fake.then = CHANNEL_GONE;
+	assert_true(channel_serve(ch, &serve_ops));
+	assert_int_equal(atomic_load(&ch->page->state), ABI_CHANNEL_PARKED);
+	assert_false(channel_serve(ch, &serve_ops));
+	assert_int_equal(fake.before, CHANNEL_GONE);
+	assert_null(fake.had);
+	post(ch, 2);
+	assert_false(channel_serve(ch, &serve_ops));
+	assert_int_equal(fake.runs, 1);
+	atomic_store(&ch->page->state, ABI_CHANNEL_PARKED);
+	fake.then = CHANNEL_FRAME;
+	fake.next = &task_b;
+	assert_true(channel_serve(ch, &serve_ops));
+	assert_answer(ch, ABI_CHANNEL_IDLE, 0);
+	assert_int_equal(fake.stands, 3);
+	/* Kicked before it has loaded the frame, or behind it: no call of task_b is unfinished. */
+	channel_shut(ch);
+	assert_int_equal(ch->outcome, CHANNEL_FRAME);
+	assert_ptr_equal(ch->task, &task_b);
+	assert_int_equal(channel_settle(ch, &result), CHANNEL_NONE);
+	finish(ch);
+}
+
+/* It cannot go on inside, with or without a task. Or not even be stood in for: then all is as if
+ * it had left at once. */
+static void test_taken(void **state)
+{
+	struct channel *ch = setup(CHANNEL_DONE, 44);
+	int64_t result = 0;
+
+	open_frames(ch, &task_a);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	fake.then = CHANNEL_TAKEN;
+	fake.next = &task_b;
+	assert_true(channel_serve(ch, &serve_ops));
+	assert_answer(ch, ABI_CHANNEL_IDLE, 1);
+	/* It should leave; what it asks for instead is nobody's call, least of all the next task's.
+	 */
+	post(ch, 2);
+	assert_false(channel_serve(ch, &serve_ops));
+	assert_int_equal(fake.runs, 1);
+	channel_shut(ch);
+	assert_null(ch->task);
+
+	open_frames(ch, &task_a);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	fake.then = CHANNEL_DONE;
+	fake.next = &task_a;
+	assert_true(channel_serve(ch, &serve_ops));
+	assert_answer(ch, ABI_CHANNEL_IDLE, 1);
+	channel_shut(ch);
+	assert_int_equal(channel_settle(ch, &result), CHANNEL_DONE);
+	assert_int_equal(result, 44);
+	finish(ch);
+}
+
+/* Kicked while it saves, or before anybody looked: the outcome of the request stands. */
+static void test_saved_rollback(void **state)
+{
+	for (int saved = 0; saved < 2; saved++) {
+		struct channel *ch = setup(CHANNEL_STARTED, 0);
+		int64_t result;
+
+		open_frames(ch, &task_a);
+		post(ch, 1);
+		assert_true(channel_serve(ch, &serve_ops));
+		if (saved)
+			save(ch);
+		channel_shut(ch);
+		assert_false(channel_serve(ch, &serve_ops));
+		assert_int_equal(channel_settle(ch, &result), CHANNEL_STARTED);
+		assert_ptr_equal(ch->task, &task_a);
+		assert_int_equal(fake.stands, 0);
+		finish(ch);
+	}
+}
+
+/* Registers that nobody has asked for. */
+static void test_saved_hostile(void **state)
+{
+	static const enum channel_outcome after[] = {CHANNEL_ANSWERED, CHANNEL_DECLINED};
+	struct channel *ch = setup(CHANNEL_ANSWERED, 0);
+
+	open_frames(ch, &task_a);
+	save(ch);
+	assert_false(channel_serve(ch, &serve_ops));
+	for (size_t i = 0; i < 2; i++) {
+		fake.outcome = after[i];
+		post(ch, 1);
+		assert_true(channel_serve(ch, &serve_ops));
+		save(ch);
+		assert_false(channel_serve(ch, &serve_ops));
+		atomic_store(&ch->page->state, ABI_CHANNEL_PARKED);
+		assert_false(channel_serve(ch, &serve_ops));
+	}
+	/* Twice for one request. */
+	fake.outcome = CHANNEL_STARTED;
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	fake.then = CHANNEL_FRAME;
+	fake.next = &task_b;
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	assert_false(channel_serve(ch, &serve_ops));
+	assert_int_equal(fake.stands, 1);
+	channel_shut(ch);
+	/* A stub that cannot save is not told to. */
+	ch->has_frames = false;
+	open_frames(ch, &task_a);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	assert_answer(ch, ABI_CHANNEL_IDLE, 1);
+	finish(ch);
+}
+
+/* Kicked while somebody stands in for it: the vCPU's thread waits, and finds another task. */
+static void test_stand_in_commit(void **state)
+{
+	struct channel *ch = setup(CHANNEL_STARTED, 0);
+	pthread_t server, shutter;
+	sem_t begun, go;
+
+	open_frames(ch, &task_a);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	sem_init(&begun, 0, 0);
+	sem_init(&go, 0, 0);
+	fake.begun = &begun;
+	fake.finish = &go;
+	fake.then = CHANNEL_FRAME;
+	fake.next = &task_b;
+	atomic_store(&shut_returned, false);
+	assert_int_equal(pthread_create(&server, NULL, serve_thread, ch), 0);
+	sem_wait(&begun);
+	assert_int_equal(pthread_create(&shutter, NULL, shut_thread, ch), 0);
+	while (atomic_load(&ch->hold) != CHANNEL_CLAIMED_WAITED)
+		sched_yield();
+	assert_false(atomic_load(&shut_returned));
+	sem_post(&go);
+	pthread_join(server, NULL);
+	pthread_join(shutter, NULL);
+	assert_int_equal(ch->outcome, CHANNEL_FRAME);
+	assert_ptr_equal(ch->task, &task_b);
+	sem_destroy(&begun);
+	sem_destroy(&go);
 	finish(ch);
 }
 
@@ -237,11 +485,13 @@ static enum channel_outcome count_run(void *task, const struct channel_request *
 	return r->nr % 5 ? CHANNEL_ANSWERED : CHANNEL_DONE;
 }
 
+static const struct channel_ops count_ops = {.call = count_run, .stand_in = stand_in};
+
 static void *poll_thread(void *arg)
 {
 	while (!atomic_load(&stop))
 		if (channel_asks(arg))
-			channel_serve(arg, count_run);
+			channel_serve(arg, &count_ops);
 		else
 			sched_yield();
 	return NULL;
@@ -265,7 +515,7 @@ static void test_full_speed(void **state)
 	assert_non_null(runs);
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&poller, NULL, poll_thread, ch), 0);
-	channel_open(ch, runs, 1, 1);
+	open_ask(ch, runs, 1, 1);
 	for (unsigned nr = 0; nr < REQUESTS; nr++) {
 		int64_t result = -1;
 
@@ -281,7 +531,7 @@ static void test_full_speed(void **state)
 			assert_int_equal(result, nr * 10);
 		else
 			runs[nr]++;
-		channel_open(ch, runs, 1, 1);
+		open_ask(ch, runs, 1, 1);
 	}
 	channel_shut(ch);
 	atomic_store(&stop, true);
@@ -293,12 +543,113 @@ static void test_full_speed(void **state)
 	finish(ch);
 }
 
+/* Two tasks in turn, by frames: each is with one side at a time, and each call is run once. */
+struct turn {
+	struct turn *other;
+	unsigned runs, blocks;
+};
+
+static enum channel_outcome turn_call(void *task, const struct channel_request *r, int64_t *result)
+{
+	struct turn *t = task;
+
+	*result = 0;
+	t->runs++;
+	return r->nr % 2 ? CHANNEL_STARTED : CHANNEL_WHOLE;
+}
+
+static enum channel_outcome turn_stand_in(struct vcpu *v, enum channel_outcome before,
+					  int64_t result, void **task)
+{
+	struct turn *t = *task;
+
+	(void)v;
+	(void)result;
+	assert_int_not_equal(before, CHANNEL_GONE);
+	t->blocks++;
+	*task = t->other;
+	return t->blocks % 3 ? CHANNEL_FRAME : CHANNEL_TAKEN;
+}
+
+static const struct channel_ops turn_ops = {.call = turn_call, .stand_in = turn_stand_in};
+
+static void *turn_thread(void *arg)
+{
+	while (!atomic_load(&stop))
+		if (!channel_serve(arg, &turn_ops))
+			sched_yield();
+	return NULL;
+}
+
+static bool await(struct channel *ch, uint32_t state, unsigned patience)
+{
+	while (patience--)
+		if (atomic_load(&ch->page->state) != state)
+			return true;
+	return false;
+}
+
+/* Asks for a call and waits, as the stub does, until a frame comes. False: it has to leave. */
+static bool ask_turn(struct channel *ch, unsigned nr, unsigned patience)
+{
+	post(ch, nr);
+	if (!await(ch, ABI_CHANNEL_REQUEST, patience) || atomic_load(&ch->page->exit) != 7)
+		return false;
+	save(ch);
+	return await(ch, ABI_CHANNEL_SAVED, patience) && !atomic_load(&ch->page->exit);
+}
+
+static void test_turns(void **state)
+{
+	struct channel *ch = setup(CHANNEL_ANSWERED, 0);
+	struct turn a = {0}, b = {.other = &a}, *now = &a;
+	unsigned seed = 7, left = 0;
+	pthread_t poller;
+
+	a.other = &b;
+	atomic_store(&stop, false);
+	assert_int_equal(pthread_create(&poller, NULL, turn_thread, ch), 0);
+	open_frames(ch, now);
+	for (unsigned nr = 0; nr < REQUESTS; nr++) {
+		int64_t result;
+
+		seed = seed * 1103515245 + 12345;
+		if (ask_turn(ch, nr, seed >> 16 & (nr % 3 ? 63 : 8191))) {
+			now = now->other;
+			continue;
+		}
+		channel_shut(ch);
+		left++;
+		/* Else it has been stood in for. */
+		if (channel_asks(ch) ||
+		    (ch->outcome != CHANNEL_FRAME && ch->outcome != CHANNEL_TAKEN)) {
+			assert_ptr_equal(ch->task, now);
+			if (channel_settle(ch, &result) == CHANNEL_NONE && channel_asks(ch))
+				now->runs++;
+			now->blocks++;
+		}
+		now = now->other;
+		open_frames(ch, now);
+	}
+	channel_shut(ch);
+	atomic_store(&stop, true);
+	pthread_join(poller, NULL);
+	assert_int_equal(a.runs + b.runs, REQUESTS);
+	assert_int_equal(a.blocks + b.blocks, REQUESTS);
+	assert_true(left <= REQUESTS);
+	finish(ch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answer),   cmocka_unit_test(test_must_leave),
-		cmocka_unit_test(test_rollback), cmocka_unit_test(test_commit),
-		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_full_speed),
+		cmocka_unit_test(test_answer),          cmocka_unit_test(test_must_leave),
+		cmocka_unit_test(test_rollback),        cmocka_unit_test(test_commit),
+		cmocka_unit_test(test_hostile),         cmocka_unit_test(test_full_speed),
+		cmocka_unit_test(test_frame),           cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_taken),           cmocka_unit_test(test_saved_rollback),
+		cmocka_unit_test(test_turns),           cmocka_unit_test(test_saved_hostile),
+		cmocka_unit_test(test_stand_in_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,26 @@ int vm_make_channels(struct vm *vm)
 	return -ENOTSUP;
 }
 
+/* Without channels nobody asks for these. */
+bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c)
+{
+	(void)v;
+	(void)c;
+	return false;
+}
+
+bool vcpu_arch_fits_frame(const struct cpu *c)
+{
+	(void)c;
+	return false;
+}
+
+void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c)
+{
+	(void)v;
+	(void)c;
+}
+
 const char *vm_arch_trap_path(const struct vm *vm)
 {
 	(void)vm;

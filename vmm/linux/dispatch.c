@@ -7,6 +7,7 @@
 #include "task.h"
 #include "trace.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,37 +60,55 @@ static int row_for(const struct kernel *k, unsigned nr)
 	return syscall_row(nr);
 }
 
-/*
- * Handlers that read or write the task's registers, end it, or do nothing but give up its vCPU:
- * they need the task to have left the guest.
- */
-static bool needs_vcpu(int row)
+/* A new thread; a new process marks half its parent's memory, which no vCPU should be in. A first
+ * look: what clone3 finds there later may differ, and only takes longer. */
+static bool clones_thread(struct task *t, int row, const uint64_t args[6])
 {
+	uint64_t flags = args[0];
+
+	if (row == ROW_clone3 &&
+	    copy_from_guest(task_mm(t), &flags, gva(args[0]), sizeof(flags)) < 0)
+		return false;
+	return flags & CLONE_THREAD;
+}
+
+static bool has_other_tasks(struct process *p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&p->siglock);
+	n = p->ntasks;
+	pthread_mutex_unlock(&p->siglock);
+	return n > 1;
+}
+
+enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t args[6])
+{
+	int row = row_for(t->k, nr);
+
 	switch (row) {
-	case ROW_arch_prctl:
 	case ROW_clone:
 	case ROW_clone3:
-	case ROW_execve:
-	case ROW_execveat:
+		return clones_thread(t, row, args) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_exit:
-	case ROW_exit_group:
-	case ROW_fork:
-	case ROW_membarrier: /* it would kick its own vCPU */
+		return has_other_tasks(t->p) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_pause:
 	case ROW_rt_sigreturn:
 	case ROW_rt_sigsuspend:
 	case ROW_sched_yield:
 	case ROW_sigaltstack:
+		return SYSCALL_WHOLE;
+	case ROW_arch_prctl:
+	case ROW_execve:
+	case ROW_execveat:
+	case ROW_exit_group:
+	case ROW_fork:
+	case ROW_membarrier: /* it would kick its own vCPU */
 	case ROW_vfork:
-		return true;
+		return SYSCALL_OUTSIDE;
 	default:
-		return false;
+		return SYSCALL_ANYWHERE;
 	}
-}
-
-bool syscall_anywhere(const struct kernel *k, unsigned nr)
-{
-	return !needs_vcpu(row_for(k, nr));
 }
 
 /*

@@ -25,7 +25,7 @@ static bool is_restart(long r)
 	       r == -ERESTART_RESTARTBLOCK;
 }
 
-enum step { STEP_ON, STEP_AGAIN, STEP_GONE };
+enum step { STEP_ON, STEP_AGAIN, STEP_GONE, STEP_OUT };
 
 /* The task would block: STEP_GONE if it did and belongs to nobody now. */
 static enum step block(struct task *t)
@@ -231,10 +231,26 @@ static enum step stay_stopped(struct task *t)
 	return STEP_ON;
 }
 
-static enum step deliver(struct task *t)
+/* Others of its process remain, as far as can be known. */
+static bool exit_is_small(struct task *t)
+{
+	const struct process *p = t->p;
+	bool small;
+
+	pthread_mutex_lock(&t->p->siglock);
+	small = !p->group_exit && !p->exec_task && p->ntasks > p->nexiting + 1;
+	pthread_mutex_unlock(&t->p->siglock);
+	return small;
+}
+
+/* in_guest: a task of many may end there, not its process, whose end takes long and frees what the
+ * vCPU stands on. */
+static enum step deliver(struct task *t, bool in_guest)
 {
 	switch (signal_deliver(t, t->restart, t->result)) {
 	case SIGNAL_DEAD:
+		if (in_guest && !exit_is_small(t))
+			return STEP_OUT;
 		task_die(t);
 		return STEP_GONE;
 	case SIGNAL_STOPPED:
@@ -245,7 +261,7 @@ static enum step deliver(struct task *t)
 	}
 }
 
-static enum step step_loop(struct task *t)
+static enum step step_loop(struct task *t, bool in_guest)
 {
 	enum step s = STEP_AGAIN;
 
@@ -260,6 +276,9 @@ static enum step step_loop(struct task *t)
 			t->stop_wait = false;
 		}
 		if (t->in_call) {
+			if (in_guest &&
+			    syscall_place(t, t->call.nr, t->call.args) == SYSCALL_OUTSIDE)
+				return STEP_OUT;
 			s = run_call(t);
 			if (s != STEP_ON)
 				continue;
@@ -270,7 +289,7 @@ static enum step step_loop(struct task *t)
 				continue;
 		}
 		if (signal_pending(t) || t->restart || t->saved_mask_valid) {
-			s = deliver(t);
+			s = deliver(t, in_guest);
 			if (s != STEP_ON)
 				continue;
 		}
@@ -287,8 +306,20 @@ enum task_next task_step(struct task *t)
 	enum step s;
 
 	task_current = t;
-	s = step_loop(t);
+	s = step_loop(t, false);
 	task_current = NULL;
+	return s == STEP_ON ? TASK_RUN : TASK_GONE;
+}
+
+enum task_next task_step_in_guest(struct task *t)
+{
+	enum step s;
+
+	task_current = t;
+	s = step_loop(t, true);
+	task_current = NULL;
+	if (s == STEP_OUT)
+		return TASK_MUST_LEAVE;
 	return s == STEP_ON ? TASK_RUN : TASK_GONE;
 }
 
@@ -306,8 +337,18 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 {
 	long r;
 
-	if (t->in_call || has_work(t) || !syscall_anywhere(t->k, nr) || rewrite_due(t, pc))
+	if (t->in_call || rewrite_due(t, pc))
 		return TASK_DECLINED;
+	if (has_work(t))
+		return TASK_WHOLE;
+	switch (syscall_place(t, nr, args)) {
+	case SYSCALL_OUTSIDE:
+		return TASK_DECLINED;
+	case SYSCALL_WHOLE:
+		return TASK_WHOLE;
+	case SYSCALL_ANYWHERE:
+		break;
+	}
 	t->call.nr = nr;
 	memcpy(t->call.args, args, sizeof(t->call.args));
 	begin_call(t);

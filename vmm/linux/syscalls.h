@@ -49,9 +49,13 @@ int syscall_row(unsigned nr);
 /* row: 0..SYSCALL_ROWS-1. */
 const struct syscall_desc *syscall_desc(int row);
 
-/* The call may be made while the task is in the guest and waits there for the answer: task_call().
+/*
+ * Where a call of t may be made. ANYWHERE: while it is in the guest and waits there for the answer
+ * (task_call). WHOLE: there, too, but its registers are needed, or must be set. OUTSIDE: it has to
+ * leave the guest.
  */
-bool syscall_anywhere(const struct kernel *k, unsigned nr);
+enum syscall_place { SYSCALL_ANYWHERE, SYSCALL_WHOLE, SYSCALL_OUTSIDE };
+enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t args[6]);
 
 /*
  * Runs the call's handler for the first time or again; counts it and prints its trace line when it

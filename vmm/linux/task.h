@@ -245,17 +245,21 @@ static inline struct fs_context *task_fs(struct task *t)
  * stops, dies. After TASK_RUN the caller runs it in the guest and hands the trap to task_trap().
  * After the others the caller no longer owns the task.
  */
-enum task_next { TASK_RUN, TASK_GONE };
+enum task_next { TASK_RUN, TASK_GONE, TASK_MUST_LEAVE };
 enum task_next task_step(struct task *t);
+/* The same while the vCPU is still in the guest with the task's address space. TASK_MUST_LEAVE:
+ * what comes next must not be done there; the caller owns it, to be stepped elsewhere. */
+enum task_next task_step_in_guest(struct task *t);
 
 /*
  * Makes a system call of a task that runs in the guest and waits there for the answer: its owner, a
  * vCPU thread, leaves it to the caller, any thread, until this returns. pc: where it goes on.
  * TASK_DECLINED: not begun; the task must leave the guest with it. ANSWERED: *result; the task goes
  * on. LEAVES: *result is its result, but it must leave the guest for task_step. WAITS: it must
- * leave, and task_step goes on with the call.
+ * leave, and task_step goes on with the call. WHOLE: not begun, but nothing prevents
+ * task_step_in_guest once its registers are known.
  */
-enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS };
+enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS, TASK_WHOLE };
 enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,
 			   long *result);
 

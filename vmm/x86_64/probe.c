@@ -21,6 +21,11 @@ static const uint8_t probe_code[] = {0x4c, 0x8b, 0x03, 0x0f, 0x31, 0x0f, 0x05, 0
 static const uint8_t xsave_code[] = {0xb8, 0xff, 0xff, 0xff, 0xff, 0xba, 0xff, 0xff, 0xff,
 				     0xff, 0x48, 0x0f, 0xae, 0x23, 0x0f, 0x05, 0xf4};
 
+/* wrfsbase %rbx; wrgsbase %rbx; rdfsbase %r8; rdgsbase %r9; syscall */
+static const uint8_t fsgsbase_code[] = {0xf3, 0x48, 0x0f, 0xae, 0xd3, 0xf3, 0x48, 0x0f,
+					0xae, 0xdb, 0xf3, 0x49, 0x0f, 0xae, 0xc0, 0xf3,
+					0x49, 0x0f, 0xae, 0xc9, 0x0f, 0x05, 0xf4};
+
 #define PROBE_CODE 0x100000
 #define PROBE_DATA 0x200000
 #define MARK_A     0xa11ce
@@ -74,22 +79,42 @@ static int run_once(struct vcpu *v, struct cpu *c, struct mm *mm, bool flush, ui
 	return 0;
 }
 
-/* Ring 3 can save its FP state by itself; a processor's XSAVE needs less than a page. */
-static bool has_native_xsave(struct vcpu *v, struct cpu *c, struct mm *mm)
+/* The code gets to its system call. */
+static bool gets_through(struct vcpu *v, struct cpu *c, struct mm *mm, const uint8_t *code,
+			 size_t size)
 {
 	const struct kvm_run *run = v->run;
-	unsigned a, b, x, d;
 	struct trap t;
 
-	if (!__get_cpuid(1, &a, &b, &x, &d) || !(x & bit_OSXSAVE) ||
-	    !__get_cpuid_count(0xd, 0, &a, &b, &x, &d) || b > PAGE_SIZE ||
-	    copy_to_guest(mm, gva(PROBE_CODE), xsave_code, sizeof(xsave_code)) < 0)
+	if (copy_to_guest(mm, gva(PROBE_CODE), code, size) < 0)
 		return false;
 	c->regs = (struct uregs){
 		.rip = PROBE_CODE, .rbx = PROBE_DATA, .rsp = PROBE_DATA, .rflags = 2};
 	vcpu_arch_load(v, c, true, false, &t);
 	return vcpu_ioctl(v, VCPU_IOCTL_RUN, KVM_RUN, NULL) == 0 &&
 	       run->exit_reason == KVM_EXIT_IO && run->io.port == ABI_PORT_SYSCALL;
+}
+
+/* Ring 3 can save its FP state by itself; a processor's XSAVE needs less than a page. */
+static bool has_native_xsave(struct vcpu *v, struct cpu *c, struct mm *mm)
+{
+	unsigned a, b, x, d;
+
+	return __get_cpuid(1, &a, &b, &x, &d) && x & bit_OSXSAVE &&
+	       __get_cpuid_count(0xd, 0, &a, &b, &x, &d) && b <= PAGE_SIZE &&
+	       gets_through(v, c, mm, xsave_code, sizeof(xsave_code));
+}
+
+/* Ring 3 can change its segment bases by itself, and we see it. */
+static bool has_native_fsgsbase(struct vcpu *v, struct cpu *c, struct mm *mm)
+{
+	const struct kvm_sync_regs *s = &v->run->s.regs;
+	unsigned a, b, x, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &x, &d) && b & bit_FSGSBASE &&
+	       gets_through(v, c, mm, fsgsbase_code, sizeof(fsgsbase_code)) &&
+	       s->regs.r8 == PROBE_DATA && s->regs.r9 == PROBE_DATA &&
+	       s->sregs.fs.base == PROBE_DATA && s->sregs.gs.base == PROBE_DATA;
 }
 
 static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t size)
@@ -134,6 +159,8 @@ static int probe(struct vm *vm, struct mm *mm, struct cpu *c, char *err, size_t 
 		vm->traits.shadow_paging = value != MARK_B;
 		if (r == 0 && !vm->traits.syscall_raises_cpl)
 			vm->traits.native_xsave = has_native_xsave(v, c, mm);
+		if (vm->traits.native_xsave)
+			vm->traits.native_fsgsbase = has_native_fsgsbase(v, c, mm);
 	}
 	/* Its translation may be cached: let nobody else have the frame before all is forgotten. */
 	vm->arch.probe_pfn = other;

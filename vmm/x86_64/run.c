@@ -224,7 +224,7 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 	u->rip = frame[0];
 	u->rflags = frame[2];
 	u->rsp = frame[3];
-	if (stub_fpu_left(v, c, true)) {
+	if (stub_frame_left(v, c, true) || stub_fpu_left(v, c, true)) {
 		t->kind = TRAP_KICK;
 		return VM_EXIT_EXCEPTION;
 	}
@@ -332,11 +332,25 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 	return VM_EXIT_BAD_IO;
 }
 
+/* Nothing but that the stub, in vain, or somebody else wanted the vCPU to leave. */
+static bool left_calmly(const struct kvm_run *run, int err)
+{
+	return err == EINTR || err == EAGAIN ||
+	       (!err && (run->exit_reason == KVM_EXIT_INTR ||
+			 (run->exit_reason == KVM_EXIT_IO && run->io.port == ABI_PORT_SYSCALL)));
+}
+
 enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t)
 {
 	regs_from_kvm(&c->regs, &v->run->s.regs.regs, &v->run->s.regs.sregs);
-	if (!at_ring0(v))
+	if (!at_ring0(v)) {
+		if (stub_frame_left(v, c, false) && left_calmly(v->run, err)) {
+			v->arch.at = X86_AT_USER;
+			t->kind = TRAP_KICK;
+			return VM_EXIT_KICK;
+		}
 		stub_fpu_left(v, c, false);
+	}
 	if (err == EINTR || err == EAGAIN)
 		return as_kick(v, c, t);
 	v->arch.at = X86_AT_KERNEL;

@@ -17,7 +17,8 @@ extern const uint8_t stub_channel[], stub_channel_entry[], stub_channel_stack[],
 	stub_channel_saved[], stub_channel_posted[], stub_channel_posted_end[],
 	stub_channel_direct_end[], stub_asked[], stub_asked_xsave[], stub_asked_out[],
 	stub_direct[], stub_direct_xsave[], stub_direct_out[], stub_fpu[], stub_fpu_loaded[],
-	stub_fpu_end[];
+	stub_fpu_end[], stub_saved[], stub_saved_ax[], stub_saved_out[], stub_frame_loaded[],
+	stub_saved_end[];
 
 #define OUT_LEN 2
 
@@ -74,13 +75,15 @@ bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why
 	struct uregs *u = &c->regs;
 	uint64_t rip = u->rip;
 
-	if (!v->channel || rip < ABI_SYSCALL_USER_GVA || rip >= at(stub_channel_direct_end))
+	if (!v->channel || rip < ABI_SYSCALL_USER_GVA || rip > at(stub_saved_out) + OUT_LEN)
 		return false;
 	if (rip >= at(stub_channel_saved)) {
 		load_saved(v, u);
 		load_leaving(v, u, stub_asked, stub_asked_out);
 		load_leaving(v, u, stub_direct, stub_direct_out);
-		if (rip >= at(stub_channel_posted) && rip < at(stub_channel_posted_end) &&
+		load_leaving(v, u, stub_saved_ax, stub_saved_out);
+		if (rip >= at(stub_channel_posted) &&
+		    (rip < at(stub_channel_posted_end) || rip >= at(stub_saved)) &&
 		    settle(v, c, t, why))
 			return true;
 	} else if (rip >= at(stub_channel_entry)) {
@@ -179,6 +182,72 @@ bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception)
 	return true;
 }
 
+/* ---- all registers ---- */
+
+/* wrfsbase takes no other. */
+static bool is_canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c)
+{
+	const struct abi_channel *p = v->channel->page;
+	struct uregs u;
+
+	/* The program can have written there by itself, but it cannot now: it is in the stub, or
+	 * else it is not interested in its registers. */
+	memcpy(&u, &p->frame, sizeof(u));
+	u.rax = __atomic_load_n(&p->ax, __ATOMIC_RELAXED);
+	u.rdx = __atomic_load_n(&p->dx, __ATOMIC_RELAXED);
+	load_saved(v, &u);
+	if (u.rcx > ABI_USER_END || !is_canonical(u.fs_base) || !is_canonical(u.gs_base))
+		return false;
+	u.rip = u.rcx;
+	u.rflags = u.r11;
+	c->regs = u;
+	memcpy(c->fpu, p->fpu, v->vm->arch.stub_fpu_size);
+	clean_image(v->vm, c->fpu);
+	v->arch.fpu_pending = NULL;
+	return true;
+}
+
+bool vcpu_arch_fits_frame(const struct cpu *c)
+{
+	/* It would trap behind the popf. */
+	return !(c->regs.rflags & X86_RFLAGS_TF) && c->regs.rip < ABI_USER_END &&
+	       is_canonical(c->regs.fs_base) && is_canonical(c->regs.gs_base);
+}
+
+void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c)
+{
+	struct abi_channel *p = v->channel->page;
+
+	v->arch.frame = c->regs;
+	p->frame = c->regs;
+	p->frame.rflags = (c->regs.rflags & X86_RFLAGS_USER) | X86_RFLAGS_FIXED;
+	p->frame_fpu = v->arch.fpu_pending != NULL;
+	if (v->arch.fpu_pending)
+		memcpy(p->fpu, v->arch.fpu_pending, v->vm->arch.stub_fpu_size);
+	v->arch.fpu_left = false;
+}
+
+bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception)
+{
+	uint64_t rip = c->regs.rip;
+
+	if (!v->channel || v->channel->outcome != CHANNEL_FRAME || rip < at(stub_saved) ||
+	    rip >= at(stub_saved_end))
+		return false;
+	c->regs = v->arch.frame;
+	c->regs_modified = true;
+	if (rip >= at(stub_frame_loaded))
+		v->arch.fpu_pending = NULL;
+	else
+		v->arch.fpu_refused = exception && v->arch.fpu_pending;
+	return true;
+}
+
 /* Bytes that ring 3's XSAVE writes, if the channel has room for them; else 0. */
 static size_t stub_fpu_size(struct vm *vm)
 {
@@ -204,7 +273,8 @@ static int make_channel(struct vcpu *v, pfn_t pfn)
 	v->channel = aligned_alloc(64, (sizeof(*v->channel) + 63) / 64 * 64);
 	if (!v->channel)
 		return -ENOMEM;
-	channel_init(v->channel, frame_hva(vm->gm, pfn));
+	channel_init(v->channel, frame_hva(vm->gm, pfn), v,
+		     vm->arch.stub_fpu_size && vm->traits.native_fsgsbase);
 	/* The stub leaves the flags alone; a trap after each of its instructions it could not bear.
 	 */
 	v->arch.syscall_mask = X86_RFLAGS_TF;

@@ -23,6 +23,7 @@ struct vcpu_arch {
 	const void *fpu_pending; /* an image that is not in the registers yet; NULL: none */
 	bool fpu_refused;        /* the stub could not load it: KVM shall */
 	struct uregs fpu_resume; /* with which registers its task goes on behind that */
+	struct uregs frame;      /* what the last frame in the channel gives: CHANNEL_FRAME */
 };
 
 #endif

@@ -47,6 +47,12 @@ int stub_enter(struct vcpu *v, const struct uregs *u, struct kvm_regs *r);
  */
 bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception);
 
+/*
+ * The same for who was handing over its registers, or waits for, or loads others: true, and c->regs
+ * are those that a frame was to give it. Before stub_fpu_left.
+ */
+bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception);
+
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
 
