@@ -71,7 +71,8 @@ void exitless_spins(const struct exitless *e, struct channel_spins *spins)
 		return;
 	spins->request = e->patience;
 	spins->claimed = e->patience_more;
-	spins->frame = e->patience_frame;
+	/* For who asks for it. */
+	spins->frame = e->mode == EXITLESS_ON ? e->patience_frame : 0;
 }
 
 static void set_spins(struct exitless *e)
@@ -93,11 +94,13 @@ bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
 	return busy <= e->processors;
 }
 
-/* A task that waits in the queue of a vCPU that runs another is that one's partner (sched_near), or
- * is soon on a vCPU of its own. */
 static bool crowded(const struct exitless *e)
 {
-	return e->mode == EXITLESS_AUTO && sched_running(e->sched) >= e->processors;
+	unsigned running = sched_load(e->sched);
+
+	if (running > e->vm->nvcpus)
+		running = e->vm->nvcpus;
+	return e->mode == EXITLESS_AUTO && running >= e->processors;
 }
 
 /* A program that makes few calls needs no poller: it is started when it is first woken. */
@@ -189,7 +192,7 @@ static bool serve_one(struct exitless *e, unsigned cpu)
 	if (state != ABI_CHANNEL_REQUEST && state != ABI_CHANNEL_SAVED &&
 	    (state != ABI_CHANNEL_PARKED || !sched_queued(e->sched, cpu)))
 		return false;
-	sched_near((int)cpu);
+	sched_near(e->mode == EXITLESS_ON ? (int)cpu : -1);
 	did = channel_serve(ch, e->ops);
 	sched_near(-1);
 	return did;

@@ -316,17 +316,6 @@ unsigned sched_load(struct sched *s)
 	return load;
 }
 
-unsigned sched_running(struct sched *s)
-{
-	unsigned n = 0;
-
-	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < s->cpus; i++)
-		n += s->cpu[i].current != NULL;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
 /* ---- the life of a task ---- */
 
 static void deadline_fire(struct timer *timer)

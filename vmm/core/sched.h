@@ -169,7 +169,5 @@ void sched_get_stats(struct sched *s, struct sched_stats *out);
 unsigned sched_cpus(const struct sched *s);
 /* Tasks that run or are runnable now. */
 unsigned sched_load(struct sched *s);
-/* vCPUs that have a task now. */
-unsigned sched_running(struct sched *s);
 
 #endif
