@@ -255,36 +255,67 @@ static bool may_write(const struct fault *f, uint64_t e)
 }
 
 /*
- * Copies a shared private page; those after it too when such writes come in
- * order. The old entries are gone for every vCPU before the new ones appear: no two threads
- * ever see different pages, and arm64 demands break before make.
+ * The pages from *from to *to, counted from f->va, that are copied with it. Of a file's private
+ * data, which a program writes here and there, an aligned block (true), twice as large each time;
+ * else those that follow, when such writes come in order.
+ */
+static bool copy_range(struct fault *f, int64_t *from, int64_t *to)
+{
+	struct vma_node *n = f->n;
+	int64_t block = 1L << n->copies;
+
+	if (!n->v.obj || n->v.flags & VMA_SHARED || !(n->v.flags & VMA_WRITE)) {
+		*from = 0;
+		*to = ahead(f, MM_COPY_AHEAD);
+		return false;
+	}
+	if (block < MM_COPY_AHEAD)
+		n->copies++;
+	*from = -(int64_t)(f->va / PAGE_SIZE & ((uint64_t)block - 1));
+	*to = *from + block;
+	return true;
+}
+
+/*
+ * Copies a shared private page, and some near it. The old entries are gone for every vCPU before
+ * the new ones appear: no two threads ever see different pages, and arm64 demands break before
+ * make.
  */
 static int fault_copy(struct fault *f)
 {
 	struct mm *mm = f->mm;
-	unsigned flags = vma_pte_flags(&f->n->v, true), n = 0;
-	unsigned pages = ahead(f, MM_COPY_AHEAD);
+	unsigned flags = vma_pte_flags(&f->n->v, true), n = 1;
+	pte_t *at[MM_COPY_AHEAD] = {f->pte};
 	pfn_t copy[MM_COPY_AHEAD];
 	struct pgtable_batch b;
+	int64_t from, to;
+	bool block = copy_range(f, &from, &to);
 
+	copy[0] = copy_frame(mm->gm, pte_pfn(pte_load(f->pte)));
+	if (!copy[0])
+		return -ENOMEM;
 	pgtable_batch_init(&b, mm);
-	for (; n < pages; n++) {
-		pte_t *p = neighbour(f, n);
+	pgtable_restrict(&b, f->pte, 0, true);
+	for (int64_t i = from; i < to; i++) {
+		pte_t *p = neighbour(f, i);
 		uint64_t e = p ? pte_load(p) : 0;
 
-		if (n > 0 &&
-		    (!(pte_flags(e) & PTE_PRESENT) || pte_flags(e) & PTE_WRITE || may_write(f, e)))
+		if (!i)
+			continue;
+		if (!(pte_flags(e) & PTE_PRESENT) || pte_flags(e) & PTE_WRITE || may_write(f, e)) {
+			if (block)
+				continue;
 			break;
+		}
 		copy[n] = copy_frame(mm->gm, pte_pfn(e));
 		if (!copy[n])
 			break;
 		pgtable_restrict(&b, p, 0, true);
+		at[n++] = p;
 	}
 	pgtable_batch_flush(&b);
 	for (unsigned i = 0; i < n; i++)
-		pgtable_set(mm, f->pte + i, pte_make(copy[i], flags));
-	if (!n)
-		return -ENOMEM;
+		pgtable_set(mm, at[i], pte_make(copy[i], flags));
 	if (n > 1)
 		alias_map(mm->gm, copy, n);
 	went_on(f, n);

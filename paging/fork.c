@@ -277,6 +277,7 @@ static int copy_vmas(struct fork *f)
 		copy->v.flags &= ~(unsigned)VMA_LOCK_MASK;
 		memcpy(copy->stream, n->stream, sizeof(copy->stream));
 		copy->oldest_stream = n->oldest_stream;
+		n->copies = 0; /* what is written from now on is another question */
 		/* On the object's list before its pages: a truncation finds it. */
 		vma_insert(f->child, copy);
 		if (n->v.flags & VMA_WIPEONFORK)

@@ -38,6 +38,7 @@ struct vma_node {
 		unsigned ahead; /* pages to map then */
 	} stream[MM_STREAMS];   /* unused: 0 */
 	unsigned oldest_stream; /* the one that the next new one replaces */
+	unsigned copies;        /* a write to the object's pages copies 2^copies */
 };
 RB_HEAD(vma_tree, vma_node);
 

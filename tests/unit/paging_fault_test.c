@@ -396,6 +396,41 @@ static void test_private_file(void **state)
 	memobj_put(o);
 }
 
+/* Writes to a file's private data copy blocks that grow; what was written before stays. */
+static void test_private_blocks(void **state)
+{
+	int error = 0;
+	struct memobj *o = memobj_create(m.gm, &pattern_ops, &error);
+	uint64_t copied;
+
+	assert_int_equal(memobj_set_size(o, PAGES(64)), 0);
+	assert_int_equal(fake_map(mm, BASE, 64, RW, o, 0), 0);
+	assert_int_equal(mm_populate(mm, BASE, PAGES(64), false), 0);
+	copied = stats(mm).faults_cow;
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(17), 0xa1), 0);
+	/* Two: 44 and 45; four: 48 to 51; eight: 24 to 31; sixteen: what is left of 16 to 31. */
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(45), 0xa2), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(44), 0xa3), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(50), 0xa4), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(24), 0xa5), 0);
+	assert_int_equal(fake_store(&m, mm, BASE + PAGES(16), 0xa6), 0);
+	assert_int_equal(stats(mm).faults_cow - copied, 5);
+	for (int i = 16; i < 32; i++)
+		if (i != 16 && i != 17 && i != 24)
+			assert_int_equal(fake_store(&m, mm, BASE + PAGES(i), (uint8_t)i), 0);
+	assert_int_equal(stats(mm).faults_cow - copied, 5);
+	assert_int_equal(fake_load(&m, mm, BASE + PAGES(17)), 0xa1);
+	assert_int_equal(fake_load(&m, mm, BASE + PAGES(49)), 50);
+	assert_int_equal(fake_load(&m, mm, BASE + PAGES(24)), 0xa5);
+	assert_int_equal(mm_munmap(mm, BASE, PAGES(64)), 0);
+	/* The file has none of it. */
+	assert_int_equal(fake_map(mm, BASE, 64, VMA_READ, o, 0), 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(fake_load(&m, mm, BASE + PAGES(i)), i + 1);
+	assert_int_equal(mm_munmap(mm, BASE, PAGES(64)), 0);
+	memobj_put(o);
+}
+
 static void test_truncation(void **state)
 {
 	struct memobj *o = memobj_create(m.gm, NULL, NULL);
@@ -644,17 +679,29 @@ static void test_copy_exhaustion(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_fault_errors),    T(test_fault_ahead),
-		T(test_fault_streams),   T(test_span),
-		T(test_stack),           T(test_fork_isolates),
-		T(test_fork_small),      T(test_cow_last_owner),
-		T(test_fork_advice),     T(test_fork_noaccess),
-		T(test_cow_mprotect),    T(test_quarantine_needed),
-		T(test_private_file),    T(test_truncation),
-		T(test_file_refs),       T(test_copy),
-		T(test_copy_breaks_cow), T(test_strings),
-		T(test_words),           T(test_poke),
-		T(test_futex_keys),      T(test_copy_exhaustion),
+		T(test_fault_errors),
+		T(test_fault_ahead),
+		T(test_fault_streams),
+		T(test_span),
+		T(test_stack),
+		T(test_fork_isolates),
+		T(test_fork_small),
+		T(test_cow_last_owner),
+		T(test_fork_advice),
+		T(test_fork_noaccess),
+		T(test_cow_mprotect),
+		T(test_quarantine_needed),
+		T(test_private_file),
+		T(test_private_blocks),
+		T(test_truncation),
+		T(test_file_refs),
+		T(test_copy),
+		T(test_copy_breaks_cow),
+		T(test_strings),
+		T(test_words),
+		T(test_poke),
+		T(test_futex_keys),
+		T(test_copy_exhaustion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
