@@ -98,6 +98,21 @@ bool block_break_locked(struct gmem *gm)
 	return true;
 }
 
+void block_break_parts(struct gmem *gm)
+{
+	struct block *b;
+
+	pthread_mutex_lock(&gm->lock);
+	while ((b = TAILQ_FIRST(&gm->part_blocks))) {
+		TAILQ_REMOVE(&gm->part_blocks, b, link);
+		b->whole = false;
+		gm->whole_blocks--;
+		frame_list_splice(gm, &gm->dirty, &b->parked);
+	}
+	gmem_hint_locked(gm);
+	pthread_mutex_unlock(&gm->lock);
+}
+
 uint64_t block_trim(struct gmem *gm, uint64_t keep, uint64_t cap)
 {
 	uint64_t n = 0;
@@ -135,8 +150,10 @@ static struct block *take_fresh(struct gmem *gm)
 	pfn_t pfn = 0;
 
 	for (;;) {
-		pfn_t next = (gm->fresh + BLOCK_FRAMES - 1) & ~(pfn_t)(BLOCK_FRAMES - 1);
+		pfn_t next;
 
+		frame_skip_hole_locked(gm);
+		next = (gm->fresh + BLOCK_FRAMES - 1) & ~(pfn_t)(BLOCK_FRAMES - 1);
 		if (next > gm->end || gm->end - next < BLOCK_FRAMES)
 			return NULL;
 		pfn = frame_take_fresh_locked(gm);
@@ -276,7 +293,7 @@ void block_stock(struct gmem *gm)
 		pthread_mutex_unlock(&gm->trim_lock);
 		pthread_mutex_lock(&gm->keeper_lock);
 		gm->blocks_made++;
-		gm->blocks_late = false;
+		gm->blocks_late = !b; /* nor need the next one wait */
 		pthread_cond_broadcast(&gm->block_cond);
 		pthread_mutex_unlock(&gm->keeper_lock);
 		if (!b)
@@ -307,23 +324,33 @@ static bool await_keeper(struct gmem *gm)
 	return done;
 }
 
+/* Its first frame, or 0: it is ordinary memory now. */
+static pfn_t finish(struct gmem *gm, struct block *b)
+{
+	if (make_ready(gm, b) == 0)
+		return use(gm, b);
+	give_up(gm, b);
+	return 0;
+}
+
 pfn_t block_alloc(struct gmem *gm, bool wait)
 {
 	bool ahead = !wait && atomic_load(&gm->keeper_runs);
 	struct block *b;
+	pfn_t base;
 
 	if (atomic_load_explicit(&gm->no_collapse, memory_order_relaxed))
 		return 0;
+	/* Who finds no memory meanwhile waits for it at this lock. */
+	if (wait)
+		pthread_mutex_lock(&gm->trim_lock);
 	b = take(gm, ahead);
 	if (ahead)
 		block_expect(gm);
 	if (!b && ahead && await_keeper(gm))
 		b = take(gm, true);
-	if (!b)
-		return 0;
-	if (make_ready(gm, b) < 0) {
-		give_up(gm, b);
-		return 0;
-	}
-	return use(gm, b);
+	base = b ? finish(gm, b) : 0;
+	if (wait)
+		pthread_mutex_unlock(&gm->trim_lock);
+	return base;
 }

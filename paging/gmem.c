@@ -237,14 +237,22 @@ static int add_slot_locked(struct gmem *gm)
 	return 0;
 }
 
-pfn_t frame_take_fresh_locked(struct gmem *gm)
+void frame_skip_hole_locked(struct gmem *gm)
 {
 	if (gm->fresh == GMEM_HOLE_START >> PAGE_SHIFT)
 		gm->fresh = GMEM_HOLE_END >> PAGE_SHIFT;
+}
+
+pfn_t frame_take_fresh_locked(struct gmem *gm)
+{
+	frame_skip_hole_locked(gm);
 	if (gm->fresh >= gm->end)
 		return 0;
-	if (gm->fresh >= gm->slot_end && add_slot_locked(gm) < 0)
-		return 0;
+	if (gm->fresh >= gm->slot_end) {
+		gm->no_slot = add_slot_locked(gm) < 0;
+		if (gm->no_slot)
+			return 0;
+	}
 	return gm->fresh++;
 }
 
@@ -524,8 +532,8 @@ static bool frame_available(struct gmem *gm)
 	bool yes;
 
 	pthread_mutex_lock(&gm->lock);
-	yes = gm->dirty.n || gm->clean.n || gm->fresh < gm->end || !TAILQ_EMPTY(&gm->free_blocks) ||
-	      !TAILQ_EMPTY(&gm->part_blocks);
+	yes = gm->dirty.n || gm->clean.n || (gm->fresh < gm->end && !gm->no_slot) ||
+	      !TAILQ_EMPTY(&gm->free_blocks) || !TAILQ_EMPTY(&gm->part_blocks);
 	pthread_mutex_unlock(&gm->lock);
 	return yes;
 }

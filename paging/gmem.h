@@ -54,6 +54,8 @@ struct machine_mem_ops {
 	bool (*shadow)(void *machine);
 	/* Bits of a guest-physical address. NULL: what the memory needs. */
 	unsigned (*phys_bits)(void *machine);
+	/* How many memslots there may be. NULL: any number. */
+	unsigned (*slots_max)(void *machine);
 };
 
 struct gmem_stats {

@@ -89,6 +89,7 @@ struct gmem {
 	pfn_t fresh;    /* first frame that was never used: zero, as all after it */
 	pfn_t slot_end; /* first frame that no memslot covers */
 	unsigned slots;
+	bool no_slot;        /* the last attempt to add one failed */
 	unsigned windows;    /* usable ones, the first included */
 	bool windows_closed; /* there will be no more */
 	unsigned grown;      /* windows that have the slot at slot_end already */
@@ -188,6 +189,8 @@ void frame_list_splice(struct gmem *gm, struct frame_list *to, struct frame_list
 
 /* A frame that was never used, and no memslot is missing for it; 0: none. gm->lock held. */
 pfn_t frame_take_fresh_locked(struct gmem *gm);
+/* gm->fresh is no longer the first frame of the hole. gm->lock held. */
+void frame_skip_hole_locked(struct gmem *gm);
 
 /* ---- block.c ---- */
 
@@ -215,6 +218,8 @@ void block_park_locked(struct gmem *gm, struct frame_list *list);
 /* Memory is short: the parked frames of one block become ordinary stale ones. False: there is no
  * such block. gm->lock held. */
 bool block_break_locked(struct gmem *gm);
+/* The same with all of which a part is in use: what is free of them can be trimmed. */
+void block_break_parts(struct gmem *gm);
 /* Gives the host's pages of free blocks back until no more than `keep` have any; at most `cap`.
  * Returns how many. gm->trim_lock held. */
 uint64_t block_trim(struct gmem *gm, uint64_t keep, uint64_t cap);

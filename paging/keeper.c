@@ -63,8 +63,8 @@ void gmem_keeper_stop(struct gmem *gm)
 
 void keeper_wake(struct gmem *gm)
 {
-	if (atomic_load_explicit(&gm->keeper_wanted, memory_order_relaxed) ||
-	    atomic_exchange(&gm->keeper_wanted, true))
+	/* Not relaxed: what is wanted has been stored just before. */
+	if (atomic_load(&gm->keeper_wanted) || atomic_exchange(&gm->keeper_wanted, true))
 		return;
 	pthread_mutex_lock(&gm->keeper_lock);
 	pthread_cond_signal(&gm->keeper_cond);

@@ -127,6 +127,7 @@ void gmem_do_work(struct gmem *gm)
 bool gmem_idle(struct gmem *gm)
 {
 	spare_reclaim(gm);
+	block_break_parts(gm);
 	atomic_store_explicit(&gm->block_ahead, 0, memory_order_relaxed);
 	if (atomic_load_explicit(&gm->quarantine_hint, memory_order_relaxed) > IDLE_TABLES)
 		gmem_quarantine_recycle(gm, IDLE_TABLES + 1);

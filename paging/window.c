@@ -3,6 +3,14 @@
 
 #define WINDOW_MMS 600 /* in one, before another is opened */
 
+/* All memory must find slots in each. */
+static bool slots_suffice(struct gmem *gm, unsigned windows)
+{
+	size_t each = gm->span / GMEM_SLOT_SIZE + 2; /* the hole may cut one */
+
+	return !gm->ops->slots_max || windows * each <= gm->ops->slots_max(gm->machine);
+}
+
 /* How many there may be. Known late: what KVM is has to be probed. */
 static unsigned windows_max(struct gmem *gm)
 {
@@ -62,7 +70,8 @@ unsigned window_take(struct gmem *gm)
 	while (w < gm->windows && gm->window_mms[w] >= WINDOW_MMS)
 		w++;
 	/* Not between two halves of a growth that failed. */
-	if (w == gm->windows && !gm->windows_closed && !gm->grown && w < windows_max(gm))
+	if (w == gm->windows && !gm->windows_closed && !gm->grown && w < windows_max(gm) &&
+	    slots_suffice(gm, w + 1))
 		open_window_locked(gm);
 	if (w == gm->windows)
 		w = emptiest_locked(gm);

@@ -48,7 +48,7 @@ static int slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void
 	int r = -ENOMEM;
 
 	pthread_mutex_lock(&vm->slot_lock);
-	if (slot < VM_MAX_SLOTS && slot == vm->nslots) {
+	if (slot < vm->slots_max && slot == vm->nslots) {
 		r = set_slot(vm, slot, start, size, hva);
 		vm->nslots += r == 0;
 	}
@@ -71,9 +71,9 @@ static int slots_recycle(void *machine)
 	int r;
 
 	pthread_mutex_lock(&vm->slot_lock);
-	r = set_slot(vm, VM_MAX_SLOTS, gpa(VM_RECYCLE_GPA), PAGE_SIZE, nothing);
+	r = set_slot(vm, vm->slots_max, gpa(VM_RECYCLE_GPA), PAGE_SIZE, nothing);
 	if (r == 0)
-		r = set_slot(vm, VM_MAX_SLOTS, gpa(VM_RECYCLE_GPA), 0, nothing);
+		r = set_slot(vm, vm->slots_max, gpa(VM_RECYCLE_GPA), 0, nothing);
 	pthread_mutex_unlock(&vm->slot_lock);
 	return r;
 }
@@ -126,6 +126,11 @@ static unsigned vm_phys_bits(void *machine)
 	return ((struct vm *)machine)->phys_bits;
 }
 
+static unsigned vm_slots_max(void *machine)
+{
+	return ((struct vm *)machine)->slots_max;
+}
+
 static const struct machine_mem_ops mem_ops = {
 	.slot_add = slot_add,
 	.slots_recycle = slots_recycle,
@@ -133,6 +138,7 @@ static const struct machine_mem_ops mem_ops = {
 	.barrier = mem_barrier,
 	.shadow = vm_is_shadow,
 	.phys_bits = vm_phys_bits,
+	.slots_max = vm_slots_max,
 };
 
 int vm_need_cap(struct vm *vm, int cap, int bits, const char *name, char *err, size_t size)
@@ -214,6 +220,9 @@ static int create_vm_and_memory(struct vm *vm, uint64_t mem_limit, char *err, si
 		return r;
 	}
 	vm->run_size = (size_t)r;
+	r = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+	/* One is for slots_recycle(). Who does not say how many has 32. */
+	vm->slots_max = (r > 1 ? (unsigned)r : 32) - 1;
 	raise_mmu_pages(vm, mem_limit);
 	vm->gm = gmem_create(mem_limit, &mem_ops, vm);
 	if (!vm->gm) {

@@ -15,8 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define VM_MAX_CPUS  64
-#define VM_MAX_SLOTS 16384
+#define VM_MAX_CPUS 64
 /* In the hole that guest memory leaves (paging/gmem_internal.h), away from devices. */
 #define VM_RECYCLE_GPA 0xc8000000UL
 
@@ -66,6 +65,7 @@ struct vm {
 	uint8_t *fpu_init; /* a fresh task's FP image */
 	struct gmem *gm;
 	uint64_t xcr0, hwcap;
+	unsigned slots_max;        /* memory slots that may be added */
 	unsigned phys_bits;        /* of a guest-physical address; 0: unknown */
 	struct abi_range channels; /* guest-physical, a page a vCPU; size 0: there are none */
 

@@ -154,12 +154,52 @@ static void test_host_cannot(void **state)
 	close(m.pagemap);
 }
 
+/* Memory that goes on behind the hole, but not for a whole block: none is made of what is not
+ * there.
+ */
+static void test_hole(void **state)
+{
+	pfn_t pfn[16], n = 0;
+
+	fake_init(&m, GMEM_HOLE_START + 8 * PAGE_SIZE, true);
+	m.gm->fresh = m.gm->slot_end = GMEM_HOLE_START >> PAGE_SHIFT;
+	assert_int_equal(block_alloc(m.gm, true), 0);
+	assert_int_equal(m.gm->whole_blocks, 0);
+	assert_int_equal(m.gm->dirty.n, 0);
+	assert_true(m.gm->fresh < m.gm->end);
+	while (n < 16 && (pfn[n] = frame_alloc(m.gm, true)))
+		assert_true(pfn[n++] < m.gm->end);
+	assert_int_equal(n, 8);
+	while (n)
+		frame_put(m.gm, pfn[--n]);
+	fake_exit(&m);
+}
+
+/* A guest that sleeps gives back also what is free of blocks that are used in part. */
+static void test_parts(void **state)
+{
+	pfn_t a;
+
+	fake_init(&m, LIMIT, true);
+	a = block();
+	put(a, 1, BLOCK_FRAMES);
+	assert_int_equal(m.gm->dirty.n, 0);
+	block_break_parts(m.gm);
+	assert_int_equal(m.gm->dirty.n, BLOCK_FRAMES - 1);
+	assert_int_equal(m.gm->whole_blocks, 0);
+	assert_false(block_is_whole(m.gm, a));
+	put(a, 0, 1);
+	assert_int_equal(m.gm->dirty.n, BLOCK_FRAMES);
+	fake_exit(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),       cmocka_unit_test(test_short_of_memory),
 		cmocka_unit_test(test_given_back),  cmocka_unit_test(test_keeper),
-		cmocka_unit_test(test_host_cannot),
+		cmocka_unit_test(test_host_cannot), cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

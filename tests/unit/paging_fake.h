@@ -11,6 +11,7 @@
 #ifndef VMBOX_TESTS_PAGING_FAKE_H
 #define VMBOX_TESTS_PAGING_FAKE_H
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,6 +46,7 @@ struct fake_machine {
 	int slot_error, recycle_error;
 	unsigned phys_bits;                  /* 0: as for a machine with one window */
 	unsigned slots, slots_max, recycles; /* slots_max 0: any number */
+	unsigned slots_said;                 /* how many there may be; 0: any number */
 	uint64_t slot_end[GMEM_WINDOWS];     /* without the window's own address */
 	_Atomic unsigned flushes;
 	struct mm *flushed;
@@ -143,12 +145,20 @@ static inline unsigned fake_phys_bits(void *machine)
 	return ((struct fake_machine *)machine)->phys_bits;
 }
 
+static inline unsigned fake_slots_max(void *machine)
+{
+	struct fake_machine *m = machine;
+
+	return m->slots_said ? m->slots_said : UINT_MAX;
+}
+
 static const struct machine_mem_ops fake_ops = {
 	.slot_add = fake_slot_add,
 	.slots_recycle = fake_slots_recycle,
 	.flush = fake_flush,
 	.shadow = fake_shadow_mode,
 	.phys_bits = fake_phys_bits,
+	.slots_max = fake_slots_max,
 };
 
 static inline void fake_init(struct fake_machine *m, uint64_t limit, bool shadow)

@@ -150,10 +150,17 @@ static void test_none(void **state)
 {
 	static const struct {
 		bool shadow;
-		unsigned phys_bits, slots_max, windows;
+		unsigned phys_bits, slots_max, slots_said, windows;
 	} cases[] = {
-		{false, 48, 0, 1}, {true, 0, 0, 1},  {true, 44, 0, 1},
-		{true, 45, 0, 2},  {true, 48, 1, 1}, {true, 52, 2, 2},
+		{false, 48, 0, 0, 1},
+		{true, 0, 0, 0, 1},
+		{true, 44, 0, 0, 1},
+		{true, 45, 0, 0, 2},
+		{true, 48, 1, 0, 1},
+		{true, 52, 2, 0, 2},
+		/* All memory, and a slot that the hole cuts, must fit in each. */
+		{true, 48, 0, 12, 2},
+		{true, 48, 0, 11, 1},
 	};
 	static struct mm *mm[MANY];
 
@@ -164,6 +171,7 @@ static void test_none(void **state)
 		fake_init(&m, LIMIT, cases[i].shadow);
 		m.phys_bits = cases[i].phys_bits;
 		m.slots_max = cases[i].slots_max;
+		m.slots_said = cases[i].slots_said;
 		make(m.gm, mm, MANY);
 		assert_int_equal(m.gm->windows, cases[i].windows);
 		/* Evenly, where all are full. */
