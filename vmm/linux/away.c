@@ -228,6 +228,7 @@ static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struc
 		 const struct asked *why)
 {
 	struct away *a = calloc(1, sizeof(*a));
+	bool interrupted = c->interrupted, killed = c->killed;
 
 	if (!a)
 		return false;
@@ -243,6 +244,8 @@ static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struc
 	    !workpool_submit(t->k->pool, &why->p->lanes[why->op], &a->job))
 		return true;
 	waitq_remove_all(&t->st);
+	c->interrupted = interrupted;
+	c->killed = killed;
 	c->away = NULL;
 	job_put(&a->job);
 	return false;

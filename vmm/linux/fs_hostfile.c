@@ -270,10 +270,11 @@ int64_t hostfile_lseek(struct file *f, int64_t off, int whence)
 	struct hostfd *hf = host_file(i);
 	int fd = hf ? hf->fd : -1;
 	struct stat st;
-	int wait = whence == SEEK_SET || whence == SEEK_CUR
-			   ? 0
-			   : host_may_wait(host_pace(i), HOST_LOOK);
+	int wait;
 
+	if (whence == SEEK_SET || whence == SEEK_CUR)
+		return lseek_size(f, off, whence, 0);
+	wait = host_may_wait(host_pace(i), HOST_LOOK);
 	if (wait)
 		return wait;
 	if (hf && fd < 0) /* the host lets us only write */

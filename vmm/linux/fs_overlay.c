@@ -397,8 +397,12 @@ int overlay_make(struct dentry *dir, const char *name, uint32_t type, struct den
 
 static int overlay_tmpfile(struct dentry *dir, const struct inode_new *n, struct inode **out)
 {
-	int err = new_inode(dir->inode, n, out);
+	struct vfs *v = dir->inode->sb->v;
+	int err;
 
+	vfs_lock(v);
+	err = new_inode(dir->inode, n, out);
+	vfs_unlock(v);
 	if (!err)
 		(*out)->nlink = 0;
 	return err;

@@ -61,6 +61,7 @@ static int do_chmod(struct task *t, struct dentry *d, uint32_t mode)
 	struct vfs_setattr s = {.valid = ATTR_MODE, .mode = mode & 07777};
 	struct vfs_attr a;
 	struct cred cred;
+	int err;
 
 	if (i->sb->flags & SB_RDONLY)
 		return -EROFS;
@@ -69,6 +70,9 @@ static int do_chmod(struct task *t, struct dentry *d, uint32_t mode)
 	task_cred(t, &cred);
 	if (!inode_owner_or_root(i, &cred))
 		return -EPERM;
+	err = host_may_wait(inode_pace(i), HOST_LOOK);
+	if (err)
+		return err;
 	/* The set-group-id bit is for members of the group. */
 	if (!cred_capable(&cred, CAP_FSETID) && !inode_getattr(i, &a) &&
 	    !cred_in_group(&cred, a.gid))
@@ -125,7 +129,9 @@ static int do_chown(struct task *t, struct dentry *d, uint32_t uid, uint32_t gid
 	if (i->sb->flags & SB_RDONLY)
 		return -EROFS;
 	task_cred(t, &cred);
-	err = inode_getattr(i, &a);
+	err = host_may_wait(inode_pace(i), HOST_LOOK);
+	if (!err)
+		err = inode_getattr(i, &a);
 	if (err)
 		return err;
 	if (uid != UINT32_MAX) {
@@ -344,8 +350,10 @@ static int do_truncate(struct task *t, struct dentry *d, int64_t size)
 	struct vfs_setattr s = {.valid = ATTR_SIZE, .size = size};
 	struct vfs_attr a;
 	int64_t ok;
-	int err = inode_getattr(i, &a);
+	int err = host_may_wait(inode_pace(i), HOST_LOOK);
 
+	if (!err)
+		err = inode_getattr(i, &a);
 	if (err)
 		return err;
 	if (size > (int64_t)a.size) {

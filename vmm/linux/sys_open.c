@@ -226,6 +226,9 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 		pthread_mutex_unlock(&i->lock);
 	}
 	err = may_open(i, &w.cred, tmpfile ? flags & ~(unsigned)O_DIRECTORY : flags, created);
+	/* Asked before anybody could see that it is open. */
+	if (!err && flags & O_TRUNC && !created && S_ISREG(i->mode))
+		err = host_may_wait(inode_pace(i), HOST_CHANGE);
 	if (!err)
 		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t,
 				    out);

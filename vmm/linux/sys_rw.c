@@ -137,7 +137,9 @@ static long rw_limit(struct task *t, struct file *f, struct rw *rw)
 	    task_rlimit(t, RLIMIT_FSIZE) >= INT64_MAX)
 		return 0;
 	if (f->flags & O_APPEND) {
-		err = inode_getattr(file_inode(f), &a);
+		err = host_may_wait(inode_pace(file_inode(f)), HOST_LOOK);
+		if (!err)
+			err = inode_getattr(file_inode(f), &a);
 		if (err)
 			return err;
 		start = (int64_t)a.size;
@@ -180,7 +182,9 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 	if (write && (flags & RWF_APPEND) && !vfs_file(f)->stream) {
 		struct vfs_attr a;
 
-		err = inode_getattr(file_inode(f), &a);
+		err = host_may_wait(inode_pace(file_inode(f)), HOST_LOOK);
+		if (!err)
+			err = inode_getattr(file_inode(f), &a);
 		if (err)
 			return err;
 		rw->positional = true;

@@ -65,7 +65,11 @@ static long dir_getdents(struct file *f, struct task *t, struct call *c, gva_t u
 	e.buf = malloc(e.size ? e.size : 1);
 	if (!e.buf)
 		return -ENOMEM;
-	pthread_mutex_lock(&f->lock);
+	r = host_lock(&f->lock, inode_pace(i));
+	if (r) {
+		free(e.buf);
+		return r;
+	}
 	pos = f->pos;
 	r = i->ops->iterate(vf, &e, &pos);
 	if (e.used)
