@@ -133,6 +133,9 @@ static bool serve_saved(struct channel *ch, const struct channel_ops *ops, uint3
 {
 	enum channel_outcome before = ch->outcome;
 
+	/* A stub that was not asked for it does not save. */
+	if (ch->frame_spin <= 1)
+		return false;
 	if (state == ABI_CHANNEL_SAVED ? !can_go_on(before) : before != CHANNEL_GONE)
 		return false;
 	ch->outcome = ops->stand_in(ch->vcpu, before, ch->result, &ch->task);

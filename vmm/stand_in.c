@@ -77,8 +77,12 @@ static enum channel_outcome stand_in(struct vcpu *v, enum channel_outcome before
 
 	if (*task && !take_out(v, *task, before, result))
 		return before;
+	/* From here on no task need keep it. */
+	vcpu_hold_mm(v);
 	outcome = go_on(v, *task);
-	if (outcome != CHANNEL_FRAME)
+	if (outcome == CHANNEL_FRAME)
+		vcpu_release_mm(v);
+	else
 		vcpu_put_nobody(v);
 	exitless_lend(v->exitless, v, outcome != CHANNEL_FRAME);
 	*task = v->task;

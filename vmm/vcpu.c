@@ -287,6 +287,21 @@ void vcpu_put_nobody(struct vcpu *v)
 	v->loaded = NULL;
 }
 
+void vcpu_hold_mm(struct vcpu *v)
+{
+	if (!v->held_mm)
+		v->held_mm = mm_get(v->mm);
+}
+
+void vcpu_release_mm(struct vcpu *v)
+{
+	struct mm *mm = v->held_mm;
+
+	v->held_mm = NULL;
+	if (mm)
+		mm_put(mm);
+}
+
 /* Who was in the guest has been let go, and all that is in v now is nobody's, FP state included: a
  * program that does not wait in the stub can go on until v leaves. */
 static void leave_nobody(struct vcpu *v, int err)
@@ -371,6 +386,7 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	c = v->loaded;
 	if (!c) {
 		leave_nobody(v, -r);
+		vcpu_release_mm(v);
 		return false;
 	}
 	why = vcpu_arch_exit(v, c, -r, t);

@@ -39,8 +39,10 @@ struct vcpu {
 	struct mm *mm; /* borrowed, mm_activate holds it */
 	gpa_t root;    /* mm's, for this vCPU */
 	/* Whose calls the channel's are; NULL: nobody's. While the channel is claimed who has it
-	 * changes this, loaded and arch. */
+	 * changes this, loaded, held_mm and arch. */
 	void *task;
+	struct mm
+		*held_mm; /* a reference: v is, or may be, in it without a task; NULL: it is not */
 	struct vcpu_burst burst;
 	uint64_t tlb_gen;
 	uint64_t exits[VM_EXIT_COUNT];
@@ -85,11 +87,14 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
  * For who stands in for v's thread while v waits in the guest (channel.h); v->task is the caller's.
  * vcpu_take_frame: c, which v runs, gets its registers and FP state; false: they must be fetched by
  * leaving. vcpu_put_frame: v goes on with c, of v->mm; false: it must leave for that.
- * vcpu_put_nobody: v leaves, or waits, without c.
+ * vcpu_put_nobody: v leaves, or waits, without c. vcpu_hold_mm: v->mm stays, though its last task
+ * may go, until v has left or vcpu_release_mm.
  */
 bool vcpu_take_frame(struct vcpu *v, struct cpu *c);
 bool vcpu_put_frame(struct vcpu *v, struct cpu *c);
 void vcpu_put_nobody(struct vcpu *v);
+void vcpu_hold_mm(struct vcpu *v);
+void vcpu_release_mm(struct vcpu *v);
 
 /* Makes v leave the guest, or not enter it once. From any thread. */
 void vcpu_kick(struct vcpu *v);

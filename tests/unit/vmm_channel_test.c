@@ -431,6 +431,11 @@ static void test_saved_hostile(void **state)
 	post(ch, 1);
 	assert_true(channel_serve(ch, &serve_ops));
 	assert_answer(ch, ABI_CHANNEL_IDLE, 1);
+	save(ch);
+	assert_false(channel_serve(ch, &serve_ops));
+	atomic_store(&ch->page->state, ABI_CHANNEL_PARKED);
+	assert_false(channel_serve(ch, &serve_ops));
+	assert_int_equal(fake.stands, 1);
 	finish(ch);
 }
 

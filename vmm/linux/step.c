@@ -367,5 +367,8 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 	}
 	task_current = NULL;
 	*result = r;
+	/* It has killed itself, and need not do as it is told. */
+	if (signal_doomed(t))
+		sched_interrupt(&t->st);
 	return has_work(t) ? TASK_LEAVES : TASK_ANSWERED;
 }
