@@ -99,7 +99,8 @@ static void test_contents(void)
 	CHECK_ERR(madvise(base + 2 * SPAN, SPAN, MADV_COLLAPSE), EINVAL);
 	CHECK_EQ(smaps(base, "THPeligible"), thp_possible());
 	if (collapse(base, 2 * SPAN)) {
-		CHECK_EQ(smaps(base, "AnonHugePages"), 2 * SPAN / 1024);
+		/* More, if the kernel has made one of the last piece by itself. */
+		CHECK(smaps(base, "AnonHugePages") >= (long)(2 * SPAN / 1024));
 		CHECK(collapse(base, 2 * SPAN));
 	}
 	CHECK_EQ(base[0], 1);
