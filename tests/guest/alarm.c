@@ -14,8 +14,8 @@ static void handler(int sig)
 static void sleeper(void *arg)
 {
 	(void)arg;
-	alarm(1);
 	signal(SIGALRM, SIG_DFL);
+	alarm(1);
 	for (;;)
 		pause();
 }
@@ -24,6 +24,7 @@ int main(int argc, char **argv)
 {
 	struct itimerval it = {{0, 5000}, {0, 5000}}, old;
 	long long start = now_ns(CLOCK_MONOTONIC);
+	unsigned left;
 	pid_t pid;
 
 	(void)argv;
@@ -34,7 +35,8 @@ int main(int argc, char **argv)
 	}
 	signal(SIGALRM, handler);
 	CHECK_EQ(alarm(100), 0);
-	CHECK_EQ(alarm(0), 100);
+	left = alarm(0);
+	CHECK(left > 90 && left <= 100);
 	CHECK_EQ(alarm(0), 0);
 	CHECK_EQ(setitimer(ITIMER_REAL, &it, NULL), 0);
 	while (hits < 3)

@@ -59,7 +59,7 @@ int main(void)
 	CHECK_EQ(poll(&p, 1, 0), 0);
 	s = spec(20, 0);
 	CHECK_EQ(timerfd_settime(fd, 0, &s, NULL), 0);
-	CHECK_EQ(poll(&p, 1, 5000), 1);
+	CHECK_EQ(poll(&p, 1, -1), 1);
 	CHECK_EQ(p.revents, POLLIN);
 	CHECK_ERR(read(fd, &n, 4), EINVAL);
 	CHECK_EQ(read(fd, &n, 8), 8);
@@ -74,7 +74,7 @@ int main(void)
 	usleep(40000);
 	CHECK_EQ(read(fd, &n, 8), 8);
 	CHECK(n >= 5);
-	CHECK_EQ(poll(&p, 1, 5000), 1);
+	CHECK_EQ(poll(&p, 1, -1), 1);
 	CHECK_EQ(read(fd, &n, 8), 8);
 	CHECK(n >= 1);
 	/* Setting it anew forgets what was not read; zero disarms it. */
@@ -90,10 +90,10 @@ int main(void)
 	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), 0);
 	s = spec(10, 0);
 	CHECK_EQ(timerfd_settime(fd, 0, &s, NULL), 0);
-	CHECK_EQ(epoll_wait(ep, &out, 1, 5000), 1);
+	CHECK_EQ(epoll_wait(ep, &out, 1, -1), 1);
 	CHECK_EQ(epoll_wait(ep, &out, 1, 0), 0);
 	CHECK_EQ(timerfd_settime(fd, 0, &s, NULL), 0);
-	CHECK_EQ(epoll_wait(ep, &out, 1, 5000), 1);
+	CHECK_EQ(epoll_wait(ep, &out, 1, -1), 1);
 
 	absolute(CLOCK_MONOTONIC);
 	absolute(CLOCK_REALTIME);

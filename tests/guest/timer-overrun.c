@@ -21,7 +21,7 @@ static void set(int id, long value_ns, long interval_ns)
 
 int main(void)
 {
-	struct timespec soon = {5, 0}, zero = {0, 0};
+	struct timespec soon = {60, 0}, zero = {0, 0};
 	int a, b, seen = 0;
 	siginfo_t info;
 	sigset_t set1;

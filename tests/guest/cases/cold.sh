@@ -40,7 +40,7 @@ want_out "$sum" "several at once"
 
 # Killed while it reads: the end of the guest does not wait for more than what runs.
 forget "$root/data"
-vm --root "$root" /bin/busybox sh -c 'busybox md5sum < /data & kill -9 $!; wait $!; echo $?'
+vm --root "$root" /bin/busybox sh -c 'busybox md5sum /data /dev/zero > /dev/null & kill -9 $!; wait $!; echo $?'
 want_status 0 "killed at once"
 want_out 137 "killed at once"
 finish

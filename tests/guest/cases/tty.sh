@@ -115,11 +115,12 @@ key C-z
 expect 'Stopped' "^Z stops vmbox"
 type_line 'stty -g > after; cmp before after && echo giv""en'
 expect 'given' "the attributes while vmbox is stopped"
-type_line 'clear; fg'
+# Another prompt: the one from before is still on the screen until fg has cleared it.
+type_line 'PS1="ho""st2$ "; clear; fg'
 pid=$(vmbox_pid running)
 until_true grep -q '^State:[[:space:]]*[^T[:space:]]' "/proc/$pid/status" || fail "fg does not continue it"
 key C-c
-expect 'host\$ *$' "^C ends it"
+expect 'host2\$ *$' "^C ends it"
 type_line 'stty -g > after; cmp before after && echo un""changed'
 expect 'unchanged' "the attributes after ^C"
 finish
