@@ -72,7 +72,7 @@ static void set_and_flush(void)
 	set_local(s, ECHO, 0);
 	get_attr(s, &a);
 	type_keys(m, "typed\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	CHECK_EQ(tcsetattr(s, TCSADRAIN, &a), 0);
 	CHECK(has_events(s, POLLIN, 0));
 	CHECK_EQ(tcsetattr(s, TCSAFLUSH, &a), 0);

@@ -162,6 +162,15 @@ static void tiocsig(void)
 	CHECK_EQ(ioctl(m, TIOCSIG, SIGQUIT), 0);
 }
 
+/* A key's signal comes before its echo. */
+static void show_echo(void)
+{
+	char buf[64];
+
+	await_typed(s);
+	show_bytes("echo", buf, read_master(m, buf, sizeof(buf), 0));
+}
+
 static void signals(void)
 {
 	struct winsize ws = {10, 20, 0, 0};
@@ -172,13 +181,13 @@ static void signals(void)
 	signal(SIGTSTP, note);
 	signal(SIGWINCH, note);
 	wait_signal("^C", key_intr);
-	show_bytes("echo", buf, read_master(m, buf, sizeof(buf), 0));
+	show_echo();
 	CHECK(!has_events(s, POLLIN, 0));
 	wait_signal("^\\", key_quit);
 	/* Read now: whether the next key still flushes it is chance on Linux. */
-	show_bytes("echo", buf, read_master(m, buf, sizeof(buf), 0));
+	show_echo();
 	wait_signal("^Z", key_susp);
-	show_bytes("echo", buf, read_master(m, buf, sizeof(buf), 0));
+	show_echo();
 	wait_signal("size", resize);
 	/* The same size again is no news. */
 	last_sig = 0;
@@ -190,7 +199,7 @@ static void signals(void)
 	wait_signal("^C, NOFLSH", key_intr);
 	type_keys(m, "line\n");
 	show_bytes("kept", buf, read(s, buf, sizeof(buf)));
-	show_bytes("echo", buf, read_master(m, buf, sizeof(buf), 0));
+	show_echo();
 	set_local(s, NOFLSH | ISIG, 0);
 	last_sig = 0;
 	type_keys(m, "\003\n");

@@ -163,14 +163,14 @@ static void mode_change(void)
 	set_local(s, ICANON, 0);
 	show_bytes("to raw", buf, read(s, buf, sizeof(buf)));
 	type_keys(m, "word");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	await_typed(s);
 	set_local(s, 0, ICANON);
 	show_bytes("to lines", buf, read(s, buf, 2));
 	show_bytes("to lines", buf, read(s, buf, sizeof(buf)));
 	CHECK_ERR(read(s, buf, sizeof(buf)), EAGAIN);
 	type_keys(m, "more\nline");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	show_bytes("lines", buf, read(s, buf, sizeof(buf)));
 	CHECK_ERR(read(s, buf, sizeof(buf)), EAGAIN);
 }
@@ -182,15 +182,15 @@ static void short_reads(void)
 
 	fresh(0, 0, ECHO, 0);
 	type_keys(m, "abcdef\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	show_bytes("short", buf, read(s, buf, 4));
 	show_bytes("rest", buf, read(s, buf, 4));
 	type_keys(m, "abc\004");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	show_bytes("exact", buf, read(s, buf, 3));
 	CHECK_ERR(read(s, buf, 3), EAGAIN);
 	type_keys(m, "abc\004\004");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	await_typed(s);
 	show_bytes("exact", buf, read(s, buf, 3));
 	show_bytes("eof", buf, read(s, buf, 3));
@@ -208,12 +208,12 @@ static void long_lines(void)
 	CHECK_EQ(write(m, big, 5000), 5000);
 	CHECK_ERR(read(s, got, sizeof(got)), EAGAIN);
 	type_keys(m, "\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	n = read(s, got, sizeof(got));
 	say("long line %zd, ends in newline %d\n", n, got[n - 1] == '\n');
 	CHECK_EQ(write(m, big, 5000), 5000);
 	type_keys(m, "\025short\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	show_bytes("after kill", got, read(s, got, sizeof(got)));
 }
 

@@ -70,7 +70,7 @@ static void flow(void)
 	CHECK(!has_events(s, POLLOUT, 0));
 	type_keys(m, "echo\021");
 	show_bytes("after ^Q", buf, read_master(m, buf, sizeof(buf), 4));
-	CHECK(has_events(s, POLLOUT, 5000));
+	CHECK(has_events(s, POLLOUT, 60000));
 	out("goes on", "yes\n");
 	CHECK_EQ(tcflow(s, TCOOFF), 0);
 	CHECK_ERR(write(s, "no", 2), EAGAIN);
@@ -176,7 +176,7 @@ static void full(void)
 		CHECK(n > 0);
 		got += (size_t)n;
 	}
-	CHECK(has_events(s, POLLOUT, 5000));
+	CHECK(has_events(s, POLLOUT, 60000));
 	CHECK_EQ(write(s, buf, 10), 10);
 	/* The other way: raw input that nobody reads. */
 	set_raw(s, 1, 0);
@@ -195,12 +195,12 @@ static void full(void)
 	CHECK(total >= 4095 && total < 100000);
 	got = 0;
 	while (got < total) {
-		CHECK(has_events(s, POLLIN, 5000));
+		CHECK(has_events(s, POLLIN, 60000));
 		n = read(s, buf, sizeof(buf));
 		CHECK(n > 0);
 		got += (size_t)n;
 	}
-	CHECK(has_events(m, POLLOUT, 5000));
+	CHECK(has_events(m, POLLOUT, 60000));
 }
 
 static void flushes(void)
@@ -211,7 +211,7 @@ static void flushes(void)
 	fresh(0, 0);
 	set_local(s, ECHO, 0);
 	type_keys(m, "typed\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	CHECK_EQ(tcflush(s, TCOFLUSH), 0);
 	CHECK(has_events(s, POLLIN, 0));
 	CHECK_EQ(tcflush(s, TCIFLUSH), 0);
@@ -219,11 +219,11 @@ static void flushes(void)
 	CHECK_EQ(ioctl(s, FIONREAD, &n), 0);
 	CHECK_EQ(n, 0);
 	type_keys(m, "typed\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	CHECK_EQ(tcflush(s, TCIOFLUSH), 0);
 	CHECK(!has_events(s, POLLIN, 0));
 	CHECK_EQ(write(s, "said", 4), 4);
-	CHECK(has_events(m, POLLIN, 5000));
+	CHECK(has_events(m, POLLIN, 60000));
 	CHECK_EQ(tcflush(m, TCIFLUSH), 0);
 	CHECK(!has_events(m, POLLIN, 0));
 	CHECK_ERR(ioctl(s, TCFLSH, 3), EINVAL);
@@ -234,7 +234,7 @@ static void flushes(void)
 	CHECK_EQ(tcsendbreak(s, 0), 0);
 	CHECK_EQ(ioctl(s, TIOCOUTQ, &n), 0);
 	CHECK_EQ(n, 0);
-	CHECK(has_events(m, POLLIN, 5000));
+	CHECK(has_events(m, POLLIN, 60000));
 	CHECK_EQ(ioctl(m, FIONREAD, &n), 0);
 	CHECK_EQ(n, 4);
 	CHECK_EQ(read(m, buf, sizeof(buf)), 4);

@@ -33,7 +33,7 @@ static void min_time(void)
 	set_raw(s, 0, 0);
 	CHECK_EQ(read(s, buf, sizeof(buf)), 0);
 	type_keys(m, "abc");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	show_bytes("0 0", buf, read(s, buf, sizeof(buf)));
 	CHECK_EQ(fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK), 0);
 	CHECK_EQ(read(s, buf, sizeof(buf)), 0);
@@ -74,7 +74,7 @@ static void min_time(void)
 	CHECK(since(start) >= 180 && since(start) < 5000);
 	reap_ok(pid);
 	type_keys(m, "abcdef");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	await_typed(s);
 	show_bytes("MIN TIME, all there", buf, read(s, buf, sizeof(buf)));
 }
@@ -111,6 +111,7 @@ static void interrupted(void)
 	/* What has come counts. */
 	set_raw(s, 5, 0);
 	type_keys(m, "ab");
+	await_typed(s);
 	pid = fork_ok();
 	if (pid == 0) {
 		CHECK_EQ(read(s, buf, sizeof(buf)), 2);
@@ -153,10 +154,10 @@ static void polls(void)
 	await_typed(s);
 	show_poll("slave, half a line", s);
 	type_keys(m, "\n");
-	CHECK(has_events(s, POLLIN, 5000));
+	CHECK(has_events(s, POLLIN, 60000));
 	show_poll("slave, a line", s);
 	CHECK_EQ(write(s, "x", 1), 1);
-	CHECK(has_events(m, POLLIN, 5000));
+	CHECK(has_events(m, POLLIN, 60000));
 	show_poll("master, output", m);
 	close(s);
 	show_poll("master, slave closed", m);
@@ -190,16 +191,16 @@ static void epolls(void)
 	CHECK_EQ(epoll_ctl(ep, EPOLL_CTL_ADD, m, &ev), 0);
 	CHECK_EQ(epoll_wait(ep, &got, 1, 0), 0);
 	type_keys(m, "a line\n");
-	CHECK_EQ(epoll_wait(ep, &got, 1, 5000), 1);
+	CHECK_EQ(epoll_wait(ep, &got, 1, 60000), 1);
 	CHECK(got.data.fd == s && got.events == EPOLLIN);
 	CHECK_EQ(epoll_wait(ep, &got, 1, 0), 0);
 	CHECK_EQ(read(s, buf, sizeof(buf)), 7);
 	CHECK_EQ(write(s, "y", 1), 1);
-	CHECK_EQ(epoll_wait(ep, &got, 1, 5000), 1);
+	CHECK_EQ(epoll_wait(ep, &got, 1, 60000), 1);
 	CHECK(got.data.fd == m && got.events == EPOLLIN);
 	CHECK_EQ(read(m, buf, sizeof(buf)), 1);
 	close(s);
-	CHECK_EQ(epoll_wait(ep, &got, 1, 5000), 1);
+	CHECK_EQ(epoll_wait(ep, &got, 1, 60000), 1);
 	CHECK(got.data.fd == m && got.events & EPOLLHUP);
 	close(ep);
 	close(m);
@@ -220,7 +221,7 @@ static void packet(void)
 	CHECK_EQ(n, 1);
 	CHECK_ERR(ioctl(m, TIOCPKT, (void *)8), EFAULT);
 	CHECK_EQ(write(s, "data", 4), 4);
-	CHECK(has_events(m, POLLIN, 5000));
+	CHECK(has_events(m, POLLIN, 60000));
 	show_bytes("data", buf, read(m, buf, sizeof(buf)));
 	CHECK_EQ(tcflush(s, TCIFLUSH), 0);
 	show_poll("flush read", m);
@@ -247,7 +248,7 @@ static void packet(void)
 	CHECK_EQ(fcntl(m, F_SETFL, O_RDWR | O_NONBLOCK), 0);
 	CHECK_ERR(read(m, buf, sizeof(buf)), EAGAIN);
 	CHECK_EQ(write(s, "abc", 3), 3);
-	CHECK(has_events(m, POLLIN, 5000));
+	CHECK(has_events(m, POLLIN, 60000));
 	show_bytes("one byte", buf, read(m, buf, 1));
 	show_bytes("two", buf, read(m, buf, 2));
 	on = 0;

@@ -179,7 +179,7 @@ HELPER ssize_t read_master(int m, char *buf, size_t size, size_t want)
 	while (n < size && (!want || n < want)) {
 		ssize_t got;
 
-		if (!has_events(m, POLLIN, want ? 5000 : 50))
+		if (!has_events(m, POLLIN, want ? 60000 : 50))
 			break;
 		got = read(m, buf + n, size - n);
 		if (got <= 0)
@@ -197,7 +197,7 @@ HELPER ssize_t read_until(int fd, char *buf, size_t size, const char *end)
 	while (n < size - 1) {
 		ssize_t got;
 
-		if (!has_events(fd, POLLIN, 5000))
+		if (!has_events(fd, POLLIN, 60000))
 			break;
 		got = read(fd, buf + n, size - 1 - n);
 		if (got <= 0)

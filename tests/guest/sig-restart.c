@@ -134,7 +134,8 @@ static void others(void)
 	reap_ok(pid);
 	pid = disturb(SIGUSR1, -1, true);
 	CHECK_ERR(nanosleep(&ts, &left), EINTR);
-	CHECK(left.tv_sec >= 5 && left.tv_sec <= 9);
+	/* the timer's slack may make it a little more than was asked for */
+	CHECK(left.tv_sec >= 5 && left.tv_sec <= 10);
 	reap_ok(pid);
 	pid = disturb(SIGUSR1, -1, true);
 	sigemptyset(&none);
