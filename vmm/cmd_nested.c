@@ -6,12 +6,14 @@
  */
 #include "run.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Where the machine keeps files that have another name here. */
@@ -256,11 +258,54 @@ static void find_image(const struct nested *n, const char *name, char path[PATH_
 	snprintf(path, PATH_MAX, "%s", name);
 }
 
+/* Before a machine boots for nothing, or a whole directory is copied into it: is `path` a file that
+ * a machine of n->arch may run? 0 or an exit status, as run's. */
+static int check_image(const struct nested *n, const char *path)
+{
+	static const struct {
+		const char *arch;
+		uint16_t machine;
+	} known[] = {{"x86_64", EM_X86_64}, {"arm64", EM_AARCH64}};
+	Elf64_Ehdr head;
+	struct stat st;
+	ssize_t got;
+	int fd;
+
+	if (stat(path, &st) < 0) {
+		vmbox_error("%s: %s", path, strerror(errno));
+		return errno == ENOENT || errno == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		vmbox_error("%s: %s", path,
+			    S_ISDIR(st.st_mode) ? strerror(EISDIR) : "not a regular file");
+		return EXIT_NOT_EXECUTABLE;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		vmbox_error("%s: %s", path, strerror(errno));
+		return EXIT_NOT_EXECUTABLE;
+	}
+	got = read(fd, &head, sizeof(head));
+	close(fd);
+	/* What is no ELF file, a script for instance, is run's to judge. */
+	if (got < (ssize_t)sizeof(head) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (head.e_machine != known[i].machine || strcmp(n->arch, known[i].arch) == 0)
+			continue;
+		vmbox_error("%s: is a program for %s, the machine is %s: give --arch %s", path,
+			    known[i].arch, n->arch, known[i].arch);
+		return EXIT_NOT_EXECUTABLE;
+	}
+	return 0;
+}
+
 /* run's arguments, from argv[0] on, that is in the place of "run". 0 or an exit status. */
 static int take_run(struct nested *n, int argc, char **argv)
 {
 	int image = run_options_each(argc, argv, on_run_option, n);
 	char path[PATH_MAX];
+	int status;
 
 	if (image < 0)
 		return EXIT_VMBOX;
@@ -268,12 +313,13 @@ static int take_run(struct nested *n, int argc, char **argv)
 	for (char **v = n->o->envp; *v; v++)
 		word(&n->run, "--env=%s", *v);
 	find_image(n, argv[image], path);
-	if (!n->root_given && access(path, F_OK) < 0) {
-		vmbox_error("%s: %s", path, strerror(errno));
-		return EXIT_NOT_FOUND;
+	if (!n->root_given) {
+		status = check_image(n, path);
+		if (status)
+			return status;
+		if (add_file(n, path, NULL) < 0)
+			return EXIT_VMBOX;
 	}
-	if (!n->root_given && add_file(n, path, NULL) < 0)
-		return EXIT_VMBOX;
 	word(&n->run, "--");
 	for (int i = image; i < argc; i++)
 		word(&n->run, "%s", argv[i]);
@@ -371,6 +417,11 @@ int cmd_nested(int argc, char **argv)
 	if (own < 0) {
 		words_free(&n.runner);
 		return own == -2 ? 0 : EXIT_VMBOX;
+	}
+	if (own >= argc) {
+		vmbox_error("nested: no image given (vmbox nested --help)");
+		words_free(&n.runner);
+		return EXIT_VMBOX;
 	}
 	/* run's own parser says what is wrong with its options; the word before them is "run"'s. */
 	r = run_options_parse(&o, argc - own + 1, argv + own - 1);
