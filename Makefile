@@ -150,7 +150,7 @@ check-full:
 # Another architecture's runs in the nested machine, with few rows; bench-nested does that with this one's.
 BENCH = tests/bench/bench --vmbox $(O)/vmbox --bin $(O)/tests/bench
 BENCH_FEW := --cpus 2 --quick --rounds 2 --scale 5 --filter 'calls|mappings|sync|processes|ring-2|ring-16|ring-100|startup|sh-200'
-BENCH_NESTED = tests/nested/run --arch $(ARCH) --timeout 600 --mem 2560 --add $(O)/vmbox --add $(O)/tests/bench \
+BENCH_NESTED = tests/nested/run --arch $(ARCH) --timeout 1200 --mem 2560 --add $(O)/vmbox --add $(O)/tests/bench \
 	--add tests/bench $(if $(filter $(HOST_ARCH),$(ARCH)),$(patsubst %,--add %,$(shell command -v busybox))) \
 	--get /tmp/bench.json:$(O)/bench-nested.json -- $(BENCH) --json /tmp/bench.json
 
