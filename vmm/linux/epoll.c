@@ -405,8 +405,15 @@ static unsigned epoll_poll_queues(struct file *f, unsigned events, struct waitq 
 	return 1;
 }
 
+/* None is known, but Linux' has a handler: that one says EINVAL. */
+static long epoll_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg)
+{
+	return -EINVAL;
+}
+
 static const struct vfs_file_ops epoll_ops = {
 	.core = {.release = epoll_release},
+	.ioctl = epoll_ioctl,
 	.poll = epoll_poll,
 	.poll_queues = epoll_poll_queues,
 	.lseek = anon_lseek,

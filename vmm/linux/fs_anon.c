@@ -12,10 +12,23 @@ static void anon_free(struct inode *i)
 	free(i);
 }
 
-static const struct inode_ops anon_inode_ops = {.free = anon_free};
+static int anon_setattr(struct dentry *d, const struct vfs_setattr *s)
+{
+	(void)d;
+	(void)s;
+	return -EOPNOTSUPP;
+}
+
+static const struct inode_ops anon_inode_ops = {.free = anon_free, .setattr = anon_setattr};
 
 int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops, unsigned flags,
 	      void *priv, struct file **out)
+{
+	return anon_file_kind(k, ANON_INODES, name, ops, flags, priv, out);
+}
+
+int anon_file_kind(struct kernel *k, enum anon_kind kind, const char *name,
+		   const struct vfs_file_ops *ops, unsigned flags, void *priv, struct file **out)
 {
 	struct inode *i = calloc(1, sizeof(*i));
 	struct vfs_file *f = NULL;
@@ -26,11 +39,12 @@ int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops
 		return -ENOMEM;
 	snprintf(text, sizeof(text), "anon_inode:%s", name);
 	/* No type at all: so does Linux. */
-	inode_init(i, k->vfs->anon, &anon_inode_ops, 0600, 0);
+	inode_init(i, k->vfs->anon[kind], &anon_inode_ops, 0600, 0);
 	err = vfs_open_anon(k, i, text, ops, flags, &f);
 	if (err)
 		return err;
 	f->stream = true;
+	f->no_splice_in = f->no_splice_out = true;
 	f->priv = priv;
 	*out = &f->f;
 	return 0;

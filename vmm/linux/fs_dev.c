@@ -5,6 +5,7 @@
 #include "pty.h"
 
 #include <fcntl.h>
+#include <linux/random.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -111,16 +112,40 @@ static struct memobj *dev_mmap(struct file *f, int *err)
 	return o;
 }
 
+/* random(4): the pool is always full, and takes nothing from who is not privileged. */
+static long dev_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg)
+{
+	const int bits = 256;
+
+	if (!is_device(file_inode(f), 8) && !is_device(file_inode(f), 9))
+		return -ENOTTY;
+	switch (cmd) {
+	case RNDGETENTCNT:
+		return copy_to_guest(task_mm(t), gva(arg), &bits, sizeof(bits));
+	case RNDADDTOENTCNT:
+	case RNDADDENTROPY:
+	case RNDZAPENTCNT:
+	case RNDCLEARPOOL:
+	case RNDRESEEDCRNG:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
 static const struct vfs_file_ops dev_ops = {
 	.core = {.release = vfs_file_free},
 	.read = dev_read,
 	.write = dev_write,
 	.lseek = dev_lseek,
+	.ioctl = dev_ioctl,
 	.mmap = dev_mmap,
 };
 
 static int dev_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
+	f->no_splice_in = is_device(i, 3);  /* null has nothing */
+	f->no_splice_out = is_device(i, 7); /* full takes nothing */
 	f->f.ops = &dev_ops.core;
 	return 0;
 }

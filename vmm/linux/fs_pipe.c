@@ -204,7 +204,7 @@ int pipe_files(struct task *t, unsigned flags, struct file *out[2])
 	if (!p)
 		return -ENOMEM;
 	task_cred(t, &cred);
-	inode_init(&p->i, v->anon, &pipe_inode_ops, S_IFIFO | 0600, 0);
+	inode_init(&p->i, v->anon[ANON_PIPES], &pipe_inode_ops, S_IFIFO | 0600, 0);
 	p->i.uid = cred.fsuid;
 	p->i.gid = cred.fsgid;
 	snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)p->i.ino);

@@ -363,7 +363,7 @@ static void proc_destroy(struct super *sb)
 }
 
 static const struct super_ops proc_super = {
-	.type = "proc", .magic = 0x9fa0, .destroy = proc_destroy};
+	.type = "proc", .magic = 0x9fa0, .blksize = 1024, .destroy = proc_destroy};
 static const struct super_ops sys_super = {
 	.type = "sysfs", .magic = 0x62656572, .destroy = proc_destroy};
 
@@ -378,7 +378,7 @@ static int create(struct vfs *v, const struct super_ops *ops, unsigned flags,
 		free(p);
 		return -ENOMEM;
 	}
-	super_init(sb, v, ops, flags, ops->type);
+	super_init(sb, v, ops, flags | SB_NOSYNC, ops->type);
 	inode_init(&p->i, sb, &proc_dir_ops, e->mode, 0);
 	p->e = e;
 	p->fd = -1;

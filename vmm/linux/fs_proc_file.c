@@ -193,8 +193,10 @@ static const struct vfs_file_ops proc_ops = {
 int proc_file_open(struct inode *i, struct vfs_file *f, struct task *t)
 {
 	struct proc_file *pf;
+	const struct proc_entry *e = proc_inode_of(i)->e;
 	struct proc_ctx ctx;
 	int err = proc_ctx_get(i, t, &ctx);
+	bool of_process = ctx.p;
 
 	if (err)
 		return -ENOENT;
@@ -209,12 +211,16 @@ int proc_file_open(struct inode *i, struct vfs_file *f, struct task *t)
 	if (!pf)
 		return -ENOMEM;
 	f->priv = pf;
+	/* What is about a process is a seq_file on Linux, but for these. */
+	f->no_splice_in = f->no_splice_out = of_process;
+	f->no_pwrite = of_process && strncmp(e->name, "oom_", 4);
 	f->f.ops = &proc_ops.core;
 	return 0;
 }
 
-/* Opened with O_TRUNC, as a shell's > does: there is nothing to cut. */
+/* Opened with O_TRUNC, as a shell's > does: there is nothing to cut. Times and owners are made when
+ * they are asked for. */
 int proc_setattr(struct dentry *d, const struct vfs_setattr *s)
 {
-	return s->valid == ATTR_SIZE ? 0 : -EPERM;
+	return s->valid & ATTR_MODE ? -EPERM : 0;
 }

@@ -81,7 +81,8 @@ static struct pts_fs *pts_of(struct vfs *v)
 	return v->pts;
 }
 
-static const struct super_ops devpts_ops = {.type = "devpts", .magic = DEVPTS_MAGIC};
+static const struct super_ops devpts_ops = {
+	.type = "devpts", .magic = DEVPTS_MAGIC, .blksize = 1024};
 
 static int add_ptmx(struct super *sb, struct dentry *root)
 {

@@ -219,7 +219,7 @@ int socket_file(struct task *t, struct sock *s, int type, unsigned flags, struct
 	if (!so || !i)
 		goto fail;
 	task_cred(t, &cred);
-	inode_init(i, t->k->vfs->anon, &socket_inode_ops, S_IFSOCK | 0777, 0);
+	inode_init(i, t->k->vfs->anon[ANON_SOCKETS], &socket_inode_ops, S_IFSOCK | 0777, 0);
 	i->uid = cred.fsuid;
 	i->gid = cred.fsgid;
 	snprintf(name, sizeof(name), "socket:[%llu]", (unsigned long long)i->ino);

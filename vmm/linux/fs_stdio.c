@@ -381,7 +381,7 @@ static int stdio_create(struct kernel *k, int fd, struct stdio **out)
 		if (err && err != -EPERM)
 			goto close;
 	}
-	inode_init(&si->i, k->vfs->anon, &stdio_inode_ops, st.st_mode, 0);
+	inode_init(&si->i, k->vfs->anon[ANON_INODES], &stdio_inode_ops, st.st_mode, 0);
 	si->i.uid = st.st_uid;
 	si->i.gid = st.st_gid;
 	si->s = s;

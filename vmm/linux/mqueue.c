@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 #define NOTIFY_SIGNAL 0
 #define NOTIFY_NONE   1
 #define SI_MESGQ_K    (-3)
+#define FILENT_SIZE   80 /* of the file that reads as a queue's state */
 
 struct mq_attr_k {
 	int64_t flags, maxmsg, msgsize, curmsgs, reserved[4];
@@ -183,8 +185,44 @@ static unsigned mq_poll_queues(struct file *f, unsigned events, struct waitq *wq
 	return 2;
 }
 
+/* mq_overview(7), "Mounting the message queue file system": what a read of the queue's file gives.
+ */
+static ssize_t mq_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
+		       struct call *c)
+{
+	struct mq *q = mq_of(f);
+	struct mq_msg *m;
+	char text[FILENT_SIZE];
+	uint64_t bytes = 0;
+	ssize_t r;
+	int n, pid;
+
+	pthread_mutex_lock(&q->all->lock);
+	TAILQ_FOREACH (m, &q->list, link)
+		bytes += m->len;
+	pid = q->owner ? (int)q->owner->pid : 0;
+	n = snprintf(text, sizeof(text), "QSIZE:%-10lu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n",
+		     (unsigned long)bytes, q->owner ? q->notify : 0,
+		     q->owner && q->notify == NOTIFY_SIGNAL ? q->signo : 0, pid);
+	pthread_mutex_unlock(&q->all->lock);
+	if (*pos >= n)
+		return 0;
+	n -= (int)*pos;
+	r = x->copy(x, text + *pos, x->left < (size_t)n ? x->left : (size_t)n);
+	if (r > 0)
+		*pos += r;
+	return r;
+}
+
+static int64_t mq_lseek(struct file *f, int64_t off, int whence)
+{
+	return lseek_size(f, off, whence, FILENT_SIZE);
+}
+
 static const struct vfs_file_ops mq_ops = {
 	.core = {.release = mq_release},
+	.read = mq_read,
+	.lseek = mq_lseek,
 	.poll = mq_poll,
 	.poll_queues = mq_poll_queues,
 };
@@ -335,13 +373,17 @@ long sys_mq_open(struct task *t, struct call *c)
 	pthread_mutex_unlock(&m->lock);
 	if (err)
 		return err;
-	err = anon_file(t->k, "[mqueue]", &mq_ops, flags & (O_ACCMODE | O_NONBLOCK), q, &f);
+	err = anon_file_kind(t->k, ANON_QUEUES, "[mqueue]", &mq_ops,
+			     flags & (O_ACCMODE | O_NONBLOCK), q, &f);
 	if (err) {
 		pthread_mutex_lock(&m->lock);
 		mq_put_locked(q);
 		pthread_mutex_unlock(&m->lock);
 		return err;
 	}
+	file_inode(f)->mode = S_IFREG | mode;
+	file_inode(f)->size = FILENT_SIZE;
+	vfs_file(f)->stream = false;
 	return install_file(t, f, true);
 }
 

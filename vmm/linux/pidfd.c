@@ -93,7 +93,7 @@ int pidfd_file(struct process *p, struct thread_end *end, unsigned flags, struct
 	pf->p = process_get(p);
 	pf->end = end ? thread_end_get(end) : NULL;
 	flags |= O_RDWR | (end ? PIDFD_THREAD_K : 0);
-	err = anon_file(p->k, "[pidfd]", &pidfd_ops, flags, pf, out);
+	err = anon_file_kind(p->k, ANON_PIDS, "[pidfd]", &pidfd_ops, flags, pf, out);
 	if (err)
 		pidfd_free(pf);
 	return err;

@@ -9,6 +9,7 @@
 #include "sys_fs.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,7 +37,7 @@ static long open_memfd(struct task *t, const char *name, unsigned flags)
 	task_cred(t, &cred);
 	n.uid = cred.fsuid;
 	n.gid = cred.fsgid;
-	err = ramfs_inode(t->k->vfs->anon, &n, &i);
+	err = ramfs_inode(t->k->vfs->anon[ANON_MEMORY], &n, &i);
 	if (err)
 		return err;
 	i->nlink = 0;
@@ -84,6 +85,12 @@ static int add_seals_locked(struct inode *i, unsigned seals)
 	return 0;
 }
 
+/* A file with a name there has seals, too: that it can get none. */
+static bool on_tmpfs(const struct inode *i)
+{
+	return S_ISREG(i->mode) && i->sb->ops->magic == TMPFS_MAGIC;
+}
+
 long fcntl_add_seals(struct file *f, unsigned seals)
 {
 	struct inode *i = file_inode(f);
@@ -94,7 +101,7 @@ long fcntl_add_seals(struct file *f, unsigned seals)
 	if (seals & ~(unsigned)SEALS_KNOWN)
 		return -EINVAL;
 	if (!i->sealable)
-		return -EINVAL;
+		return on_tmpfs(i) ? -EPERM : -EINVAL;
 	pthread_mutex_lock(&i->data_lock);
 	r = add_seals_locked(i, seals);
 	pthread_mutex_unlock(&i->data_lock);
@@ -107,7 +114,7 @@ long fcntl_get_seals(struct file *f)
 	long r;
 
 	if (!i->sealable)
-		return -EINVAL;
+		return on_tmpfs(i) ? F_SEAL_SEAL : -EINVAL;
 	pthread_mutex_lock(&i->data_lock);
 	r = i->seals;
 	pthread_mutex_unlock(&i->data_lock);

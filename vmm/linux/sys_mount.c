@@ -5,6 +5,7 @@
  * The guest's tree is made before it starts. These answer as Linux answers whoever lacks the
  * capability: EPERM, before anything is looked at.
  */
+#include "pidfd.h"
 #include "sys_fs.h"
 
 #include <linux/fs.h>
@@ -43,10 +44,14 @@ DENIED(delete_module)
 DENIED(kexec_load)
 DENIED(kexec_file_load)
 
-/* There is one of each namespace. */
+/* There is one of each namespace, and no file stands for it; a process's may be asked for. */
 long sys_setns(struct task *t, struct call *c)
 {
-	return call_file(t, c, 0, (int)c->args[0]) ? -EPERM : -EBADF;
+	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
+
+	if (!f)
+		return -EBADF;
+	return pidfd_is_process(f) && c->args[1] ? -EPERM : -EINVAL;
 }
 
 /* Without a group of fanotify there is no descriptor of one. */

@@ -87,8 +87,6 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	ssize_t r;
 	size_t done;
 
-	if (!(rw->write ? ops->write : ops->read))
-		return -EINVAL;
 	if (rw->write && x->left) {
 		r = vfs_drop_setid(t, vfs_file(f)->path.d);
 		if (r)
@@ -163,12 +161,16 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 	struct rw *rw;
 	long err;
 
-	if (!f || !(write ? file_writable(f) : file_readable(f)))
-		return -EBADF;
 	if (positional && pos < 0)
 		return -EINVAL;
-	if (positional && (vfs_file(f)->stream || !vfs_ops(f)->lseek))
+	if (!f)
+		return -EBADF;
+	if (positional && !file_positional(f, write))
 		return -ESPIPE;
+	if (!(write ? file_writable(f) : file_readable(f)))
+		return -EBADF;
+	if (!(write ? vfs_ops(f)->write : vfs_ops(f)->read))
+		return -EINVAL;
 	if (flags & ~(unsigned)RWF_KNOWN)
 		return -EOPNOTSUPP;
 	rw = call_state(c, sizeof(*rw));
@@ -203,6 +205,12 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 	return err;
 }
 
+/* No byte is asked of a file for none, in the calls that take pieces; read(2) asks even then. */
+static bool rw_nothing(const struct rw *rw, bool vec)
+{
+	return vec && !rw->total;
+}
+
 static long rw_call(struct task *t, struct call *c, bool write, bool vec, bool positional,
 		    int64_t pos, unsigned flags)
 {
@@ -213,6 +221,8 @@ static long rw_call(struct task *t, struct call *c, bool write, bool vec, bool p
 		err = rw_begin(t, c, write, vec, positional, pos, flags, &rw);
 		if (err)
 			return err;
+		if (rw_nothing(rw, vec))
+			return 0;
 	}
 	return rw_run(t, c, c->file[0], rw);
 }
@@ -316,11 +326,21 @@ static long sendfile_begin(struct task *t, struct call *c, struct sendfile **out
 	struct file *dst = call_io_file(t, c, 0, (int)c->args[0]),
 		    *src = call_io_file(t, c, 1, (int)c->args[1]);
 	struct sendfile *s;
+	int64_t pos = 0;
 
-	if (!dst || !src || !file_writable(dst) || !file_readable(src))
+	if (c->args[2] && copy_from_guest(task_mm(t), &pos, gva(c->args[2]), sizeof(pos)))
+		return -EFAULT;
+	if (!src || !file_readable(src))
 		return -EBADF;
-	if (vfs_file(src)->stream || vfs_file(src)->is_dir || !vfs_ops(src)->read ||
-	    !vfs_ops(src)->lseek || !vfs_ops(dst)->write || (dst->flags & O_APPEND))
+	if (c->args[2] && !file_positional(src, false))
+		return -ESPIPE;
+	if (pos < 0)
+		return -EINVAL;
+	if (!dst || !file_writable(dst))
+		return -EBADF;
+	if (!file_positional(src, false) || vfs_file(src)->is_dir || !vfs_ops(src)->read ||
+	    !vfs_ops(dst)->write || (dst->flags & O_APPEND) || vfs_file(src)->no_splice_in ||
+	    vfs_file(dst)->no_splice_out)
 		return -EINVAL;
 	s = call_state(c, sizeof(*s));
 	if (!s)
@@ -330,11 +350,7 @@ static long sendfile_begin(struct task *t, struct call *c, struct sendfile **out
 	if (!s->buf)
 		return -ENOMEM;
 	s->user_pos = c->args[2];
-	s->pos = src->pos;
-	if (s->user_pos && copy_from_guest(task_mm(t), &s->pos, gva(c->args[2]), sizeof(s->pos)))
-		return -EFAULT;
-	if (s->pos < 0)
-		return -EINVAL;
+	s->pos = s->user_pos ? pos : src->pos;
 	s->left = c->args[3] < UIO_MAX_RW ? c->args[3] : UIO_MAX_RW;
 	*out = s;
 	return 0;

@@ -74,9 +74,9 @@ static long splice_check(struct task *t, struct call *c, struct file *in, struct
 	s->to = pipe_of_file(out);
 	if (!s->from && !s->to)
 		return -EINVAL;
-	if ((s->from && c->args[1]) || (s->to && c->args[3]))
-		return -ESPIPE;
 	if ((c->args[1] && !seekable(in)) || (c->args[3] && !seekable(out)))
+		return -EINVAL;
+	if (vfs_file(in)->no_splice_in || vfs_file(out)->no_splice_out)
 		return -EINVAL;
 	if ((s->from && s->from == s->to) || (!s->to && (out->flags & O_APPEND)) ||
 	    !vfs_ops(in)->read || !vfs_ops(out)->write || vfs_file(in)->is_dir)
@@ -100,7 +100,11 @@ static long splice_begin(struct task *t, struct call *c, struct splice **out)
 		return 0;
 	in = call_io_file(t, c, 0, (int)c->args[0]);
 	to = call_io_file(t, c, 1, (int)c->args[2]);
-	if (!in || !to || !file_readable(in) || !file_writable(to))
+	if (!in || !to)
+		return -EBADF;
+	if ((c->args[1] && pipe_of_file(in)) || (c->args[3] && pipe_of_file(to)))
+		return -ESPIPE;
+	if (!file_readable(in) || !file_writable(to))
 		return -EBADF;
 	s = call_state(c, sizeof(*s));
 	if (!s)
@@ -298,11 +302,21 @@ long sys_vmsplice(struct task *t, struct call *c)
 {
 	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
 	unsigned flags = (unsigned)c->args[3];
+	struct uio u = {.segs = NULL};
+	size_t len;
+	long err;
 
 	if (flags & ~SPLICE_KNOWN)
 		return -EINVAL;
-	if (!f || !pipe_of_file(f))
+	if (!f)
 		return -EBADF;
+	/* Nothing can be put anywhere. */
+	if (!c->rerun && !pipe_of_file(f)) {
+		err = uio_init_iov(&u, task_mm(t), !file_writable(f), gva(c->args[1]), c->args[2]);
+		len = u.x.left;
+		uio_fini(&u);
+		return err ? err : len ? -EBADF : 0;
+	}
 	return rw_stream_call(t, c, file_writable(f), flags & SPLICE_NOWAIT);
 }
 
@@ -324,7 +338,9 @@ static long copy_check(struct file *in, struct file *out, unsigned flags)
 		return -EINVAL;
 	if (!file_readable(in) || !file_writable(out) || (out->flags & O_APPEND))
 		return -EBADF;
-	if (!vfs_ops(in)->read || !vfs_ops(out)->write || !seekable(in) || !seekable(out))
+	/* Between file systems of one type at most, as Linux allows it. */
+	if (!vfs_ops(in)->read || !vfs_ops(out)->write || !seekable(in) || !seekable(out) ||
+	    file_inode(in)->sb->ops != file_inode(out)->sb->ops)
 		return -EXDEV;
 	return 0;
 }

@@ -143,7 +143,7 @@ long sys_sync_file_range(struct task *t, struct call *c)
 	type = inode_type(file_inode(f));
 	if (type != S_IFREG && type != S_IFDIR && type != S_IFBLK && type != S_IFLNK)
 		return -ESPIPE;
-	return vfs_ops(f)->fsync ? fsync_call(t, c) : 0;
+	return vfs_ops(f)->fsync && type == S_IFREG ? fsync_call(t, c) : 0;
 }
 
 long sys_fadvise64(struct task *t, struct call *c)
@@ -152,7 +152,7 @@ long sys_fadvise64(struct task *t, struct call *c)
 
 	if (!f)
 		return -EBADF;
-	if (vfs_file(f)->stream)
+	if (S_ISFIFO(file_inode(f)->mode))
 		return -ESPIPE;
 	/* Advice is heard and not needed: reads go through the host's cache. */
 	return (int)c->args[3] < 0 || (int)c->args[3] > 7 || (int64_t)c->args[2] < 0 ? -EINVAL : 0;

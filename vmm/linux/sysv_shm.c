@@ -172,7 +172,7 @@ static int attach_file(struct task *t, struct shm *s, struct file **out)
 	struct vfs_file *f = NULL;
 	struct inode *i;
 	char name[40];
-	int err = ramfs_inode(t->k->vfs->anon, &n, &i);
+	int err = ramfs_inode(t->k->vfs->anon[ANON_MEMORY], &n, &i);
 
 	if (err)
 		return err;

@@ -103,7 +103,7 @@ static ssize_t dir_read(struct file *f, struct xfer *x, int64_t *pos, struct sch
 
 static int dir_fsync(struct file *f)
 {
-	return 0;
+	return file_inode(f)->sb->flags & SB_NOSYNC ? -EINVAL : 0;
 }
 
 const struct vfs_file_ops dir_file_ops = {

@@ -233,10 +233,12 @@ struct dentry {
 
 #define SB_RDONLY  0x01
 #define SB_NOCACHE 0x02 /* dentries are made anew by each walk; lookup runs without vfs->lock */
+#define SB_NOSYNC  0x04 /* fsync(2) of a directory is EINVAL */
 
 struct super_ops {
 	const char *type;
-	unsigned magic; /* statfs f_type */
+	unsigned magic;   /* statfs f_type */
+	unsigned blksize; /* stat's; 0: PAGE_SIZE */
 	/* Total and free blocks of PAGE_SIZE, inodes. NULL: zeros. */
 	void (*statfs)(struct super *sb, uint64_t *blocks, uint64_t *bfree, uint64_t *files,
 		       uint64_t *ffree);
@@ -274,6 +276,18 @@ struct super {
 	SLIST_ENTRY(super) all;
 };
 
+/* The kernel's own file systems, which nobody can mount or walk: what statfs(2) tells of files that
+ * have no name. */
+enum anon_kind {
+	ANON_INODES,
+	ANON_PIPES,
+	ANON_SOCKETS,
+	ANON_MEMORY,
+	ANON_QUEUES,
+	ANON_PIDS,
+	ANON_KINDS
+};
+
 struct mount {
 	struct super *sb;
 	struct dentry *root;  /* a reference */
@@ -294,7 +308,9 @@ struct vfs_file {
 	struct kernel *k;
 	struct path path; /* references */
 	bool stream;      /* no position: pipes, terminals */
-	bool quiet;       /* EPIPE without SIGPIPE: sockets of messages */
+	bool no_pwrite;   /* a position to read from alone */
+	bool no_splice_in, no_splice_out;
+	bool quiet; /* EPIPE without SIGPIPE: sockets of messages */
 	bool opath;
 	bool is_dir;
 	bool opened; /* its end is an event */
@@ -310,6 +326,14 @@ struct vfs_file {
 static inline struct vfs_file *vfs_file(const struct file *f)
 {
 	return (struct vfs_file *)(uintptr_t)f;
+}
+
+/* pread(2), or with `write` pwrite(2), can be asked for: Linux's FMODE_PREAD and FMODE_PWRITE. */
+static inline bool file_positional(const struct file *f, bool write)
+{
+	const struct vfs_file *v = vfs_file(f);
+
+	return !v->stream && vfs_ops(f)->lseek && !(write && v->no_pwrite);
 }
 
 static inline struct host_pace *inode_pace(struct inode *i)
@@ -351,7 +375,7 @@ struct vfs {
 	SLIST_HEAD(, super) supers;
 	unsigned next_mount_id, next_minor;
 	struct mount *root;
-	struct super *anon; /* pipes, stdio */
+	struct super *anon[ANON_KINDS]; /* immutable: what has no name */
 	struct mount *anon_mnt;
 	struct super *dev;
 	struct dentry *dev_root;
@@ -565,6 +589,9 @@ int hostfile_create(struct super *sb, int fd, struct inode **out);
 int anon_file(struct kernel *k, const char *name, const struct vfs_file_ops *ops, unsigned flags,
 	      void *priv, struct file **out);
 /* Linux's noop_llseek: there is no position, and nobody is told. */
+/* The same in another of the file systems without names. */
+int anon_file_kind(struct kernel *k, enum anon_kind kind, const char *name,
+		   const struct vfs_file_ops *ops, unsigned flags, void *priv, struct file **out);
 int64_t anon_lseek(struct file *f, int64_t off, int whence);
 
 /* fs_pipe.c: both ends; flags: O_NONBLOCK or 0. 0, -ENFILE, -ENOMEM. */

@@ -9,6 +9,7 @@
 #include "vfs_walk.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,7 +118,29 @@ static int mount_layout(struct vfs *v)
 	return err;
 }
 
-static const struct super_ops anon_super_ops = {.type = "anon_inodefs", .magic = 0x09041934};
+static const struct super_ops anon_super_ops[ANON_KINDS] = {
+	[ANON_INODES] = {.type = "anon_inodefs", .magic = ANON_INODE_FS_MAGIC},
+	[ANON_PIPES] = {.type = "pipefs", .magic = PIPEFS_MAGIC},
+	[ANON_SOCKETS] = {.type = "sockfs", .magic = SOCKFS_MAGIC},
+	[ANON_MEMORY] = {.type = "tmpfs", .magic = TMPFS_MAGIC},
+	[ANON_QUEUES] = {.type = "mqueue", .magic = 0x19800202},
+	[ANON_PIDS] = {.type = "pidfs", .magic = 0x50494446},
+};
+
+static int make_anon(struct vfs *v)
+{
+	v->anon_mnt = calloc(1, sizeof(*v->anon_mnt));
+	if (!v->anon_mnt)
+		return -ENOMEM;
+	for (unsigned i = 0; i < ANON_KINDS; i++) {
+		v->anon[i] = calloc(1, sizeof(*v->anon[i]));
+		if (!v->anon[i])
+			return -ENOMEM;
+		super_init(v->anon[i], v, &anon_super_ops[i], 0, "none");
+	}
+	v->anon_mnt->sb = v->anon[ANON_INODES];
+	return 0;
+}
 
 static int mount_root(struct vfs *v)
 {
@@ -139,13 +162,7 @@ static int mount_root(struct vfs *v)
 	v->root = mount_add(v, sb, root, NULL);
 	if (!v->root)
 		return -ENOMEM;
-	v->anon = calloc(1, sizeof(*v->anon));
-	v->anon_mnt = calloc(1, sizeof(*v->anon_mnt));
-	if (!v->anon || !v->anon_mnt)
-		return -ENOMEM;
-	super_init(v->anon, v, &anon_super_ops, 0, "none");
-	v->anon_mnt->sb = v->anon;
-	return 0;
+	return make_anon(v);
 }
 
 int vfs_layout(struct vfs *v)

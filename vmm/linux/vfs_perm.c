@@ -115,7 +115,7 @@ int inode_getattr(struct inode *i, struct vfs_attr *a)
 	a->dev = i->sb->dev;
 	a->ino = i->ino;
 	a->rdev = i->rdev;
-	a->blksize = PAGE_SIZE;
+	a->blksize = i->sb->ops->blksize ? i->sb->ops->blksize : PAGE_SIZE;
 	pthread_mutex_lock(&i->lock);
 	a->mode = i->mode;
 	a->nlink = i->nlink;
