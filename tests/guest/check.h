@@ -236,11 +236,14 @@ HELPER unsigned char *map_pages(size_t len, int prot)
 	return p;
 }
 
-/* An empty directory of this test's own, under /tmp, and its removal (flat: files only). */
+/* An empty directory of this test's own, under /tmp or what GUEST_TEST_DIR says, and its removal
+ * (flat: files only). */
 HELPER const char *temp_dir(void)
 {
-	static char dir[] = "/tmp/guest-test.XXXXXX";
+	const char *above = getenv("GUEST_TEST_DIR");
+	static char dir[128];
 
+	snprintf(dir, sizeof(dir), "%s/guest-test.XXXXXX", above ? above : "/tmp");
 	CHECK(mkdtemp(dir) != NULL);
 	return dir;
 }

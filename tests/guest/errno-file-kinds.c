@@ -1,5 +1,6 @@
 // Every kind of file that a descriptor may stand for, against every call that takes one: what
 // each answers where it makes no sense, and where it does.
+// kernel: 6.16 (what statfs and chown say of files without a name)
 // timeout: 60
 #include "err.h"
 #include <linux/fs.h>

@@ -120,8 +120,7 @@ static int prepare_commit(struct exec *e, struct commit *cm)
 		if (!cm->sighand)
 			return -ENOMEM;
 	}
-	e->exe = path_of_file(e->file);
-	return e->exe ? 0 : -ENOMEM;
+	return exe_create(e->file, &e->exe);
 }
 
 static void set_comm(struct task *t, const char *filename)
@@ -150,7 +149,7 @@ static void commit_identity(struct exec *e)
 	set_comm(e->t, e->filename);
 	pthread_mutex_unlock(&p->lock);
 	if (old)
-		path_free(old);
+		exe_free(old);
 
 	pthread_mutex_lock(&e->k->tree_lock);
 	p->execed = true;
@@ -316,7 +315,7 @@ static void exec_fini(void *state)
 	file_close(e->interp_file);
 	file_close(e->file);
 	if (e->exe)
-		path_free(e->exe);
+		exe_free(e->exe);
 }
 
 static void report(const struct exec *e, const char *path, const char **what)

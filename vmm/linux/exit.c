@@ -254,6 +254,18 @@ static void count_memory(struct process *p)
 	pthread_mutex_unlock(&p->k->tree_lock);
 }
 
+/* What it ran may be written now, though its parent has not asked for it yet. */
+static void drop_exe(struct process *p)
+{
+	struct path *exe;
+
+	pthread_mutex_lock(&p->lock);
+	exe = p->exe;
+	p->exe = NULL;
+	pthread_mutex_unlock(&p->lock);
+	exe_free(exe);
+}
+
 /* The last task of p has gone. Returns true if that was PID 1. */
 static bool process_exit(struct process *p, int status)
 {
@@ -271,6 +283,7 @@ static bool process_exit(struct process *p, int status)
 
 	count_memory(p);
 	vfs_process_exit(p);
+	drop_exe(p);
 	ipc_process_exit(p);
 	process_drop_parts(p);
 	process_vfork_release(p);

@@ -120,7 +120,7 @@ void process_put(struct process *p)
 	sigqueue_flush(&p->pending);
 	tty_put(p->ctty);
 	if (p->exe)
-		path_free(p->exe);
+		exe_free(p->exe);
 	waitq_destroy(&p->child_wait);
 	waitq_destroy(&p->exit_wait);
 	waitq_destroy(&p->signal_wait);
@@ -210,7 +210,7 @@ static int process_inherit(struct process *p, struct process *from)
 	p->cred = from->cred;
 	memcpy(p->rlim, from->rlim, sizeof(p->rlim));
 	if (from->exe) {
-		p->exe = path_dup(from->exe);
+		p->exe = exe_dup(from->exe);
 		if (!p->exe)
 			r = -ENOMEM;
 	}

@@ -385,7 +385,11 @@ long sys_truncate(struct task *t, struct call *c)
 	else
 		err = inode_permission(p.d->inode, &cred, MAY_WRITE);
 	if (!err)
+		err = inode_write_get(p.d->inode);
+	if (!err) {
 		err = do_truncate(t, p.d, size);
+		inode_write_put(p.d->inode);
+	}
 	path_put(&p);
 	return err;
 }

@@ -10,6 +10,9 @@
 
 #include <linux/fs.h>
 
+#define AT_HANDLE_FID_K           0x200U
+#define AT_HANDLE_MNT_ID_UNIQUE_K 1U
+
 #define DENIED(name)                                                                               \
 	long sys_##name(struct task *t, struct call *c)                                            \
 	{                                                                                          \
@@ -68,7 +71,8 @@ long sys_name_to_handle_at(struct task *t, struct call *c)
 	struct path p;
 	long err;
 
-	if (flags & ~(unsigned)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
+	if (flags &
+	    ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | AT_HANDLE_FID_K | AT_HANDLE_MNT_ID_UNIQUE_K))
 		return -EINVAL;
 	err = get_path(t, c->args[1], path, flags & AT_EMPTY_PATH);
 	if (!err)

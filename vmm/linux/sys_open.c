@@ -233,8 +233,12 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t,
 				    out);
 	if (!err && (flags & O_TRUNC) && !created && S_ISREG(i->mode)) {
-		add_setid_drop(t, i, &trunc);
-		err = i->ops->setattr ? i->ops->setattr(p.d, &trunc) : -EROFS;
+		err = inode_write_get(i);
+		if (!err) {
+			add_setid_drop(t, i, &trunc);
+			err = i->ops->setattr ? i->ops->setattr(p.d, &trunc) : -EROFS;
+			inode_write_put(i);
+		}
 		if (err)
 			file_close(*out);
 		else

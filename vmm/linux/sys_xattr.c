@@ -63,12 +63,14 @@ static long check_name(struct task *t, struct inode *i, const char *name, bool w
 
 	if (!strncmp(name, "trusted.", 8))
 		return write ? -EPERM : -ENODATA;
-	if (strncmp(name, "user.", 5) || (!i->ops->own && !i->ops->xattr))
+	if (strncmp(name, "user.", 5))
+		return -EOPNOTSUPP;
+	if (type != S_IFREG && type != S_IFDIR)
+		return write ? -EPERM : -ENODATA;
+	if (!i->ops->own && !i->ops->xattr)
 		return -EOPNOTSUPP;
 	if (!name[5])
 		return -EINVAL;
-	if (type != S_IFREG && type != S_IFDIR)
-		return write ? -EPERM : -ENODATA;
 	task_cred(t, &cred);
 	return inode_permission(i, &cred, write ? MAY_WRITE : MAY_READ);
 }

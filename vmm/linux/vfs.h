@@ -128,7 +128,7 @@ int vfs_chdir(struct task *t, const char *path);
 unsigned fs_context_refs(const struct fs_context *fs);
 
 /*
- * Opens a regular file to execute it: execute permission is checked, ETXTBSY is not. dirfd and
+ * Opens a regular file to execute it: execute permission is checked. -ETXTBSY: it is open to write. dirfd and
  * at_flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) as execveat(2). 0 and *out (one reference);
  * -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG, -EBADF, -EISDIR->EACCES ...
  */
@@ -144,9 +144,13 @@ ssize_t vfs_file_path(struct file *f, char *buf, size_t size);
  * checks. */
 void vfs_file_owner(struct file *f, uint32_t *mode, uint32_t *uid, uint32_t *gid);
 
-/* p->exe: keeps the path that /proc/PID/exe names. */
-struct path *path_of_file(struct file *f); /* a new reference-holding path, NULL: no memory */
-struct path *path_dup(const struct path *p);
-void path_free(struct path *p);
+/*
+ * p->exe: keeps the path that /proc/PID/exe names, and the file from being opened to write. 0;
+ * -ETXTBSY (somebody has), -ENOMEM.
+ */
+int exe_create(struct file *f, struct path **out);
+/* One more of the same. NULL: no memory. */
+struct path *exe_dup(const struct path *p);
+void exe_free(struct path *p); /* may be NULL; no lock held */
 
 #endif

@@ -2,6 +2,7 @@
  * Open files: making them, directories, and what the other parts of the personality ask of a file.
  */
 #include "notify.h"
+#include "sys_fs.h"
 #include "vfs_walk.h"
 
 #include <limits.h>
@@ -11,6 +12,40 @@
 
 #define GETDENTS_MAX 32768 /* bytes of one listing step */
 
+/* ---- ETXTBSY: a file is written, or run ---- */
+
+int inode_write_get(struct inode *i)
+{
+	int n = atomic_load(&i->writers);
+
+	do {
+		if (n < 0)
+			return -ETXTBSY;
+	} while (!atomic_compare_exchange_weak(&i->writers, &n, n + 1));
+	return 0;
+}
+
+void inode_write_put(struct inode *i)
+{
+	atomic_fetch_sub(&i->writers, 1);
+}
+
+static int inode_run_get(struct inode *i)
+{
+	int n = atomic_load(&i->writers);
+
+	do {
+		if (n > 0)
+			return -ETXTBSY;
+	} while (!atomic_compare_exchange_weak(&i->writers, &n, n - 1));
+	return 0;
+}
+
+static void inode_run_put(struct inode *i)
+{
+	atomic_fetch_add(&i->writers, 1);
+}
+
 void vfs_file_free(struct file *f)
 {
 	struct vfs_file *vf = vfs_file(f);
@@ -19,6 +54,8 @@ void vfs_file_free(struct file *f)
 		notify_file(f,
 			    (f->flags & O_ACCMODE) == O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE);
 	flock_release(f);
+	if (vf->writer)
+		inode_write_put(file_inode(f));
 	path_put(&vf->path);
 	atomic_fetch_sub(&vf->k->vfs->nfiles, 1);
 	file_fini(f);
@@ -134,7 +171,13 @@ int vfs_open_path(struct kernel *k, const struct path *p, unsigned flags, struct
 	} else {
 		if (f->is_dir)
 			f->f.ops = &dir_file_ops.core;
-		if (i->ops->open && (!f->is_dir || i->ops->iterate != dcache_iterate))
+		if (S_ISREG(i->mode) && file_writable(&f->f)) {
+			err = inode_write_get(i);
+			f->writer = !err;
+		}
+		if (err)
+			;
+		else if (i->ops->open && (!f->is_dir || i->ops->iterate != dcache_iterate))
 			err = i->ops->open(i, f, t);
 		else if (!f->is_dir)
 			err = -ENXIO;
@@ -194,6 +237,8 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, unsigned at_flags
 		err = -EACCES;
 	else
 		err = inode_permission(p.d->inode, &cred, MAY_EXEC);
+	if (!err && atomic_load(&p.d->inode->writers) > 0)
+		err = -ETXTBSY;
 	if (!err)
 		err = vfs_open_path(t->k, &p, O_RDONLY, t, out);
 	path_put(&p);
@@ -252,28 +297,40 @@ void vfs_file_owner(struct file *f, uint32_t *mode, uint32_t *uid, uint32_t *gid
 	pthread_mutex_unlock(&i->lock);
 }
 
-struct path *path_dup(const struct path *p)
+int exe_create(struct file *f, struct path **out)
 {
-	struct path *n;
+	struct path *p = malloc(sizeof(*p));
+	int err;
 
 	if (!p)
-		return NULL;
-	n = malloc(sizeof(*n));
+		return -ENOMEM;
+	*p = vfs_file(f)->path;
+	err = inode_run_get(p->d->inode);
+	if (err) {
+		free(p);
+		return err;
+	}
+	path_get(p);
+	*out = p;
+	return 0;
+}
+
+struct path *exe_dup(const struct path *p)
+{
+	struct path *n = malloc(sizeof(*n));
+
 	if (n) {
 		*n = *p;
 		path_get(n);
+		atomic_fetch_sub(&n->d->inode->writers, 1); /* it is below 0 */
 	}
 	return n;
 }
 
-struct path *path_of_file(struct file *f)
-{
-	return path_dup(&vfs_file(f)->path);
-}
-
-void path_free(struct path *p)
+void exe_free(struct path *p)
 {
 	if (p) {
+		inode_run_put(p->d->inode);
 		path_put(p);
 		free(p);
 	}

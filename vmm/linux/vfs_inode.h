@@ -174,6 +174,7 @@ struct inode {
 	uint64_t ino;
 	uint64_t rdev;
 	_Atomic unsigned refs;
+	_Atomic int writers; /* files open to write; below 0: processes that run it */
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	_Atomic uint32_t mode; /* written under lock; the type bits never change */
@@ -314,6 +315,7 @@ struct vfs_file {
 	bool opath;
 	bool is_dir;
 	bool opened; /* its end is an event */
+	bool writer; /* counted in its inode's writers */
 	/* the file system's: */
 	void *priv;
 	uint64_t priv2;
@@ -340,6 +342,10 @@ static inline struct host_pace *inode_pace(struct inode *i)
 {
 	return i->ops->pace ? i->ops->pace(i) : NULL;
 }
+
+/* vfs_file.c: whoever writes a file, or cuts it, counts while it does. 0, -ETXTBSY: it is run. */
+int inode_write_get(struct inode *i);
+void inode_write_put(struct inode *i);
 
 static inline struct inode *file_inode(const struct file *f)
 {

@@ -280,10 +280,10 @@ static int walk_start(struct walker *w, int dirfd, const char *path)
 		path_get(&w->at);
 	}
 	pthread_mutex_unlock(&fs->lock);
-	if (w->at.d)
-		return 0;
 	if (*path == '/' && (w->resolve & RESOLVE_BENEATH))
 		return -EXDEV;
+	if (w->at.d)
+		return 0;
 	w->dirfile = fdtable_lookup(task_files(w->t), dirfd);
 	if (!w->dirfile)
 		return -EBADF;
