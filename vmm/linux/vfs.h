@@ -128,9 +128,9 @@ int vfs_chdir(struct task *t, const char *path);
 unsigned fs_context_refs(const struct fs_context *fs);
 
 /*
- * Opens a regular file to execute it: execute permission is checked. -ETXTBSY: it is open to write. dirfd and
- * at_flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) as execveat(2). 0 and *out (one reference);
- * -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG, -EBADF, -EISDIR->EACCES ...
+ * Opens a regular file to execute it: execute permission is checked. -ETXTBSY: it is open to write.
+ * dirfd and at_flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) as execveat(2). 0 and *out (one
+ * reference); -ENOENT, -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG, -EBADF, -EISDIR->EACCES ...
  */
 int vfs_open_exec(struct task *t, int dirfd, const char *path, unsigned at_flags,
 		  struct file **out);
