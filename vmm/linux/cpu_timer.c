@@ -11,8 +11,6 @@
 
 #include <signal.h>
 
-#define CPU_TICK_NS 4000000
-
 int64_t cpu_time_locked(struct process *p)
 {
 	int64_t ns = p->times.utime;

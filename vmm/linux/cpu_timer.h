@@ -11,7 +11,8 @@
 
 struct process;
 
-#define CPU_ITIMERS 2 /* VIRTUAL, PROF */
+#define CPU_ITIMERS 2       /* VIRTUAL, PROF */
+#define CPU_TICK_NS 4000000 /* CPU time is looked at no more often: Linux's tick */
 
 struct cpu_itimer {
 	int64_t target; /* the process's CPU time, ns; TIME_NEVER: off */

@@ -143,6 +143,7 @@ static void commit_identity(struct exec *e)
 	p->arg_end = e->arg_end;
 	p->env_start = e->env_start;
 	p->env_end = e->env_end;
+	memcpy(p->auxv, e->auxv, sizeof(p->auxv));
 	p->dumpable = true;
 	p->attr.keepcaps = false;
 	cred_exec_caps(&p->cred);

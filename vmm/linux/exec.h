@@ -42,6 +42,7 @@ struct exec {
 	uint64_t bias, interp_base, entry, phdr, vdso, stack_top, sp;
 	uint64_t stack_gap, stack_used; /* bytes */
 	uint64_t arg_start, arg_end, env_start, env_end;
+	uint64_t auxv[2 * AUXV_MAX];
 	bool committed;   /* Linux has killed the old program by now: an error is SIGSEGV */
 	const char *what; /* what an error is about, if not the image */
 };

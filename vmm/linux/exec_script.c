@@ -90,6 +90,9 @@ int exec_script(struct exec *e)
 	r = split_line(e->buf, &name, &arg);
 	if (r < 0)
 		return r;
+	/* No name at all means the working directory, to Linux. */
+	if (!*name)
+		return -EACCES;
 	if (e->path_inaccessible)
 		return -ENOENT;
 	drop_first(e);

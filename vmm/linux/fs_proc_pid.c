@@ -313,6 +313,21 @@ static int show_environ(struct proc_buf *b, const struct proc_ctx *ctx)
 	return show_range(b, ctx, s.env_start, s.env_end);
 }
 
+/* Up to AT_NULL. */
+static int show_auxv(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	uint64_t v[2 * AUXV_MAX];
+	size_t n = 0;
+
+	pthread_mutex_lock(&ctx->p->lock);
+	memcpy(v, ctx->p->auxv, sizeof(v));
+	pthread_mutex_unlock(&ctx->p->lock);
+	while (n < 2 * AUXV_MAX - 2 && v[n])
+		n += 2;
+	proc_puts(b, v, (n + 2) * sizeof(v[0]));
+	return 0;
+}
+
 static int show_limits(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	static const struct {
@@ -466,6 +481,7 @@ static int follow_root(const struct proc_ctx *ctx, struct path *out)
 }
 
 const struct proc_entry proc_pid_entries[] = {
+	{.name = "auxv", .mode = S_IFREG | 0400, .show = show_auxv, .owner_only = true},
 	{.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup},
 	{.name = "cmdline", .mode = S_IFREG | 0444, .show = show_cmdline},
 	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .store = store_comm},

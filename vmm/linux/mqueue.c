@@ -675,7 +675,7 @@ long sys_mq_notify(struct task *t, struct call *c)
 		/* SIGEV_THREAD needs a netlink socket. */
 		if (e.notify != NOTIFY_SIGNAL && e.notify != NOTIFY_NONE)
 			return -EINVAL;
-		if (e.notify == NOTIFY_SIGNAL && (e.signo <= 0 || e.signo > NSIG_GUEST))
+		if (e.notify == NOTIFY_SIGNAL && (e.signo < 0 || e.signo > NSIG_GUEST))
 			return -EINVAL;
 	}
 	q = call_mq(t, c, false, false);

@@ -181,6 +181,7 @@ static void process_init_first(struct process *p)
 	limits_from_host(p);
 	p->dumpable = true;
 	p->attr.timerslack = 50000;
+	p->attr.mce_kill = -1;
 	p->exit_signal = SIGCHLD;
 }
 
@@ -218,8 +219,16 @@ static int process_inherit(struct process *p, struct process *from)
 	p->arg_end = from->arg_end;
 	p->env_start = from->env_start;
 	p->env_end = from->env_end;
+	memcpy(p->auxv, from->auxv, sizeof(p->auxv));
 	p->dumpable = from->dumpable;
 	p->attr = from->attr;
+	if (from->attr.mdwe & MDWE_NO_INHERIT)
+		p->attr.mdwe = 0;
+	if (from->attr.reset_on_fork) {
+		p->attr.reset_on_fork = false;
+		if (p->attr.nice < 0)
+			p->attr.nice = 0;
+	}
 	pthread_mutex_unlock(&from->lock);
 	return r;
 }

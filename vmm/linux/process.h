@@ -118,6 +118,17 @@ void signal_force_segv(struct task *t, int sig);
 /* May `by` send sig to p? 0 or -EPERM. tree_lock held. */
 int signal_check_permission_locked(struct process *by, struct process *p, int sig);
 
+/* ---- sys_sched.c ---- */
+
+/* p runs and is what getpriority(2)'s which (PRIO_*) and who, not 0, choose; of threads' ids their
+ * process. tree_lock held. */
+bool process_chosen_locked(struct process *p, int which, uint32_t who);
+
+/* Sets p's policy and whether children keep its nice value, if `me` may, who may also have asked
+ * for that nice value: 0 or -EPERM. p->lock held. */
+int sched_may_set_locked(struct process *p, const struct cred *me, int policy, int nice,
+			 bool reset);
+
 /* ---- sys_kill.c ---- */
 
 /* sig to every member of the group that t may send it to. 0: at least one got it; -ESRCH, -EPERM,

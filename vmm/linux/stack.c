@@ -14,7 +14,6 @@
 #include <sys/personality.h>
 #include <sys/random.h>
 
-#define AUXV_MAX      32
 #define STACK_INITIAL (132UL << 10) /* mapped at once; the rest grows */
 #define STACK_GAP_MAX 8192
 #define STACK_EAGER   3 /* pages below and at the stack pointer brought in */
@@ -139,6 +138,8 @@ static void build(struct exec *e, struct builder *b)
 	for (unsigned i = 0; i < v.n; i++) {
 		put64(b, &at, v.e[i].a_type);
 		put64(b, &at, v.e[i].a_un.a_val);
+		e->auxv[2 * i] = v.e[i].a_type;
+		e->auxv[2 * i + 1] = v.e[i].a_un.a_val;
 	}
 }
 

@@ -49,6 +49,15 @@ uint64_t task_lock_limit(struct task *t);
 /* The caller's effective uid. Takes p->lock. */
 uint32_t task_euid(struct task *t);
 
+/*
+ * madvise(2) on an address space, the caller's or another's: 0 or its errno. The range may be any.
+ */
+long advise_range(struct mm *mm, uint64_t addr, uint64_t size, int advice);
+
+/* prctl(2)'s PR_SET_MDWE: what must not become executable is -EACCES. have: the VMA_* of what is
+ * there, or `want` for a new mapping. */
+int mdwe_check(struct task *t, unsigned have, unsigned want);
+
 /* uname(2): what this personality calls itself; /proc agrees. */
 #define KERNEL_RELEASE "6.12.0"
 #define KERNEL_VERSION "#1 SMP PREEMPT_DYNAMIC vmbox"

@@ -194,21 +194,25 @@ static bool advice_known(int advice)
 	return false;
 }
 
-long sys_madvise(struct task *t, struct call *c)
+long advise_range(struct mm *mm, uint64_t addr, uint64_t size, int advice)
 {
-	uint64_t addr = c->args[0], len = page_up(c->args[1]), lo, hi;
-	int advice = (int)c->args[2];
+	uint64_t len = page_up(size), lo, hi;
 
 	if (!advice_known(advice) || (addr & ~PAGE_MASK))
 		return -EINVAL;
-	if ((c->args[1] && !len) || addr + len < addr)
+	if ((size && !len) || addr + len < addr)
 		return -EINVAL;
 	if (len == 0)
 		return 0;
-	mm_range(task_mm(t), &lo, &hi);
+	mm_range(mm, &lo, &hi);
 	if (addr >= hi || len > hi - addr)
 		return -ENOMEM;
-	return advise(task_mm(t), addr, len, advice);
+	return advise(mm, addr, len, advice);
+}
+
+long sys_madvise(struct task *t, struct call *c)
+{
+	return advise_range(task_mm(t), c->args[0], c->args[1], (int)c->args[2]);
 }
 
 long sys_mincore(struct task *t, struct call *c)

@@ -1,6 +1,6 @@
 /*
- * mmap(2), munmap, mprotect, mremap, brk: Linux's checks in Linux's order (mm/mmap.c, mprotect.c,
- * mremap.c of 6.12); paging does the work.
+ * mmap(2), munmap, mprotect, mremap, remap_file_pages, brk: Linux's checks in Linux's order
+ * (mm/mmap.c, mprotect.c, mremap.c of 6.12); paging does the work.
  */
 #include "memfd.h"
 #include "sys.h"
@@ -221,6 +221,9 @@ long sys_mmap(struct task *t, struct call *c)
 	}
 	if (flags & MAP_NORESERVE)
 		m.flags |= VMA_NORESERVE;
+	r = mdwe_check(t, m.flags, m.flags);
+	if (r < 0)
+		return r;
 	if (flags & MAP_ANONYMOUS)
 		r = map_anonymous(t, flags, &m);
 	else
@@ -289,6 +292,9 @@ long sys_mprotect(struct task *t, struct call *c)
 		if (grows)
 			return -EINVAL;
 	}
+	for (uint64_t at = addr; at < end && mm_find_vma(mm, at, &v) && v.start < end; at = v.end)
+		if (mdwe_check(t, v.flags, prot_flags(prot)))
+			return -EACCES;
 	return mm_mprotect(mm, addr, end - addr, prot_flags(prot));
 }
 
@@ -353,6 +359,61 @@ long sys_mremap(struct task *t, struct call *c)
 	if (t->p->sigtramp - addr < old_len)
 		t->p->sigtramp += at - addr;
 	return (long)at;
+}
+
+/* The mapping at addr and those behind it up to end are one of the same file: 0 and *first with a
+ * reference, or -EINVAL. */
+static int shared_span(struct mm *mm, uint64_t addr, uint64_t end, struct vma *first)
+{
+	struct vma v;
+
+	if (!mm_get_vma(mm, addr, first))
+		return -EINVAL;
+	v = *first;
+	while (v.start <= addr && (v.flags & VMA_SHARED) && v.obj == first->obj &&
+	       v.flags == first->flags) {
+		if (end <= v.end)
+			return 0;
+		addr = v.end;
+		if (!mm_find_vma(mm, addr, &v))
+			break;
+	}
+	mm_put_vma(first);
+	return -EINVAL;
+}
+
+/* A page of a file elsewhere than in its place: a mapping of its own, as on Linux since 4.0. */
+long sys_remap_file_pages(struct task *t, struct call *c)
+{
+	uint64_t addr = page_down(c->args[0]), len = page_down(c->args[1]), pgoff = c->args[3], at;
+	struct mm *mm = task_mm(t);
+	struct mm_map m;
+	struct vma v;
+	long r;
+
+	if (c->args[2] || addr + len <= addr || pgoff + (len >> PAGE_SHIFT) < pgoff)
+		return -EINVAL;
+	r = shared_span(mm, addr, addr + len, &v);
+	if (r)
+		return r;
+	m = (struct mm_map){
+		.addr = addr,
+		.len = len,
+		.flags = v.flags & (VMA_PROT | VMA_SHARED | VMA_NOWRITE | VMA_LOCKED),
+		.fixed = true,
+		.populate = !(c->args[4] & MAP_NONBLOCK),
+		.obj = v.obj,
+		.pgoff = pgoff,
+		.file = v.file,
+	};
+	if ((pgoff + (len >> PAGE_SHIFT)) << PAGE_SHIFT >> PAGE_SHIFT !=
+	    pgoff + (len >> PAGE_SHIFT))
+		r = -EOVERFLOW;
+	mm_set_limit_lock(mm, task_lock_limit(t));
+	if (!r)
+		r = mm_mmap(mm, &m, &at);
+	mm_put_vma(&v);
+	return r;
 }
 
 long sys_brk(struct task *t, struct call *c)

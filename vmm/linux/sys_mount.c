@@ -9,6 +9,12 @@
 #include "sys_fs.h"
 
 #include <linux/fs.h>
+#include <sched.h>
+
+/* Every kind of namespace; the last is CLONE_NEWTIME. */
+#define CLONE_NEW_ANY                                                                              \
+	(unsigned)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |   \
+		   CLONE_NEWPID | CLONE_NEWNET | 0x80)
 
 #define AT_HANDLE_FID_K           0x200U
 #define AT_HANDLE_MNT_ID_UNIQUE_K 1U
@@ -51,10 +57,11 @@ DENIED(kexec_file_load)
 long sys_setns(struct task *t, struct call *c)
 {
 	struct file *f = call_io_file(t, c, 0, (int)c->args[0]);
+	unsigned flags = (unsigned)c->args[1];
 
 	if (!f)
 		return -EBADF;
-	return pidfd_is_process(f) && c->args[1] ? -EPERM : -EINVAL;
+	return pidfd_is_process(f) && flags && !(flags & ~CLONE_NEW_ANY) ? -EPERM : -EINVAL;
 }
 
 /* Without a group of fanotify there is no descriptor of one. */

@@ -2,8 +2,10 @@
  * process_vm_readv(2), process_vm_writev(2), process_madvise(2).
  */
 #include "pidfd.h"
+#include "sys.h"
 #include "sys_fs.h"
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -96,7 +98,41 @@ long sys_process_vm_writev(struct task *t, struct call *c)
 	return process_vm(t, c, true);
 }
 
-/* Advice on speed alone is allowed on another process; it changes nothing here. */
+static bool advice_for_others(int advice)
+{
+	return advice == MADV_COLD || advice == MADV_PAGEOUT || advice == MADV_WILLNEED ||
+	       advice == MADV_COLLAPSE;
+}
+
+/* Bytes of the ranges that were advised: all, or those before the one that cannot be; its errno if
+ * that is the first. */
+static long advise_all(struct mm *mm, const struct uio *u, int advice)
+{
+	long total = 0, r = 0;
+
+	for (unsigned i = 0; i < u->nsegs && !r; i++) {
+		r = advise_range(mm, u->segs[i].base, u->segs[i].len, advice);
+		if (!r)
+			total += (long)u->segs[i].len;
+	}
+	return total ? total : r;
+}
+
+/* Whom one may look at, and with CAP_SYS_NICE: process_madvise(2). */
+static int may_advise(struct task *t, struct process *p, struct mm **mm)
+{
+	int r = get_mm(t, p, mm);
+
+	if (r == -EPERM)
+		return -EACCES;
+	if (!r && p != t->p && !task_capable(t, CAP_SYS_NICE)) {
+		mm_put(*mm);
+		return -EPERM;
+	}
+	return r;
+}
+
+/* Advice that takes nothing away is allowed on another process. */
 long sys_process_madvise(struct task *t, struct call *c)
 {
 	int advice = (int)c->args[3];
@@ -113,13 +149,12 @@ long sys_process_madvise(struct task *t, struct call *c)
 	p = pidfd_process(call_io_file(t, c, 0, (int)c->args[0]));
 	if (!p)
 		r = -EBADF;
-	else if (advice != MADV_COLD && advice != MADV_PAGEOUT && advice != MADV_WILLNEED &&
-		 advice != MADV_COLLAPSE)
+	else if (!advice_for_others(advice))
 		r = -EINVAL;
 	else
-		r = get_mm(t, p, &mm);
+		r = may_advise(t, p, &mm);
 	if (!r) {
-		r = (long)u.x.left;
+		r = advise_all(mm, &u, advice);
 		mm_put(mm);
 	}
 	uio_fini(&u);

@@ -2,6 +2,7 @@
  * sched(7)'s calls, for one honest class: SCHED_OTHER and its quieter variants. Real-time policies
  * are EPERM, as without CAP_SYS_NICE.
  */
+#include "process.h"
 #include "sys.h"
 #include "syscalls.h"
 
@@ -96,6 +97,8 @@ long sys_sched_setaffinity(struct task *t, struct call *c)
 	if (copy_from_guest(task_mm(t), &mask, gva(c->args[2]), len) < 0)
 		return -EFAULT;
 	mask &= all_cpus(t->k);
+	if ((int)c->args[0] < 0)
+		return -ESRCH;
 	return on_task(t, (int)c->args[0], set_affinity, &mask);
 }
 
@@ -128,8 +131,9 @@ static int check_policy(int policy, int prio)
 }
 
 struct policy {
-	int policy; /* -1: keep it */
+	int policy; /* -1: keep it, and reset */
 	int prio;
+	bool reset; /* SCHED_RESET_ON_FORK */
 };
 
 static long get_policy(struct task *self, struct task *t, void *arg)
@@ -144,25 +148,54 @@ static long get_policy(struct task *self, struct task *t, void *arg)
 	return policy;
 }
 
+static long get_policy_flags(struct task *self, struct task *t, void *arg)
+{
+	long policy = get_policy(self, t, arg);
+
+	return t->p->attr.reset_on_fork ? policy | POLICY_RESET_ON_FORK : policy;
+}
+
+int sched_may_set_locked(struct process *p, const struct cred *me, int policy, int nice, bool reset)
+{
+	struct process_attr *at = &p->attr;
+	int64_t limit = (int64_t)p->rlim[RLIMIT_NICE].rlim_cur;
+
+	if (!cred_capable(me, CAP_SYS_NICE)) {
+		/* RLIMIT_NICE: 20 - the lowest nice value that may be asked for. */
+		if (nice < at->nice && 20 - nice > limit)
+			return -EPERM;
+		if (at->sched_policy == SCHED_IDLE && policy != SCHED_IDLE && 20 - at->nice > limit)
+			return -EPERM;
+		if (at->reset_on_fork && !reset)
+			return -EPERM;
+	}
+	at->sched_policy = policy;
+	at->reset_on_fork = reset;
+	return 0;
+}
+
 static long set_policy(struct task *self, struct task *t, void *arg)
 {
 	struct policy *want = arg;
 	int policy = want->policy < 0 ? (int)get_policy(self, t, NULL) : want->policy;
+	struct cred me;
 	int r = check_policy(policy, want->prio);
 
 	if (r < 0)
 		return r;
 	if (!may_schedule(self, t))
 		return -EPERM;
+	process_cred(self->p, &me);
 	pthread_mutex_lock(&t->p->lock);
-	t->p->attr.sched_policy = policy;
+	r = sched_may_set_locked(t->p, &me, policy, t->p->attr.nice,
+				 want->policy < 0 ? t->p->attr.reset_on_fork : want->reset);
 	pthread_mutex_unlock(&t->p->lock);
-	return 0;
+	return r;
 }
 
-static long set_scheduler(struct task *t, int tid, int policy, uint64_t param)
+static long set_scheduler(struct task *t, int tid, int policy, bool reset, uint64_t param)
 {
-	struct policy want = {.policy = policy};
+	struct policy want = {.policy = policy, .reset = reset};
 
 	if (!param || tid < 0)
 		return -EINVAL;
@@ -177,17 +210,18 @@ long sys_sched_setscheduler(struct task *t, struct call *c)
 
 	if (policy < 0)
 		return -EINVAL;
-	return set_scheduler(t, (int)c->args[0], policy & ~POLICY_RESET_ON_FORK, c->args[2]);
+	return set_scheduler(t, (int)c->args[0], policy & ~POLICY_RESET_ON_FORK,
+			     policy & POLICY_RESET_ON_FORK, c->args[2]);
 }
 
 long sys_sched_setparam(struct task *t, struct call *c)
 {
-	return set_scheduler(t, (int)c->args[0], -1, c->args[1]);
+	return set_scheduler(t, (int)c->args[0], -1, false, c->args[1]);
 }
 
 long sys_sched_getscheduler(struct task *t, struct call *c)
 {
-	return on_task(t, (int)c->args[0], get_policy, NULL);
+	return on_task(t, (int)c->args[0], get_policy_flags, NULL);
 }
 
 long sys_sched_getparam(struct task *t, struct call *c)
@@ -246,17 +280,22 @@ struct nice {
 	long result;
 };
 
-static bool chosen(const struct nice *n, struct process *p)
+bool process_chosen_locked(struct process *p, int which, uint32_t who)
 {
+	struct task *t;
+
 	if (p->life == LIFE_DEAD || p->life == LIFE_NEW)
 		return false;
-	switch (n->which) {
+	switch (which) {
 	case PRIO_PROCESS:
-		return p->pid == n->who;
+		TAILQ_FOREACH (t, &p->tasks, thread)
+			if (t->tid == who)
+				return true;
+		return p->pid == who;
 	case PRIO_PGRP:
-		return p->pgid == n->who;
+		return p->pgid == who;
 	}
-	return process_uid(p) == n->who;
+	return process_uid(p) == who;
 }
 
 static void for_chosen(struct nice *n, void (*f)(struct nice *n, struct process *p))
@@ -270,7 +309,7 @@ static void for_chosen(struct nice *n, void (*f)(struct nice *n, struct process 
 			 : n->which == PRIO_PGRP  ? me->pgid
 						  : n->cred.uid;
 	TAILQ_FOREACH (p, &n->t->k->processes, all)
-		if (chosen(n, p))
+		if (process_chosen_locked(p, n->which, n->who))
 			f(n, p);
 	pthread_mutex_unlock(&n->t->k->tree_lock);
 }

@@ -43,6 +43,7 @@ long sys_sched_getattr(struct task *t, struct call *c)
 	pthread_mutex_lock(&p->lock);
 	a.policy = (uint32_t)p->attr.sched_policy;
 	a.nice = p->attr.nice;
+	a.flags = p->attr.reset_on_fork ? FLAG_RESET_FORK : 0;
 	pthread_mutex_unlock(&p->lock);
 	process_put(p);
 	if (a.size > size)
@@ -81,11 +82,22 @@ static int get_attr(struct task *t, uint64_t addr, struct sched_attr_k *a)
 	return a->flags & ~(uint64_t)FLAGS_ALL || (int32_t)a->policy < 0 ? -EINVAL : 0;
 }
 
+/* __checkparam_dl(): at least 1 us of time to run, before the deadline, within the period. */
+static bool deadline_valid(const struct sched_attr_k *a)
+{
+	uint64_t period = a->period ? a->period : a->deadline;
+
+	return a->deadline && a->runtime >= 1024 && !(a->deadline >> 63) && !(a->period >> 63) &&
+	       a->runtime <= a->deadline && a->deadline <= period && period >= 100000 &&
+	       period <= (1ULL << 22) * 1000;
+}
+
 /* p->lock held. */
 static int set_attr_locked(struct process *p, const struct cred *me, const struct sched_attr_k *a)
 {
 	int policy = a->flags & FLAG_KEEP_POLICY ? p->attr.sched_policy : (int)a->policy;
-	bool root = cred_capable(me, CAP_SYS_NICE);
+	bool root = cred_capable(me, CAP_SYS_NICE), keep = a->flags & FLAG_KEEP_PARAMS;
+	int r;
 
 	switch (policy) {
 	case SCHED_OTHER:
@@ -98,17 +110,17 @@ static int set_attr_locked(struct process *p, const struct cred *me, const struc
 	case SCHED_RR:
 		return a->priority >= 1 && a->priority <= 99 ? -EPERM : -EINVAL;
 	case POLICY_DEADLINE_K:
-		return -EPERM;
+		return a->priority || !deadline_valid(a) ? -EINVAL : -EPERM;
 	default:
 		return -EINVAL;
 	}
 	if (!root && me->euid != p->cred.uid && me->euid != p->cred.euid)
 		return -EPERM;
-	if (!root && a->nice < p->attr.nice &&
-	    20 - a->nice > (int64_t)p->rlim[RLIMIT_NICE].rlim_cur)
-		return -EPERM;
-	p->attr.sched_policy = policy;
-	if (!(a->flags & FLAG_KEEP_PARAMS) && policy != SCHED_IDLE)
+	r = sched_may_set_locked(p, me, policy, keep ? p->attr.nice : a->nice,
+				 a->flags & FLAG_RESET_FORK);
+	if (r)
+		return r;
+	if (!keep && policy != SCHED_IDLE)
 		p->attr.nice = a->nice;
 	return 0;
 }
@@ -143,7 +155,7 @@ long sys_sched_setattr(struct task *t, struct call *c)
 
 static int check_ioprio(struct task *t, int prio)
 {
-	int class = prio >> IOPRIO_CLASS_SHIFT, data = prio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+	int class = prio >> IOPRIO_CLASS_SHIFT & 7, data = prio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
 
 	switch (class) {
 	case IOPRIO_CLASS_RT:
@@ -159,48 +171,65 @@ static int check_ioprio(struct task *t, int prio)
 	}
 }
 
-long sys_ioprio_set(struct task *t, struct call *c)
-{
-	int which = (int)c->args[0], prio = (int)c->args[2];
-	struct process *p;
-	struct cred me, its;
-	int r = check_ioprio(t, prio);
+struct ioprio {
+	struct cred me;
+	int set;  /* -1: read */
+	int best; /* of those read: the lowest */
+	long result;
+};
 
-	if (r)
-		return r;
+/* tree_lock held. */
+static void ioprio_of(struct ioprio *io, struct process *p)
+{
+	pthread_mutex_lock(&p->lock);
+	if (io->set < 0) {
+		if (io->result < 0 || p->attr.ioprio < io->best)
+			io->best = p->attr.ioprio;
+		io->result = 0;
+	} else if (p->cred.uid != io->me.euid && p->cred.uid != io->me.uid &&
+		   !cred_capable(&io->me, CAP_SYS_NICE)) {
+		io->result = -EPERM;
+	} else {
+		p->attr.ioprio = io->set;
+		if (io->result == -ESRCH)
+			io->result = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static long for_ioprio(struct task *t, int which, uint32_t who, int set)
+{
+	struct ioprio io = {.set = set, .result = -ESRCH};
+	struct process *p;
+
 	if (which < WHO_PROCESS || which > WHO_USER)
 		return -EINVAL;
-	/* Of groups and users only the caller's own counts. */
-	p = process_by_arg(t, which == WHO_PROCESS ? (int)c->args[1] : 0);
-	if (!p)
-		return -ESRCH;
-	process_cred(t->p, &me);
-	process_cred(p, &its);
-	if (its.uid != me.euid && its.uid != me.uid && !cred_capable(&me, CAP_SYS_NICE))
-		r = -EPERM;
-	pthread_mutex_lock(&p->lock);
-	if (!r)
-		p->attr.ioprio = prio;
-	pthread_mutex_unlock(&p->lock);
-	process_put(p);
-	return r;
+	process_cred(t->p, &io.me);
+	pthread_mutex_lock(&t->k->tree_lock);
+	if (!who)
+		who = which == WHO_PROCESS ? t->p->pid : which == WHO_USER ? io.me.uid : t->p->pgid;
+	TAILQ_FOREACH (p, &t->k->processes, all) {
+		/* PRIO_* are one less. */
+		if (!process_chosen_locked(p, which - 1, who))
+			continue;
+		ioprio_of(&io, p);
+		if (io.result == -EPERM)
+			break;
+	}
+	pthread_mutex_unlock(&t->k->tree_lock);
+	return set < 0 && !io.result ? io.best : io.result;
+}
+
+long sys_ioprio_set(struct task *t, struct call *c)
+{
+	int prio = (int)c->args[2] & 0xffff, r = check_ioprio(t, (int)c->args[2]);
+
+	return r ? r : for_ioprio(t, (int)c->args[0], (uint32_t)c->args[1], prio);
 }
 
 long sys_ioprio_get(struct task *t, struct call *c)
 {
-	int which = (int)c->args[0], prio;
-	struct process *p;
-
-	if (which < WHO_PROCESS || which > WHO_USER)
-		return -EINVAL;
-	p = process_by_arg(t, which == WHO_PROCESS ? (int)c->args[1] : 0);
-	if (!p)
-		return -ESRCH;
-	pthread_mutex_lock(&p->lock);
-	prio = p->attr.ioprio;
-	pthread_mutex_unlock(&p->lock);
-	process_put(p);
-	return prio;
+	return for_ioprio(t, (int)c->args[0], (uint32_t)c->args[1], -1);
 }
 
 /* ---- one memory node ---- */

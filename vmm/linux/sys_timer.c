@@ -3,8 +3,9 @@
  *
  * Clocks are CLOCK_REALTIME, MONOTONIC, BOOTTIME and TAI; an absolute time is turned into the
  * host's monotonic one when it is set, and one of CLOCK_REALTIME again when that clock is. And the
- * clocks of CPU time of the process and its threads, where all times are CPU time and the host's
- * timer only says when to look. Clocks without timers are EOPNOTSUPP. timer_create(2),
+ * clocks of CPU time of processes and of one's own threads, where all times are CPU time and the
+ * host's timer only says when to look. Another process's is sampled before the siglock is taken,
+ * so that never two are held. Clocks without timers are EOPNOTSUPP. timer_create(2),
  * timer_settime(2), and kernel/time/posix-timers.c of Linux 6.12 for what these leave open.
  */
 #include "posix_timer.h"
@@ -39,6 +40,7 @@ struct posix_timer {
 	int clock;
 	bool cpu; /* CPU time: of the process, or if cpu_tid of this thread of it */
 	uint32_t cpu_tid;
+	struct process *foreign; /* another process, whose CPU time it is: a reference; or NULL */
 	int notify;
 	int signo;
 	uint32_t tid; /* NOTIFY_THREAD_ID */
@@ -53,6 +55,7 @@ struct posix_timer {
 	int64_t interval; /* ns; 0: once */
 	bool requeue;     /* goes on when its signal is taken */
 	int64_t overrun, overrun_last;
+	int64_t sample; /* of foreign's clock, when it was last looked at */
 	struct sigqueue_entry *entry;
 	bool wall;           /* deadline and next are times of CLOCK_REALTIME, */
 	int64_t wall_offset; /* ... of which this was taken */
@@ -84,6 +87,37 @@ static int64_t forward(int64_t from, int64_t interval, int64_t now, int64_t *cou
 	return from + n * interval;
 }
 
+/* The time of another process's clock; whether it will not go on. No siglock held. */
+static bool foreign_sample(struct process *p, int64_t *ns)
+{
+	bool over;
+
+	pthread_mutex_lock(&p->siglock);
+	*ns = cpu_time_locked(p);
+	over = TAILQ_EMPTY(&p->tasks);
+	pthread_mutex_unlock(&p->siglock);
+	return over;
+}
+
+/* The same; whether the process is still there. No lock held. */
+static bool foreign_time(struct process *p, int64_t *ns)
+{
+	bool there;
+
+	foreign_sample(p, ns);
+	pthread_mutex_lock(&p->k->tree_lock);
+	there = p->life != LIFE_DEAD;
+	pthread_mutex_unlock(&p->k->tree_lock);
+	return there;
+}
+
+/* When its CPU time could be up at the earliest: all its threads may run side by side. */
+static int64_t foreign_look(const struct posix_timer *pt, int64_t left)
+{
+	left /= pt->p->k->cfg.cpus;
+	return time_add_ever(core_now(), left < CPU_TICK_NS ? CPU_TICK_NS : left);
+}
+
 /* The time that deadlines are compared with. siglock held. */
 static int64_t now_locked(const struct posix_timer *pt)
 {
@@ -91,6 +125,8 @@ static int64_t now_locked(const struct posix_timer *pt)
 
 	if (!pt->cpu)
 		return core_now();
+	if (pt->foreign)
+		return pt->sample;
 	if (!pt->cpu_tid)
 		return cpu_time_locked(pt->p);
 	/* Of a thread that has ended: its time stands still. */
@@ -102,7 +138,9 @@ static void arm(struct posix_timer *pt, int64_t deadline)
 	pt->deadline = deadline;
 	if (deadline == TIME_NEVER || pt->notify == NOTIFY_NONE)
 		return;
-	if (pt->cpu)
+	if (pt->foreign)
+		deadline = foreign_look(pt, deadline - pt->sample);
+	else if (pt->cpu)
 		deadline = cpu_time_look_locked(pt->p, deadline - now_locked(pt), pt->cpu_tid);
 	timer_arm(&pt->timer, deadline);
 }
@@ -137,9 +175,11 @@ static void on_deadline(struct timer *timer)
 {
 	struct posix_timer *pt = container_of(timer, struct posix_timer, timer);
 	struct process *p = pt->p;
-	int64_t now, deadline;
+	int64_t now, deadline, sample = 0;
+	bool over = pt->foreign && foreign_sample(pt->foreign, &sample);
 
 	pthread_mutex_lock(&p->siglock);
+	pt->sample = sample;
 	now = now_locked(pt);
 	deadline = pt->deadline;
 	/* Set anew, or off, since it was due. */
@@ -147,7 +187,8 @@ static void on_deadline(struct timer *timer)
 		goto out;
 	if (now < deadline && pt->cpu) {
 		/* Somebody slept. */
-		arm(pt, deadline);
+		if (!over)
+			arm(pt, deadline);
 		goto out;
 	}
 	if (now < deadline)
@@ -209,7 +250,6 @@ void posix_timer_dequeued(struct posix_timer *pt, struct siginfo_k *info)
 static int set_clock(struct task *t, struct posix_timer *pt, int clock)
 {
 	struct cpu_clock cc;
-	bool own;
 	int r;
 
 	pt->clock = clock;
@@ -232,11 +272,10 @@ static int set_clock(struct task *t, struct posix_timer *pt, int clock)
 	r = cpu_clock_find(t, clock, &cc);
 	if (r < 0)
 		return r;
-	own = cc.p == t->p;
-	process_put(cc.p);
-	/* Another process's is not there: two siglocks would have to be held. */
-	if (!own)
-		return -EINVAL;
+	if (cc.p == t->p)
+		process_put(cc.p);
+	else
+		pt->foreign = cc.p;
 	pt->cpu = true;
 	pt->cpu_tid = cc.tid;
 	return 0;
@@ -268,12 +307,19 @@ static int check_event(struct task *t, const struct sigevent_abi *ev)
 	return ev->signo < 1 || ev->signo > NSIG_GUEST ? -EINVAL : 0;
 }
 
+static void struct_free(struct posix_timer *pt)
+{
+	if (pt->foreign)
+		process_put(pt->foreign);
+	free(pt);
+}
+
 /* In no list, and its callback does not run. */
 static void timer_free(struct posix_timer *pt)
 {
 	wall_watch_remove(pt->p->k, &pt->watch);
 	timer_cancel(&pt->timer);
-	free(pt);
+	struct_free(pt);
 }
 
 static struct posix_timer *find_locked(struct process *p, int id)
@@ -335,7 +381,7 @@ static int create(struct task *t, int clock, const struct sigevent_abi *ev)
 	if (r < 0) {
 		if (pt->entry)
 			sigqueue_entry_drop(pt->entry);
-		free(pt);
+		struct_free(pt);
 		return r;
 	}
 	pt->notify = ev ? ev->notify : NOTIFY_SIGNAL;
@@ -414,6 +460,39 @@ void posix_timers_exit(struct process *p)
 
 /* ---- setting and reading ---- */
 
+/*
+ * The timer with this number, its foreign clock looked at, and siglock taken. NULL and *err:
+ * -EINVAL: there is none; -ESRCH: the process that it measures is gone.
+ */
+static struct posix_timer *find_and_lock(struct process *p, int id, int *err)
+{
+	struct process *foreign = NULL;
+	struct posix_timer *pt;
+	int64_t sample = 0;
+	bool there = true;
+
+	pthread_mutex_lock(&p->siglock);
+	pt = find_locked(p, id);
+	if (pt && pt->foreign) {
+		foreign = process_get(pt->foreign);
+		pthread_mutex_unlock(&p->siglock);
+		there = foreign_time(foreign, &sample);
+		pthread_mutex_lock(&p->siglock);
+		/* It may be deleted by now, or another. */
+		pt = find_locked(p, id);
+		if (pt && pt->foreign == foreign)
+			pt->sample = sample;
+	}
+	*err = pt ? -ESRCH : -EINVAL;
+	if (!pt || !there) {
+		pthread_mutex_unlock(&p->siglock);
+		pt = NULL;
+	}
+	if (foreign)
+		process_put(foreign);
+	return pt;
+}
+
 /* What is left and the period; a periodic timer whose signal waits counts what it missed. */
 static void get_locked(struct posix_timer *pt, int64_t *value, int64_t *interval)
 {
@@ -481,7 +560,7 @@ long sys_timer_settime(struct task *t, struct call *c)
 	int64_t value, interval, old_value, old_interval;
 	struct process *p = t->p;
 	struct posix_timer *pt;
-	int r, r2;
+	int r, r2, err;
 
 	if (!new)
 		return -EINVAL;
@@ -492,15 +571,12 @@ long sys_timer_settime(struct task *t, struct call *c)
 	/* Half the range is 146 years: as good as never, and sums do not overflow. */
 	if (interval > INT64_MAX / 4)
 		interval = INT64_MAX / 4;
-	pthread_mutex_lock(&p->siglock);
-	pt = find_locked(p, (int)c->args[0]);
-	if (pt) {
-		get_locked(pt, &old_value, &old_interval);
-		set_locked(pt, (c->args[1] & TIMER_ABSTIME_K) != 0, value, interval);
-	}
-	pthread_mutex_unlock(&p->siglock);
+	pt = find_and_lock(p, (int)c->args[0], &err);
 	if (!pt)
-		return -EINVAL;
+		return err;
+	get_locked(pt, &old_value, &old_interval);
+	set_locked(pt, (c->args[1] & TIMER_ABSTIME_K) != 0, value, interval);
+	pthread_mutex_unlock(&p->siglock);
 	return old ? store(t, old, old_value, old_interval) : 0;
 }
 
@@ -508,14 +584,16 @@ long sys_timer_gettime(struct task *t, struct call *c)
 {
 	struct process *p = t->p;
 	struct posix_timer *pt;
-	int64_t value, interval;
+	int64_t value = 0, interval = 0;
+	int err;
 
-	pthread_mutex_lock(&p->siglock);
-	pt = find_locked(p, (int)c->args[0]);
-	if (pt)
-		get_locked(pt, &value, &interval);
+	pt = find_and_lock(p, (int)c->args[0], &err);
+	/* Of a process that is gone nothing is left. */
+	if (!pt)
+		return err == -ESRCH ? store(t, c->args[1], 0, 0) : err;
+	get_locked(pt, &value, &interval);
 	pthread_mutex_unlock(&p->siglock);
-	return pt ? store(t, c->args[1], value, interval) : -EINVAL;
+	return store(t, c->args[1], value, interval);
 }
 
 long sys_timer_getoverrun(struct task *t, struct call *c)

@@ -241,6 +241,32 @@ static struct msg *find(struct msg_queue *q, int64_t type, int flags)
 	return best;
 }
 
+/* MSG_COPY: the type is the message's place in the queue; it stays there. */
+static long copy_locked(struct task *t, struct call *c, struct msg_call *s)
+{
+	int64_t at = (int64_t)c->args[3];
+	struct msg *m;
+
+	if (s->q->o.removed)
+		return -EIDRM;
+	if (ipc_allowed(t, &s->q->o, 0444))
+		return -EACCES;
+	TAILQ_FOREACH (m, &s->q->list, link)
+		if (at-- == 0)
+			break;
+	if (!m)
+		return -ENOMSG;
+	if (m->len > c->args[2] && !((int)c->args[4] & MSG_NOERROR))
+		return -E2BIG;
+	s->m = malloc(sizeof(*m) + m->len);
+	if (!s->m)
+		return -ENOMEM;
+	s->m->type = m->type;
+	s->m->len = m->len;
+	memcpy(s->m->text, m->text, m->len);
+	return 0;
+}
+
 static long recv_locked(struct task *t, struct call *c, struct msg_call *s)
 {
 	struct msg_queue *q = s->q;
@@ -267,21 +293,22 @@ static long recv_locked(struct task *t, struct call *c, struct msg_call *s)
 long sys_msgrcv(struct task *t, struct call *c)
 {
 	struct msg_call *s = c->state;
+	int flags = (int)c->args[4];
+	bool copies = flags & MSG_COPY;
 	size_t n;
 	long r;
 
 	if (!c->rerun) {
 		if ((int)c->args[0] < 0 || (int64_t)c->args[2] < 0)
 			return -EINVAL;
-		/* For checkpoints only. */
-		if ((int)c->args[4] & MSG_COPY)
-			return -ENOSYS;
+		if (copies && (flags & MSG_EXCEPT || !(flags & IPC_NOWAIT)))
+			return -EINVAL;
 		r = msg_begin(t, c, &s);
 		if (r)
 			return r;
 	}
 	pthread_mutex_lock(&s->ipc->lock);
-	r = recv_locked(t, c, s);
+	r = copies ? copy_locked(t, c, s) : recv_locked(t, c, s);
 	pthread_mutex_unlock(&s->ipc->lock);
 	if (r)
 		return r;

@@ -256,8 +256,10 @@ long sys_shmat(struct task *t, struct call *c)
 	m.obj = s->obj;
 	m.file = f;
 	mm_range(task_mm(t), &lo, &hi);
-	if (m.fixed && (m.addr < lo || m.addr > hi || m.len > hi - m.addr))
-		err = -EINVAL;
+	if (m.fixed && (m.len > hi || m.addr > hi - m.len))
+		err = -ENOMEM;
+	else if (m.fixed && m.addr < lo)
+		err = -EPERM;
 	if (!err)
 		err = mm_mmap(task_mm(t), &m, &at);
 	pthread_mutex_lock(&s->ipc->lock);

@@ -50,6 +50,12 @@ static inline bool cred_capable(const struct cred *c, unsigned cap)
 	return c->cap_eff >> cap & 1;
 }
 
+/* PR_SET_MDWE */
+#define MDWE_REFUSE     1
+#define MDWE_NO_INHERIT 2
+
+#define AUXV_MAX 32 /* entries of an auxiliary vector, AT_NULL included */
+
 /* What fork copies and exec keeps: prctl, personality, setpriority, sched_setscheduler. */
 struct process_attr {
 	uint32_t personality;
@@ -58,6 +64,9 @@ struct process_attr {
 	int sched_policy;    /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
 	uint64_t timerslack; /* ns */
 	bool no_new_privs, keepcaps;
+	uint8_t mdwe;       /* PR_SET_MDWE's bits */
+	int8_t mce_kill;    /* PR_MCE_KILL's, or -1: none was asked for */
+	bool reset_on_fork; /* sched(7): children have no negative nice value */
 };
 
 enum life { LIFE_NEW, LIFE_RUNNING, LIFE_EXITING, LIFE_ZOMBIE, LIFE_DEAD };
@@ -114,6 +123,7 @@ struct process {
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	struct path *exe;                                /* /proc/self/exe; owned */
 	uint64_t arg_start, arg_end, env_start, env_end; /* guest addresses for /proc */
+	uint64_t auxv[2 * AUXV_MAX];                     /* what exec gave the program */
 	bool dumpable;
 	struct process_attr attr; /* a child gets a copy */
 	enum {
