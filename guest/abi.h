@@ -51,8 +51,9 @@
 
 /*
  * A vCPU's channel: one page by which the stub asks the VMM for a system call without leaving the
- * guest. The program can write it, too, so nothing in it is to be trusted; but only the process
- * that runs on the vCPU sees it, and it is wiped before another does. Offsets for the stub:
+ * guest. Where the stub has no more privilege than the program, that can write it, too, so nothing
+ * in it is to be trusted; but only the process that runs on the vCPU sees it, and it is wiped
+ * before another does. Offsets for the stub:
  */
 #define ABI_CHANNEL_STATE        0x00
 #define ABI_CHANNEL_NR           0x04
@@ -69,6 +70,9 @@
 #define ABI_CHANNEL_FRAME        0x100
 #define ABI_CHANNEL_FRAME_FPU    0x220
 #define ABI_CHANNEL_CLAIMED      0x240
+#define ABI_CHANNEL_IRET         0x280
+#define ABI_CHANNEL_CR3          0x2a8
+#define ABI_CHANNEL_STACK_TOP    0x3f0
 #define ABI_CHANNEL_FPU          0x400
 #define ABI_CHANNEL_FPU_SIZE     0xc00
 /* The state. */
@@ -241,7 +245,13 @@ struct abi_channel {
 	uint8_t unused5[0x1c];
 
 	_Atomic uint32_t claimed; /* the VMM's; not 0: the call is being made */
-	uint8_t unused3[0x1bc];
+	uint8_t unused3[0x3c];
+
+	/* With a frame, for a privileged stub: what its last instruction takes (RIP, CS, RFLAGS,
+	 * RSP, SS), and the address space to go on in (0: the same). And its stack, in case of
+	 * need. */
+	uint64_t iret[5], cr3;
+	uint8_t stack[0x140], unused6[0x10];
 
 	/* An FP image: of who leaves by the doorbell, or of who is about to go on. */
 	uint8_t fpu[ABI_CHANNEL_FPU_SIZE];
@@ -257,6 +267,9 @@ ABI_CHANNEL_AT(spin_claimed, ABI_CHANNEL_SPIN_CLAIMED);
 ABI_CHANNEL_AT(frame, ABI_CHANNEL_FRAME);
 ABI_CHANNEL_AT(frame_fpu, ABI_CHANNEL_FRAME_FPU);
 ABI_CHANNEL_AT(claimed, ABI_CHANNEL_CLAIMED);
+ABI_CHANNEL_AT(iret, ABI_CHANNEL_IRET);
+ABI_CHANNEL_AT(cr3, ABI_CHANNEL_CR3);
+ABI_CHANNEL_AT(unused6, ABI_CHANNEL_STACK_TOP);
 ABI_CHANNEL_AT(exit, ABI_CHANNEL_EXIT);
 ABI_CHANNEL_AT(result, ABI_CHANNEL_RESULT);
 ABI_CHANNEL_AT(flags, ABI_CHANNEL_FLAGS);

@@ -27,6 +27,8 @@
 #define PAUSE_IDLE    1000000
 #define PAUSE_BUSY    4000000
 #define PAUSE_MAX     1000000000
+#define SPIN_TEST     200000
+#define SPINS_MIN     16
 #define MUTE          50000 /* a vCPU that was not answered does not ask for so long */
 
 static void *poller(void *arg);
@@ -36,15 +38,22 @@ static long futex(_Atomic uint32_t *word, int op, uint32_t value)
 	return syscall(SYS_futex, word, op, value, NULL, NULL, 0);
 }
 
-/* How many times the stub's loop runs in a microsecond, about. */
+/*
+ * How many times the stub's loop runs in a microsecond, about. An emulated processor may give way
+ * to another at each pause, for as long as that likes.
+ */
 static uint32_t spins_per_us(void)
 {
-	int64_t start = core_now(), ns;
+	int64_t start = core_now(), ns = 0;
+	uint32_t n = 0, per_us;
 
-	for (int i = 0; i < 2000; i++)
+	while (n < 2000 && ns < SPIN_TEST) {
 		cpu_relax();
-	ns = core_now() - start;
-	return ns > 2000 ? (uint32_t)(2000 * 1000 / ns) : 1000;
+		if (++n == 1 || n % 8 == 0)
+			ns = core_now() - start;
+	}
+	per_us = ns > n ? (uint32_t)(n * 1000L / ns) : 1000;
+	return per_us < SPINS_MIN ? SPINS_MIN : per_us;
 }
 
 /*

@@ -319,10 +319,15 @@ static int make_machine(struct run *r)
 	return e;
 }
 
-/* Where they cannot be, calls leave the guest; that is an error only for who insists. */
+/*
+ * Where they cannot be, calls leave the guest; that is an error only for who insists. And so they
+ * do where an exit costs no more than a few answers, and FP state needs no channel: what polling is
+ * worth there nobody has measured.
+ */
 static int make_channels(struct run *r)
 {
-	int e = vm_make_channels(&r->vm);
+	bool cheap = r->vm.traits.syscall_raises_cpl && r->o->exitless != EXITLESS_ON;
+	int e = cheap ? -ENOTSUP : vm_make_channels(&r->vm);
 
 	if (e == -ENOTSUP) {
 		vm_drop_channels(&r->vm);

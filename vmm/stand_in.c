@@ -49,8 +49,8 @@ static enum channel_outcome go_on(struct vcpu *v, struct task *t)
 									 : CHANNEL_TAKEN;
 			v->task = t = container_of(st, struct task, st);
 		}
-		/* Another root is not to be had without leaving; nor is a process's end. */
-		if (task_mm(t) != v->mm)
+		/* Another root may not be to be had without leaving; a process's end never is. */
+		if (task_mm(t) != v->mm && !vcpu_arch_changes_mm(v))
 			return CHANNEL_TAKEN;
 		switch (task_step_in_guest(t)) {
 		case TASK_GONE:
@@ -62,7 +62,8 @@ static enum channel_outcome go_on(struct vcpu *v, struct task *t)
 			break;
 		}
 		if (!sched_need_resched(s, v->index))
-			return vcpu_put_frame(v, &t->cpu) ? CHANNEL_FRAME : CHANNEL_TAKEN;
+			return vcpu_put_frame(v, &t->cpu, task_mm(t)) ? CHANNEL_FRAME
+								      : CHANNEL_TAKEN;
 		sched_yield_task(&t->st);
 		t = NULL;
 	}

@@ -269,12 +269,36 @@ bool vcpu_take_frame(struct vcpu *v, struct cpu *c)
 	return taken;
 }
 
-bool vcpu_put_frame(struct vcpu *v, struct cpu *c)
+/*
+ * Another address space for v, in the guest: it holds the old one. Who changes the old one waits
+ * for v to leave as long as that is held, and who changes the new one from running_mm on, as in
+ * vcpu_run.
+ */
+static bool change_mm_inside(struct vcpu *v, struct mm *mm)
 {
-	if (!vcpu_arch_fits_frame(c) || fpu_load(v, c) < 0)
+	gpa_t root;
+
+	if (mm_root_on(mm, v->index, &root) < 0)
+		return false;
+	mm_activate(v->vm->gm, v->index, mm);
+	v->mm = mm;
+	v->root = root;
+	v->mm_switches++;
+	v->root_writes++;
+	atomic_store(&v->running_mm, mm);
+	/* The root is loaded later than this. */
+	v->tlb_gen = mm_tlb_gen(mm);
+	return true;
+}
+
+bool vcpu_put_frame(struct vcpu *v, struct cpu *c, struct mm *mm)
+{
+	bool change = mm != v->mm;
+
+	if (!vcpu_arch_fits_frame(c) || (change && !change_mm_inside(v, mm)) || fpu_load(v, c) < 0)
 		return false;
 	pthread_mutex_lock(&v->fpu_lock);
-	vcpu_arch_put_frame(v, c);
+	vcpu_arch_put_frame(v, c, change);
 	pthread_mutex_unlock(&v->fpu_lock);
 	c->regs_modified = false;
 	c->ran_on = v;
@@ -287,19 +311,24 @@ void vcpu_put_nobody(struct vcpu *v)
 	v->loaded = NULL;
 }
 
+static void hold(struct vcpu *v, struct mm *mm)
+{
+	struct mm *old = atomic_exchange(&v->held_mm, mm);
+
+	if (old)
+		mm_put(old);
+}
+
 void vcpu_hold_mm(struct vcpu *v)
 {
-	if (!v->held_mm)
-		v->held_mm = mm_get(v->mm);
+	if (atomic_load(&v->held_mm) != v->mm)
+		hold(v, mm_get(v->mm));
 }
 
 void vcpu_release_mm(struct vcpu *v)
 {
-	struct mm *mm = v->held_mm;
-
-	v->held_mm = NULL;
-	if (mm)
-		mm_put(mm);
+	if (atomic_load(&v->held_mm) == v->mm)
+		hold(v, NULL);
 }
 
 /* Who was in the guest has been let go, and all that is in v now is nobody's, FP state included: a
@@ -357,6 +386,7 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 		v->tlb_gen = gen;
 	}
 	if (!vcpu_arch_load(v, c, all || flush, flush, t)) {
+		atomic_fetch_add(&v->run_count, 1);
 		atomic_store(&v->running_mm, NULL);
 		v->loaded = NULL;
 		return true;
@@ -381,16 +411,20 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	atomic_fetch_add(&v->run_count, 1);
 	atomic_store(&v->running_mm, NULL);
 	/* Only now: who handles a request may wait for us to have left. */
-	if (v->channel)
+	if (v->channel) {
 		channel_shut(v->channel);
+		/* Who stood in for us may have given it another since. */
+		atomic_store(&v->running_mm, NULL);
+	}
+	if (atomic_load(&v->held_mm))
+		hold(v, NULL);
 	c = v->loaded;
 	if (!c) {
 		leave_nobody(v, -r);
-		vcpu_release_mm(v);
 		return false;
 	}
 	why = vcpu_arch_exit(v, c, -r, t);
-	t->gen = gen;
+	t->gen = v->tlb_gen;
 	v->exits[why]++;
 	if (v->exitless && t->kind == TRAP_SYSCALL)
 		note_call(v);

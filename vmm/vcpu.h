@@ -39,10 +39,8 @@ struct vcpu {
 	struct mm *mm; /* borrowed, mm_activate holds it */
 	gpa_t root;    /* mm's, for this vCPU */
 	/* Whose calls the channel's are; NULL: nobody's. While the channel is claimed who has it
-	 * changes this, loaded, held_mm and arch. */
+	 * changes this, loaded, mm, root, tlb_gen, the mms below and arch. */
 	void *task;
-	struct mm
-		*held_mm; /* a reference: v is, or may be, in it without a task; NULL: it is not */
 	struct vcpu_burst burst;
 	uint64_t tlb_gen;
 	uint64_t exits[VM_EXIT_COUNT];
@@ -51,6 +49,9 @@ struct vcpu {
 
 	/* the vCPU thread writes, others read: */
 	_Atomic(struct mm *) running_mm; /* while in KVM_RUN */
+	/* A reference: v is, or may be, in it, without a task or before it changes; NULL: it is
+	 * not. */
+	_Atomic(struct mm *) held_mm;
 	_Atomic uint64_t run_count;
 	_Atomic bool kicked;
 	_Atomic bool started;
@@ -86,12 +87,13 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
 /*
  * For who stands in for v's thread while v waits in the guest (channel.h); v->task is the caller's.
  * vcpu_take_frame: c, which v runs, gets its registers and FP state; false: they must be fetched by
- * leaving. vcpu_put_frame: v goes on with c, of v->mm; false: it must leave for that.
- * vcpu_put_nobody: v leaves, or waits, without c. vcpu_hold_mm: v->mm stays, though its last task
- * may go, until v has left or vcpu_release_mm.
+ * leaving. vcpu_put_frame: v goes on with c, in mm (v->mm, or vcpu_arch_changes_mm); false: it must
+ * leave for that. vcpu_put_nobody: v leaves, or waits, without c. vcpu_hold_mm: v->mm, in which it
+ * waits, stays, though its last task may go, until v has left, or vcpu_release_mm, or until v waits
+ * again if it was given another meanwhile.
  */
 bool vcpu_take_frame(struct vcpu *v, struct cpu *c);
-bool vcpu_put_frame(struct vcpu *v, struct cpu *c);
+bool vcpu_put_frame(struct vcpu *v, struct cpu *c, struct mm *mm);
 void vcpu_put_nobody(struct vcpu *v);
 void vcpu_hold_mm(struct vcpu *v);
 void vcpu_release_mm(struct vcpu *v);
@@ -139,7 +141,9 @@ bool vcpu_arch_fpu_pending(const struct vcpu *v);
 bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c);
 /* A frame can be loaded with these registers. */
 bool vcpu_arch_fits_frame(const struct cpu *c);
-/* After vcpu_arch_set_fpu, if that was necessary. */
-void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c);
+/* A frame can bring another address space, too. */
+bool vcpu_arch_changes_mm(const struct vcpu *v);
+/* After vcpu_arch_set_fpu, if that was necessary. root: v->root is to be loaded. */
+void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root);
 
 #endif

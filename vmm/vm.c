@@ -78,6 +78,14 @@ static int slots_recycle(void *machine)
 	return r;
 }
 
+/* In the guest, with mm or perhaps with mm still: it was given another there. */
+static bool runs(struct vcpu *v, const struct mm *mm)
+{
+	const struct mm *running = atomic_load(&v->running_mm);
+
+	return running && (!mm || running == mm || atomic_load(&v->held_mm) == mm);
+}
+
 /*
  * Those that enter later, or had left already, have synchronized with us: run_count and running_mm
  * are written with full barriers around the guest's time.
@@ -87,13 +95,11 @@ void vm_barrier(struct vm *vm, struct mm *mm)
 	for (unsigned i = 0; i < vm->nvcpus; i++) {
 		struct vcpu *v = vm->vcpus[i];
 		uint64_t count = atomic_load(&v->run_count);
-		struct mm *running = atomic_load(&v->running_mm);
 
-		if (!running || (mm && running != mm))
+		if (!runs(v, mm))
 			continue;
 		vcpu_kick(v);
-		while (atomic_load(&v->running_mm) == running &&
-		       atomic_load(&v->run_count) == count)
+		while (runs(v, mm) && atomic_load(&v->run_count) == count)
 			sched_yield();
 	}
 }

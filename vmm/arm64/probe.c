@@ -144,10 +144,17 @@ bool vcpu_arch_fits_frame(const struct cpu *c)
 	return false;
 }
 
-void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c)
+bool vcpu_arch_changes_mm(const struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
+void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	(void)v;
 	(void)c;
+	(void)root;
 }
 
 const char *vm_arch_trap_path(const struct vm *vm)

@@ -162,7 +162,7 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	 * for tables in write-back memory, so that bit makes the difference.
 	 */
 	if (flush)
-		a->cr3_toggle = !a->cr3_toggle;
+		a->cr3_toggle = !(sync->sregs.cr3 & X86_CR3_PWT);
 	if (page_down(a->sregs.cr3) != v->root.v)
 		v->root_writes++;
 	a->sregs.cr3 = v->root.v | (a->cr3_toggle ? X86_CR3_PWT : 0);
@@ -277,6 +277,8 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		t->kind = TRAP_KICK;
 		return VM_EXIT_KICK;
 	}
+	if (stub_call_leave(v, c, t, &why))
+		return why == VM_EXIT_SYSCALL ? VM_EXIT_KICK : why;
 	if (rip == ABI_SYSCALL_GVA)
 		return x86_as_syscall(v, c, t);
 	if (rip == STUB_SYSRET) {
@@ -319,7 +321,8 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 		memcpy(frame, v->arch.trap_stack + FRAME_VECTOR * 8, sizeof(frame));
 		return as_exception(v, c, frame[0], frame[1], t);
 	}
-	if (out && run->io.port == ABI_PORT_SYSCALL && !at_ring0(v) && stub_leave(v, c, t, &why))
+	if (out && run->io.port == ABI_PORT_SYSCALL &&
+	    (at_ring0(v) ? stub_call_leave(v, c, t, &why) : stub_leave(v, c, t, &why)))
 		return why;
 	if (out && run->io.port == ABI_PORT_SYSCALL &&
 	    in_page(c->regs.rip, at_ring0(v) ? ABI_SYSCALL_GVA : ABI_SYSCALL_USER_GVA))
@@ -343,7 +346,13 @@ static bool left_calmly(const struct kvm_run *run, int err)
 enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap *t)
 {
 	regs_from_kvm(&c->regs, &v->run->s.regs.regs, &v->run->s.regs.sregs);
-	if (!at_ring0(v)) {
+	if (v->channel && v->vm->traits.syscall_raises_cpl) {
+		if (stub_call_frame_left(v, c, at_ring0(v)) && left_calmly(v->run, err)) {
+			v->arch.at = X86_AT_KERNEL;
+			t->kind = TRAP_KICK;
+			return VM_EXIT_KICK;
+		}
+	} else if (!at_ring0(v)) {
 		if (stub_frame_left(v, c, false) && left_calmly(v->run, err)) {
 			v->arch.at = X86_AT_USER;
 			t->kind = TRAP_KICK;

@@ -27,8 +27,7 @@ static uint64_t at(const uint8_t *label)
 	return ABI_SYSCALL_USER_GVA + (uint64_t)(label - stub_channel);
 }
 
-/* The page's words are the program's: what it wrote there is what it gets. */
-static void load_saved(struct vcpu *v, struct uregs *u)
+void stub_load_saved(struct vcpu *v, struct uregs *u)
 {
 	const struct abi_channel *p = v->channel->page;
 
@@ -48,8 +47,7 @@ static void load_leaving(struct vcpu *v, struct uregs *u, const uint8_t *from, c
 	v->arch.fpu_left = u->rip >= at(out) && v->vm->arch.stub_fpu_size;
 }
 
-/* The call has an outcome: goes on behind it. False: it has to be made. */
-static bool settle(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why)
+bool stub_settle(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why)
 {
 	struct uregs *u = &c->regs;
 	int64_t result;
@@ -75,16 +73,17 @@ bool stub_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why
 	struct uregs *u = &c->regs;
 	uint64_t rip = u->rip;
 
-	if (!v->channel || rip < ABI_SYSCALL_USER_GVA || rip > at(stub_saved_out) + OUT_LEN)
+	if (!v->channel || v->vm->traits.syscall_raises_cpl || rip < ABI_SYSCALL_USER_GVA ||
+	    rip > at(stub_saved_out) + OUT_LEN)
 		return false;
 	if (rip >= at(stub_channel_saved)) {
-		load_saved(v, u);
+		stub_load_saved(v, u);
 		load_leaving(v, u, stub_asked, stub_asked_out);
 		load_leaving(v, u, stub_direct, stub_direct_out);
 		load_leaving(v, u, stub_saved_ax, stub_saved_out);
 		if (rip >= at(stub_channel_posted) &&
 		    (rip < at(stub_channel_posted_end) || rip >= at(stub_saved)) &&
-		    settle(v, c, t, why))
+		    stub_settle(v, c, t, why))
 			return true;
 	} else if (rip >= at(stub_channel_entry)) {
 		if (rip >= at(stub_channel_stack))
@@ -147,8 +146,9 @@ int stub_enter(struct vcpu *v, const struct uregs *u, struct kvm_regs *r)
 	v->arch.fpu_left = false;
 	if (!image)
 		return 0;
-	/* It would trap behind the stub's first instruction, or the stub has failed before. */
-	if (u->rflags & X86_RFLAGS_TF || v->arch.fpu_refused) {
+	/* It would trap behind the stub's first instruction, or the stub has failed before; or it
+	 * is not for ring 3 to enter. */
+	if (u->rflags & X86_RFLAGS_TF || v->arch.fpu_refused || v->vm->traits.syscall_raises_cpl) {
 		v->arch.fpu_pending = NULL;
 		v->arch.fpu_refused = false;
 		return x86_set_fpu(v, image);
@@ -168,7 +168,7 @@ bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception)
 {
 	uint64_t rip = c->regs.rip;
 
-	if (!v->arch.fpu_pending)
+	if (!v->arch.fpu_pending || v->vm->traits.syscall_raises_cpl)
 		return false;
 	if (rip < at(stub_fpu) || rip >= at(stub_fpu_end)) {
 		v->arch.fpu_pending = NULL;
@@ -200,7 +200,7 @@ bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c)
 	memcpy(&u, &p->frame, sizeof(u));
 	u.rax = __atomic_load_n(&p->ax, __ATOMIC_RELAXED);
 	u.rdx = __atomic_load_n(&p->dx, __ATOMIC_RELAXED);
-	load_saved(v, &u);
+	stub_load_saved(v, &u);
 	if (u.rcx > ABI_USER_END || !is_canonical(u.fs_base) || !is_canonical(u.gs_base))
 		return false;
 	u.rip = u.rcx;
@@ -219,7 +219,12 @@ bool vcpu_arch_fits_frame(const struct cpu *c)
 	       is_canonical(c->regs.fs_base) && is_canonical(c->regs.gs_base);
 }
 
-void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c)
+bool vcpu_arch_changes_mm(const struct vcpu *v)
+{
+	return v->vm->traits.syscall_raises_cpl;
+}
+
+void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	struct abi_channel *p = v->channel->page;
 
@@ -227,16 +232,21 @@ void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c)
 	p->frame = c->regs;
 	p->frame.rflags = (c->regs.rflags & X86_RFLAGS_USER) | X86_RFLAGS_FIXED;
 	p->frame_fpu = v->arch.fpu_pending != NULL;
-	if (v->arch.fpu_pending)
+	if (v->arch.fpu_pending) {
 		memcpy(p->fpu, v->arch.fpu_pending, v->vm->arch.stub_fpu_size);
+		clean_image(v->vm, p->fpu);
+	}
 	v->arch.fpu_left = false;
+	if (v->vm->traits.syscall_raises_cpl)
+		stub_call_put_frame(v, &c->regs, root);
 }
 
 bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception)
 {
 	uint64_t rip = c->regs.rip;
 
-	if (!v->channel || v->channel->outcome != CHANNEL_FRAME || rip < at(stub_saved) ||
+	if (!v->channel || v->vm->traits.syscall_raises_cpl ||
+	    v->channel->outcome != CHANNEL_FRAME || rip < at(stub_saved) ||
 	    rip >= at(stub_saved_end))
 		return false;
 	c->regs = v->arch.frame;
@@ -248,11 +258,18 @@ bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception)
 	return true;
 }
 
-/* Bytes that ring 3's XSAVE writes, if the channel has room for them; else 0. */
+/* Bytes that the stub's XSAVE writes, if it has one and the channel has room for them; else 0. */
 static size_t stub_fpu_size(struct vm *vm)
 {
+	size_t size = vm->sigframe_fpu_size; /* of all that the guest may enable, and has enabled */
 	unsigned a, b, c, d;
 
+	if (vm->traits.syscall_raises_cpl) {
+		vm->arch.stub_fpu_features = vm->xcr0;
+		return vm->traits.has_xsave && size <= ABI_CHANNEL_FPU_SIZE && size <= vm->fpu_size
+			       ? size
+			       : 0;
+	}
 	if (!vm->traits.native_xsave || !__get_cpuid_count(0xd, 0, &a, &b, &c, &d) ||
 	    b > ABI_CHANNEL_FPU_SIZE || b > vm->fpu_size)
 		return 0;
@@ -265,38 +282,49 @@ static size_t stub_fpu_size(struct vm *vm)
 static int make_channel(struct vcpu *v, pfn_t pfn)
 {
 	struct vm *vm = v->vm;
+	bool ring0 = vm->traits.syscall_raises_cpl;
 	int r;
 
-	r = gmem_map_cpu(vm->gm, v->index, ABI_CHANNEL_GVA, pfn, VMA_READ | VMA_WRITE, true);
+	r = gmem_map_cpu(vm->gm, v->index, ABI_CHANNEL_GVA, pfn, VMA_READ | VMA_WRITE, !ring0);
 	if (r < 0)
 		return r;
 	v->channel = aligned_alloc(64, (sizeof(*v->channel) + 63) / 64 * 64);
 	if (!v->channel)
 		return -ENOMEM;
 	channel_init(v->channel, frame_hva(vm->gm, pfn), v,
-		     vm->arch.stub_fpu_size && vm->traits.native_fsgsbase);
-	/* The stub leaves the flags alone; a trap after each of its instructions it could not bear.
-	 */
-	v->arch.syscall_mask = X86_RFLAGS_TF;
+		     vm->arch.stub_fpu_size &&
+			     (ring0 ? vm->traits.has_fsgsbase : vm->traits.native_fsgsbase));
+	/* Ring 3's stub leaves the flags alone; a trap after each of its instructions it could not
+	 * bear. */
+	if (!ring0)
+		v->arch.syscall_mask = X86_RFLAGS_TF;
 	return x86_set_msrs(v);
 }
 
-int vm_make_channels(struct vm *vm)
+/* Ring 3's. */
+static void install(struct vm *vm)
 {
 	/* As long as XSAVE64 with a displacement. */
 	static const uint8_t nop9[] = {0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
 	uint8_t *page = frame_hva(vm->gm, vm->arch.syscall_user_pfn);
-	int r = 0;
 
-	if (vm->traits.syscall_raises_cpl)
-		return -ENOTSUP;
 	memset(page, 0xf4, PAGE_SIZE);
 	memcpy(page, stub_channel, (size_t)(stub_fpu_end - stub_channel));
-	vm->arch.stub_fpu_size = stub_fpu_size(vm);
 	if (!vm->arch.stub_fpu_size) {
 		memcpy(page + (stub_asked_xsave - stub_channel), nop9, sizeof(nop9));
 		memcpy(page + (stub_direct_xsave - stub_channel), nop9, sizeof(nop9));
 	}
+}
+
+int vm_make_channels(struct vm *vm)
+{
+	int r = 0;
+
+	vm->arch.stub_fpu_size = stub_fpu_size(vm);
+	if (vm->traits.syscall_raises_cpl)
+		stub_call_install(vm);
+	else
+		install(vm);
 	for (unsigned i = 0; r == 0 && i < vm->nvcpus; i++)
 		r = make_channel(vm->vcpus[i], (pfn_t)(vm->channels.start >> PAGE_SHIFT) + i);
 	return r;

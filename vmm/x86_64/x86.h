@@ -53,6 +53,21 @@ bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception);
  */
 bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception);
 
+/* For both stubs. What the program had in rcx and r11; and: the call has an outcome, goes on behind
+ * it. False: it has to be made. */
+void stub_load_saved(struct vcpu *v, struct uregs *u);
+bool stub_settle(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
+
+/*
+ * Where SYSCALL raises the privilege level: the stub with a channel (stub_ring0.c), before the
+ * vCPUs run. As stub_leave and stub_frame_left, of a vCPU that was at ring 0 (ring0); and what such
+ * a stub needs for a frame besides.
+ */
+void stub_call_install(struct vm *vm);
+bool stub_call_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
+bool stub_call_frame_left(struct vcpu *v, struct cpu *c, bool ring0);
+void stub_call_put_frame(struct vcpu *v, const struct uregs *u, bool root);
+
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
 
