@@ -149,6 +149,9 @@ static ssize_t stream_locked(struct sock *s, struct sock_recv *r, struct sched_t
 
 	if (s->state != SOCK_CONNECTED)
 		return -EINVAL;
+	/* Who asks for nothing waits for something to come, all the same. */
+	if (!r->x->left && !r->done && TAILQ_EMPTY(&s->queue))
+		return wait_locked(s, task);
 	while (r->x->left) {
 		m = seen ? TAILQ_NEXT(seen, link) : TAILQ_FIRST(&s->queue);
 		if (!m) {
