@@ -47,6 +47,12 @@ done
 nested ./no-such-image
 want_status 127 "no such image"
 want_error "no such image"
+nested "$WORK"
+want_status 126 "a directory"
+want_error "a directory"
+nested /dev/null
+want_status 126 "a device"
+want_error "a device"
 nested --arch vax "$hello"
 want_status 125 "an unknown architecture"
 want_error "an unknown architecture"
