@@ -2,6 +2,7 @@
 // Huge pages on demand: MADV_COLLAPSE, PR_SET_THP_DISABLE, and what /proc says of them.
 #include "check.h"
 #include <sys/prctl.h>
+#include <sys/uio.h>
 
 #define MB   (1UL << 20)
 #define SPAN (2 * MB)
@@ -191,6 +192,47 @@ static void test_disable(void)
 	CHECK_EQ(smaps(base, "THPeligible"), thp_possible());
 }
 
+/* Another process's memory, by process_madvise(2): it did, or there was none in one piece. */
+static void test_other_process(void)
+{
+	int ready[2], go[2], fd;
+	struct iovec v;
+	pid_t pid;
+	long r;
+	char did;
+
+	make_pipe(ready);
+	make_pipe(go);
+	make();
+	v = (struct iovec){base, SPAN};
+	pid = fork_ok();
+	if (pid == 0) {
+		CHECK_EQ(madvise(base, SPAN, MADV_HUGEPAGE), 0);
+		for (size_t i = 0; i < SPAN; i += PAGE)
+			base[i + 1] = 9;
+		send_byte(ready[1]);
+		CHECK_EQ(read(go[0], &did, 1), 1);
+		check(0, 4 * SPAN);
+		for (size_t i = 0; i < SPAN; i += PAGE)
+			CHECK_EQ(base[i + 1], 9);
+		if (did == 'y')
+			CHECK(smaps(base, "AnonHugePages:") >= (long)(SPAN >> 10));
+		_exit(0);
+	}
+	wait_byte(ready[0]);
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	CHECK(fd >= 0);
+	r = syscall(SYS_process_madvise, fd, &v, 1, MADV_COLLAPSE, 0);
+	if (r < 0)
+		CHECK(errno == ENOMEM || errno == EAGAIN || errno == EBUSY || errno == EINVAL ||
+		      errno == EPERM);
+	else
+		CHECK_EQ(r, SPAN);
+	CHECK_EQ(write(go[1], r < 0 ? "n" : "y", 1), 1);
+	reap_ok(pid);
+	check(0, 4 * SPAN);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argv;
@@ -200,6 +242,7 @@ int main(int argc, char **argv)
 	test_contents();
 	test_shared();
 	test_disable();
+	test_other_process();
 	say("ok\n");
 	return 0;
 }

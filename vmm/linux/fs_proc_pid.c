@@ -41,6 +41,7 @@ struct snapshot {
 	struct cred cred;
 	struct rusage_times times;
 	int64_t cpu;
+	int nice, policy;
 	uint64_t vm_bytes, locked_bytes, rss, arg_start, arg_end, env_start, env_end;
 	uint64_t sig_own, sig_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t sig_queue_max, cpus;
@@ -99,9 +100,9 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 
 		s->cpu = p->times.utime + p->times.stime;
 		TAILQ_FOREACH (o, &p->tasks, thread)
-			s->cpu += atomic_load(&o->st.run_total);
+			s->cpu += sched_run_time(&o->st);
 	} else if (t) {
-		s->cpu = atomic_load(&t->st.run_total);
+		s->cpu = sched_run_time(&t->st);
 	}
 	pthread_mutex_lock(&p->siglock);
 	s->sig_pending = p->pending.mask;
@@ -116,6 +117,8 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 		memcpy(s->comm, t->comm, sizeof(s->comm));
 	s->cred = p->cred;
 	s->no_new_privs = p->attr.no_new_privs;
+	s->nice = p->attr.nice;
+	s->policy = p->attr.sched_policy;
 	s->sig_queue_max = p->rlim[RLIMIT_SIGPENDING].rlim_cur;
 	s->arg_start = p->arg_start;
 	s->arg_end = p->arg_end;
@@ -142,22 +145,25 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 	snapshot_take(&s, ctx);
 	proc_printf(
 		b,
-		"%u (%s) %c %u %u %u %u %d 4194304 %llu %llu %llu %llu %lld 0 %lld %lld 20 0 %u "
+		"%u (%s) %c %u %u %u %u %d 4194304 %llu %llu %llu %llu %lld 0 %lld %lld %d %d %u "
 		"0 %lld %llu %llu ",
 		s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid, s.tty, s.tpgid,
 		(unsigned long long)s.times.minflt, (unsigned long long)s.times.cminflt,
 		(unsigned long long)s.times.majflt, (unsigned long long)s.times.cmajflt,
 		(long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
-		(long long)(s.times.cstime / hz), s.threads,
+		(long long)(s.times.cstime / hz), 20 + s.nice, s.nice, s.threads,
 		(long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
 		(unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
-	proc_printf(
-		b,
-		"%llu 0 0 0 0 0 %llu %llu 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 %llu %llu %llu %llu 0\n",
-		(unsigned long long)UINT64_MAX, (unsigned long long)(s.sig_pending & 0x7fffffff),
-		(unsigned long long)(s.sig_blocked & 0x7fffffff), (unsigned long long)s.arg_start,
-		(unsigned long long)s.arg_end, (unsigned long long)s.env_start,
-		(unsigned long long)s.env_end);
+	proc_printf(b,
+		    "%llu 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 17 0 0 %d 0 0 0 0 0 0 %llu %llu %llu "
+		    "%llu 0\n",
+		    (unsigned long long)UINT64_MAX,
+		    (unsigned long long)(s.sig_pending & 0x7fffffff),
+		    (unsigned long long)(s.sig_blocked & 0x7fffffff),
+		    (unsigned long long)(s.sig_ignored & 0x7fffffff),
+		    (unsigned long long)(s.sig_caught & 0x7fffffff), s.policy,
+		    (unsigned long long)s.arg_start, (unsigned long long)s.arg_end,
+		    (unsigned long long)s.env_start, (unsigned long long)s.env_end);
 	return 0;
 }
 
