@@ -52,6 +52,7 @@ static inline void fake_kernel_init(struct fake_kernel *f, bool trace)
 	f->k.boot_time = core_now();
 	f->k.cfg.platform = "test";
 	TAILQ_INIT(&f->k.processes);
+	TAILQ_INIT(&f->k.ended_early);
 	pthread_mutex_init(&f->k.tree_lock, NULL);
 	if (trace) {
 		assert_int_equal(pipe2(f->trace_fd, O_CLOEXEC | O_NONBLOCK), 0);

@@ -102,7 +102,8 @@ static void plain(void **state)
 						(int)vt_open(&h.t, "/etc/passwd", O_RDONLY, 0));
 		struct file *b =
 			fdtable_lookup(h.t.f.p.files, (int)vt_open(&h.t, "/etc/hard", O_RDONLY, 0));
-		struct memobj *ma = vfs_file_memobj(a), *mb = vfs_file_memobj(b);
+		int err;
+		struct memobj *ma = vfs_file_memobj(a, &err), *mb = vfs_file_memobj(b, &err);
 		char page[8];
 
 		assert_non_null(ma);

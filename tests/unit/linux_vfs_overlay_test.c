@@ -130,7 +130,8 @@ static void lists(struct host *h, const char *dir, const char *want)
 static struct memobj *object_of(struct host *h, long fd)
 {
 	struct file *f = fdtable_lookup(h->t.f.p.files, (int)fd);
-	struct memobj *o = vfs_file_memobj(f);
+	int err;
+	struct memobj *o = vfs_file_memobj(f, &err);
 
 	file_close(f);
 	return o;

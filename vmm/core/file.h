@@ -8,7 +8,7 @@
  * close, exit), so that a pipe knows its readers and writers across
  * all processes. ops->release follows the last on_close.
  *
- * file->lock protects pos and flags. fdtable->lock protects the slots. on_dup runs
+ * file->lock protects pos. fdtable->lock protects the slots. on_dup runs
  * under fdtable->lock where a slot is duplicated: made later, the copy of the last
  * writer could be counted after that writer's close. So on_dup only counts, and takes
  * no lock above the objects'. on_close and release never run under it.
@@ -37,7 +37,7 @@ struct file {
 	pthread_mutex_t lock;
 	/* protected by lock: */
 	int64_t pos;
-	/* O_* status flags and access mode; changed by F_SETFL only */
+	/* O_* status flags and access mode; changed by F_SETFL only, without the lock */
 	_Atomic unsigned flags;
 	/*
 	 * Set once by who keeps a pointer to f without a reference (epoll): called after the last

@@ -114,14 +114,22 @@ static bool take_back(struct workpool *p, struct job *j)
 	return queued;
 }
 
+bool job_take_back(struct job *j)
+{
+	/* What is neither NEW nor QUEUED stays so: then the pool, which may be gone, is not asked.
+	 */
+	if (atomic_load(&j->state) == JOB_QUEUED && take_back(j->pool, j)) {
+		job_put(j);
+		return true;
+	}
+	return atomic_load(&j->state) == JOB_CANCELLED;
+}
+
 void job_cancel(struct job *j)
 {
 	if (!j)
 		return;
-	/* What is neither NEW nor QUEUED stays so: then the pool, which may be gone, is not asked.
-	 */
-	if (atomic_load(&j->state) == JOB_QUEUED && take_back(j->pool, j))
-		job_put(j);
+	job_take_back(j);
 	job_put(j);
 }
 

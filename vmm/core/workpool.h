@@ -94,6 +94,9 @@ bool job_done(struct job *j);
  */
 bool job_wait(struct job *j, struct sched_task *t);
 
+/* Nobody runs it now, and nobody will: it was queued, or is CANCELLED already. */
+bool job_take_back(struct job *j);
+
 /*
  * The asker has lost interest, and gives up its reference: if the job has not begun it never will;
  * if it runs it is left alone. j may be NULL, or never submitted.

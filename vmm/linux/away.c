@@ -17,6 +17,7 @@
 /* The call that this thread runs, as far as it concerns the host. */
 struct host_call {
 	bool stays; /* may wait here */
+	bool away;  /* on a worker */
 	unsigned n;
 	int64_t start; /* 0: the host was not asked yet */
 	struct asked {
@@ -120,6 +121,16 @@ void host_call_begun(void)
 		host_call->stays = true;
 }
 
+void host_call_keeps(struct call *c)
+{
+	c->rerun = true;
+}
+
+bool host_call_is_away(void)
+{
+	return host_call && host_call->away;
+}
+
 /* The call is over, as far as this thread is concerned. */
 static void tell_paces(const struct host_call *h)
 {
@@ -139,6 +150,17 @@ static void tell_paces(const struct host_call *h)
 		if (until < was || until - was > HOST_TRUST_NS / 4)
 			atomic_store_explicit(quick, until, memory_order_relaxed);
 	}
+}
+
+void host_call_part(void)
+{
+	struct host_call *h = host_call;
+
+	if (!h)
+		return;
+	tell_paces(h);
+	h->n = 0;
+	h->start = 0;
 }
 
 /* ---- on a worker ---- */
@@ -170,7 +192,7 @@ static void take_faults(void)
 static void away_work(struct job *j)
 {
 	struct away *a = container_of(j, struct away, job);
-	struct host_call h = {.stays = true};
+	struct host_call h = {.stays = true, .away = true};
 
 	take_faults();
 	host_call = &h;
@@ -195,6 +217,11 @@ static const struct job_ops away_ops = {.run = away_work, .release = away_releas
 bool call_is_away(struct call *c)
 {
 	return c->away && !job_done(c->away);
+}
+
+bool call_take_back(struct call *c)
+{
+	return job_take_back(c->away);
 }
 
 void away_drop(struct call *c)
@@ -278,7 +305,7 @@ long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct c
 
 	if (c->away)
 		return job_done(c->away) ? come_back(t, c, fn) : -EBLOCKED;
-	if (c->rerun || !t->k->pool || !syscall_may_leave(c->row))
+	if (!t->k->pool || !syscall_may_leave(c->row))
 		return fn(t, c);
 	memcpy(args, c->args, sizeof(args));
 	host_call = &h;
@@ -288,7 +315,10 @@ long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct c
 		tell_paces(&h);
 		return r;
 	}
-	call_rewind(t, c, args);
+	if (c->rerun)
+		waitq_remove_all(&t->st);
+	else
+		call_rewind(t, c, args);
 	if (send(t, c, fn, &h.wait_for))
 		return -EBLOCKED;
 	return fn(t, c);

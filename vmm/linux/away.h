@@ -20,8 +20,12 @@
  *	DONE: the result; or, if it
  *	blocked, the handler again
  *
- * Until the job is DONE the call and the task's waiters are the worker's, and the task cannot die:
- * it waits for its host as it would on Linux (state D). When the guest ends nobody waits for it.
+ * A later run (c->rerun) may say -EHOSTWAIT, too, having done nothing in that run that may not be
+ * done again; the worker then goes on from what the call has kept.
+ *
+ * Until the job is DONE the call and the task's waiters are the worker's, and the task cannot be
+ * freed. One that must die takes back what no worker has begun; else its process can end without
+ * it (task_stuck() in process.h). When the guest ends nobody waits for it.
  *
  * A pace's fields are atomic; the list of a super's paces is protected by vfs->lock.
  */
@@ -86,12 +90,23 @@ int host_must_wait(struct host_pace *p);
 int host_lock(pthread_mutex_t *m, struct host_pace *p);
 /* What has been done cannot be done again: from here on the call stays on this thread. */
 void host_call_begun(void);
+/*
+ * For a handler that keeps in c->state, from here on, all that it needs to go on: should it have to
+ * leave, the worker runs it as a later run (c->rerun) and does not begin anew.
+ */
+void host_call_keeps(struct call *c);
+/* A part is done that others like it follow: they are asked for anew. */
+void host_call_part(void);
+/* This thread is a worker with a call: a handler need not spare it. */
+bool host_call_is_away(void);
 
 /* For syscall_dispatch(): runs fn for c, or has it run. As the handler; -EBLOCKED also for a call
  * that is away. */
 long away_run(struct task *t, struct call *c, long (*fn)(struct task *t, struct call *c));
 /* c is with a worker, and must not be touched. */
 bool call_is_away(struct call *c);
+/* c is with no worker any more, and its handler will not run: it had not begun. */
+bool call_take_back(struct call *c);
 /* Ends what call_finish() finds. */
 void away_drop(struct call *c);
 

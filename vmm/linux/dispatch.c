@@ -112,8 +112,9 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 }
 
 /*
- * Handlers that ask host_may_wait(), and before they have done anything. Those that read files have
- * jobs of their own (fs_hostio.h), so have fsync and its kin.
+ * Handlers that ask host_may_wait(), and before they have done anything, or after
+ * host_call_keeps(). What reads files has jobs of its own (fs_hostio.h), and leaves only where
+ * somebody holds the file while he waits; so have fsync and its kin.
  */
 bool syscall_may_leave(int row)
 {
@@ -123,7 +124,10 @@ bool syscall_may_leave(int row)
 	case ROW_chmod:
 	case ROW_chown:
 	case ROW_chroot:
+	case ROW_copy_file_range:
 	case ROW_creat:
+	case ROW_execve:
+	case ROW_execveat:
 	case ROW_faccessat:
 	case ROW_faccessat2:
 	case ROW_fallocate:
@@ -144,6 +148,7 @@ bool syscall_may_leave(int row)
 	case ROW_getdents64:
 	case ROW_getxattr:
 	case ROW_inotify_add_watch:
+	case ROW_ioctl:
 	case ROW_lchown:
 	case ROW_lgetxattr:
 	case ROW_link:
@@ -158,22 +163,30 @@ bool syscall_may_leave(int row)
 	case ROW_mkdirat:
 	case ROW_mknod:
 	case ROW_mknodat:
+	case ROW_mmap:
 	case ROW_msync:
 	case ROW_newfstatat:
 	case ROW_open:
 	case ROW_openat:
 	case ROW_openat2:
+	case ROW_pread64:
+	case ROW_preadv:
+	case ROW_preadv2:
 	case ROW_pwrite64:
 	case ROW_pwritev:
 	case ROW_pwritev2:
+	case ROW_read:
 	case ROW_readlink:
 	case ROW_readlinkat:
+	case ROW_readv:
 	case ROW_removexattr:
 	case ROW_rename:
 	case ROW_renameat:
 	case ROW_renameat2:
 	case ROW_rmdir:
+	case ROW_sendfile:
 	case ROW_setxattr:
+	case ROW_splice:
 	case ROW_stat:
 	case ROW_statfs:
 	case ROW_statx:

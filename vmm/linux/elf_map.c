@@ -4,7 +4,9 @@
  * A page fault from the guest costs an exit, so what a small program will touch anyway is mapped
  * here: the file's pages, shared with every process that runs it, and private copies of the data.
  */
+#include "away.h"
 #include "elf.h"
+#include "vfs.h"
 
 /* Pages brought in for each segment: at most the whole of a small static program. Not those that a
  * disk would have to be waited for. */
@@ -35,6 +37,17 @@ static int zero_tail(struct mm *mm, uint64_t from)
 	uint64_t to = page_up(from);
 
 	return from == to ? 0 : guest_poke(mm, gva(from), zeroes, to - from);
+}
+
+/* 0; -EHOSTWAIT: the file's last page has to be waited for. */
+static int tail_at_hand(const struct elf_map *m, const Elf64_Phdr *ph)
+{
+	uint64_t last = ph->p_offset + ph->p_filesz - 1, next = last >> PAGE_SHIFT;
+	char byte;
+
+	if (!memobj_next_resident(m->obj, &next) && next == last >> PAGE_SHIFT)
+		return 0;
+	return m->file && vfs_pread(m->file, &byte, 1, last) == -EHOSTWAIT ? -EHOSTWAIT : 0;
 }
 
 static int map_file_part(const struct elf_map *m, const Elf64_Phdr *ph, unsigned prot)
@@ -74,7 +87,9 @@ static int map_segment(const struct elf_map *m, const Elf64_Phdr *ph)
 		if (r < 0)
 			return r;
 		if (ph->p_memsz > ph->p_filesz && (prot & VMA_WRITE)) {
-			r = zero_tail(m->mm, data_end);
+			r = tail_at_hand(m, ph);
+			if (r == 0)
+				r = zero_tail(m->mm, data_end);
 			if (r < 0)
 				return r;
 		}

@@ -6,6 +6,8 @@
  * gone, and kills it then: e->committed tells which these are, and the caller dies here too, unless
  * it never ran.
  *
+ * The host may take long to give the files: then a worker does the first part (away.h).
+ *
  * Between the two the process's other tasks end; then the caller is its first task, and whatever it
  * has in common with other processes it gets copies of.
  *
@@ -15,6 +17,7 @@
  * were left: wakes exec_task is alone: commits
  */
 #include "exec.h"
+#include "away.h"
 #include "posix_timer.h"
 #include "process.h"
 #include "robust.h"
@@ -366,11 +369,15 @@ long do_execve(struct task *t, int dirfd, const char *path, const struct exec_ar
 		r = find_and_load(e);
 	if (r < 0)
 		report(e, path, what);
-	if (r < 0 && e->committed && t->p->mm)
+	/* It begins anew on a worker: the old program is there. */
+	if (r < 0 && r != -EHOSTWAIT && e->committed && t->p->mm)
 		process_kill(t->p, SIGSEGV);
 	/* What it borrows ends here. */
 	e->a = NULL;
 	free(strv);
+	/* The exchange itself is the business of who runs the task. */
+	if (r == 0 && host_call_is_away())
+		return -EBLOCKED;
 	return r == 0 ? exec_finish(e) : r;
 }
 

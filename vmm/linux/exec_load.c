@@ -2,6 +2,7 @@
  * A new address space for an ELF program: where everything lies, and what is mapped there.
  */
 #include "exec.h"
+#include "away.h"
 #include "vfs.h"
 
 #include <fcntl.h>
@@ -91,9 +92,9 @@ static int load_image(struct exec *e, struct file *f, const struct elf_image *im
 	mm_range(e->mm, &user_min, &user_end);
 	/* The first program has nobody beside it whom it could keep waiting. */
 	m.may_wait = !e->t->p->mm;
-	m.obj = vfs_file_memobj(f);
+	m.obj = vfs_file_memobj(f, &r);
 	if (!m.obj)
-		return -ENOEXEC;
+		return r == -EHOSTWAIT ? r : -ENOEXEC;
 	/*
 	 * Linux maps what a truncated file lacks, and the program gets SIGBUS there. So do we; but
 	 * a first program is refused, where there is somebody to tell.

@@ -266,28 +266,26 @@ static void drop_exe(struct process *p)
 	exe_free(exe);
 }
 
-/* The last task of p has gone. Returns true if that was PID 1. */
-static bool process_exit(struct process *p, int status)
+/* No timer may fire for a process without actions. */
+static void process_stop_timers(struct process *p)
 {
-	struct kernel *k = p->k;
-	struct process *parent;
-	bool halt = false;
-
-	/* No timer may fire for a process without actions. */
 	pthread_mutex_lock(&p->siglock);
 	p->itimer_deadline = TIME_NEVER;
 	pthread_mutex_unlock(&p->siglock);
 	timer_cancel(&p->itimer);
 	cpu_timers_exit(p);
 	posix_timers_exit(p);
+}
 
-	count_memory(p);
-	vfs_process_exit(p);
+/* It becomes a zombie, and everybody is told. True: it was PID 1. */
+static bool process_end(struct process *p, int status)
+{
+	struct kernel *k = p->k;
+	struct process *parent;
+	bool halt = false;
+
 	drop_exe(p);
-	ipc_process_exit(p);
-	process_drop_parts(p);
 	process_vfork_release(p);
-
 	pthread_mutex_lock(&k->tree_lock);
 	p->life = LIFE_EXITING;
 	tty_leader_exit_locked(p);
@@ -310,11 +308,119 @@ static bool process_exit(struct process *p, int status)
 	return halt;
 }
 
+/* The last task of p has gone. Returns true if that was PID 1. */
+static bool process_exit(struct process *p, int status)
+{
+	process_stop_timers(p);
+	count_memory(p);
+	vfs_process_exit(p);
+	ipc_process_exit(p);
+	process_drop_parts(p);
+	return process_end(p, status);
+}
+
+static void kernel_halt(struct kernel *k)
+{
+	atomic_store(&k->halted, true);
+	if (k->on_halt)
+		k->on_halt(k->halt_arg);
+}
+
+/* ---- one whose tasks are stuck ---- */
+
+/* vfork, CLONE_VM: by the time that it is asked a child may have one of its own. */
+static bool shares_memory_locked(const struct process *p)
+{
+	bool shares = false;
+	struct process *q;
+
+	if (!p->mm_shared)
+		return false;
+	TAILQ_FOREACH (q, &p->k->processes, all) {
+		pthread_mutex_lock(&q->lock);
+		shares |= q != p && q->mm == p->mm;
+		pthread_mutex_unlock(&q->lock);
+	}
+	return shares;
+}
+
+/* True: its end is the caller's to make. */
+static bool may_end_early(struct process *p)
+{
+	struct kernel *k = p->k;
+	bool yes, shares;
+
+	pthread_mutex_lock(&k->tree_lock);
+	shares = shares_memory_locked(p);
+	pthread_mutex_lock(&p->siglock);
+	yes = p->group_exit && !p->ended_early && p->nstuck && p->nstuck == p->ntasks && !shares;
+	if (yes) {
+		p->ended_early = true;
+		TAILQ_INSERT_TAIL(&k->ended_early, p, early);
+		/* Its tasks have the number until they are gone. */
+		registry_pin_id(k->registry, p->pid);
+	}
+	pthread_mutex_unlock(&p->siglock);
+	pthread_mutex_unlock(&k->tree_lock);
+	return yes;
+}
+
+static void close_descriptors(struct process *p)
+{
+	struct fdtable *files = NULL;
+	unsigned fd = 0;
+	struct file *f;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->files && fdtable_refs(p->files) == 1)
+		files = fdtable_get(p->files);
+	pthread_mutex_unlock(&p->lock);
+	while (files && (f = fdtable_take_next(files, &fd, UINT32_MAX, false)))
+		descriptor_gone(p, f);
+	fdtable_put(files);
+}
+
+static void process_end_early(struct process *p)
+{
+	if (!may_end_early(p))
+		return;
+	process_stop_timers(p);
+	ipc_process_exit(p);
+	close_descriptors(p);
+	if (process_end(p, p->group_exit_status))
+		kernel_halt(p->k);
+}
+
+/* The last task of such a process has gone: the rest. */
+static void process_exit_late(struct process *p)
+{
+	process_drop_parts(p);
+	pthread_mutex_lock(&p->k->tree_lock);
+	TAILQ_REMOVE(&p->k->ended_early, p, early);
+	registry_unpin_id(p->k->registry, p->pid);
+	pthread_mutex_unlock(&p->k->tree_lock);
+}
+
+void task_stuck(struct task *t)
+{
+	struct process *p = t->p;
+
+	pthread_mutex_lock(&p->siglock);
+	if (!t->stuck) {
+		t->stuck = true;
+		p->nstuck++;
+	}
+	pthread_mutex_unlock(&p->siglock);
+	process_end_early(p);
+}
+
+/* ---- the end of a task ---- */
+
 void task_die(struct task *t)
 {
 	struct process *p = t->p;
 	struct kernel *k = t->k;
-	bool last, halt = false, stop_complete = false;
+	bool last, early, stuck, halt = false, stop_complete = false;
 	struct thread_end *end;
 	int status;
 
@@ -339,7 +445,10 @@ void task_die(struct task *t)
 	TAILQ_REMOVE(&p->tasks, t, thread);
 	p->ntasks--;
 	p->nexiting--;
+	p->nstuck -= t->stuck;
 	last = p->ntasks == 0;
+	early = p->ended_early;
+	stuck = p->nstuck;
 	/* Others may have called exit_group since. */
 	status = p->group_exit_status;
 	/* Here, because timers of the process that lives on may have an entry in it. */
@@ -365,18 +474,19 @@ void task_die(struct task *t)
 		process_notify_stop(p, CLD_STOPPED);
 	if (t->tid != p->pid)
 		registry_release_id(k->registry, t->tid);
-	if (last) {
+	if (last && early) {
+		process_exit_late(p);
+	} else if (last) {
 		halt = process_exit(p, status);
 	} else {
 		atomic_fetch_sub(&k->ntasks, 1);
+		if (stuck)
+			process_end_early(p);
 	}
 	task_free(t);
 	process_put(p);
-	if (halt) {
-		atomic_store(&k->halted, true);
-		if (k->on_halt)
-			k->on_halt(k->halt_arg);
-	}
+	if (halt)
+		kernel_halt(k);
 }
 
 void process_kill(struct process *p, int wait_status)

@@ -91,7 +91,11 @@ static ssize_t bind_read(struct file *f, struct xfer *x, int64_t *pos, struct sc
 
 	if (!atomic_load(&h->mapped_rw))
 		return hostfile_read(f, x, pos, task, c);
-	pthread_mutex_lock(&h->i.data_lock);
+	err = host_may_wait(h->pace, HOST_LOOK);
+	if (!err)
+		err = host_lock(&h->i.data_lock, h->pace);
+	if (err)
+		return err;
 	err = refresh_size(h);
 	pthread_mutex_unlock(&h->i.data_lock);
 	return err ? err : memfile_read(f, x, pos, task, c);
@@ -105,7 +109,11 @@ static struct memobj *bind_mmap(struct file *f, int *err)
 	if (!o || (f->flags & O_ACCMODE) != O_RDWR)
 		return o;
 	memobj_track(o);
-	pthread_mutex_lock(&h->i.data_lock);
+	*err = host_lock(&h->i.data_lock, h->pace);
+	if (*err) {
+		memobj_put(o);
+		return NULL;
+	}
 	h->i.mf.lower = h->hf;
 	atomic_store(&h->mapped_rw, true);
 	pthread_mutex_unlock(&h->i.data_lock);
@@ -190,13 +198,10 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 	/* Who waits for the disk does so from the start: there is no way back once bytes are
 	 * written. */
 	err = f->flags & O_DSYNC ? host_must_wait(h->pace) : host_may_wait(h->pace, HOST_WRITE);
-	if (!err) {
-		err = host_lock(&h->i.data_lock, h->pace);
-		if (!err)
-			pthread_mutex_unlock(&h->i.data_lock);
-	}
 	while (!err && x->left) {
-		pthread_mutex_lock(&h->i.data_lock);
+		err = host_lock(&h->i.data_lock, h->pace);
+		if (err)
+			break;
 		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
 		pthread_mutex_unlock(&h->i.data_lock);
 	}
@@ -330,9 +335,10 @@ int bind_truncate(struct host_inode *h, int64_t size)
 
 	if (!err)
 		err = need_writable(h);
+	if (!err)
+		err = host_lock(&h->i.data_lock, h->pace);
 	if (err)
 		return err;
-	pthread_mutex_lock(&h->i.data_lock);
 	if (ftruncate(atomic_load(&h->hf->wfd), size))
 		err = -errno;
 	else if (h->i.mf.obj)
@@ -365,9 +371,10 @@ int bind_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 
 	if (!err)
 		err = need_writable(h);
+	if (!err)
+		err = host_lock(&i->data_lock, h->pace);
 	if (err)
 		return err;
-	pthread_mutex_lock(&i->data_lock);
 	if (fallocate(atomic_load(&h->hf->wfd), mode, off, len))
 		err = -errno;
 	if (!err && i->mf.obj && (mode & FALLOC_FL_PUNCH_HOLE))

@@ -248,6 +248,17 @@ ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched
 		size_t n = x->left < sizeof(buf) ? x->left : sizeof(buf);
 		ssize_t got = hf ? hostfd_read(hf, buf, n, *pos, task, c) : -EBADF, put;
 
+		/* For the VMM itself, as a part of a call. */
+		if (got == -EAGAIN && !c) {
+			got = host_must_wait(host_pace(file_inode(f)));
+			if (!got)
+				got = hostfd_wait(hf, buf, n, *pos);
+		}
+		if (got == -EHOSTWAIT) {
+			xfer_back(x, (size_t)total);
+			*pos -= total;
+			return got;
+		}
 		/* Blocked: what has been read so far x remembers. */
 		if (got == -EBLOCKED)
 			return got;
@@ -300,8 +311,12 @@ struct memobj *hostfile_mmap(struct file *f, int *err)
 	struct memobj *o;
 	struct stat st;
 
+	*err = host_may_wait(host_pace(i), HOST_LOOK);
+	if (!*err)
+		*err = host_lock(&i->data_lock, host_pace(i));
+	if (*err)
+		return NULL;
 	*err = -ENOMEM;
-	pthread_mutex_lock(&i->data_lock);
 	o = hostfile_obj(h);
 	/* The host may have changed the file since it was last mapped. */
 	if (o && !fstat(h->hf->fd, &st) && (uint64_t)st.st_size != memobj_size(o) &&

@@ -152,9 +152,9 @@ ssize_t hostfd_read(struct hostfd *hf, void *buf, size_t len, int64_t pos, struc
 	struct iovec iov = {buf, len};
 	ssize_t r;
 
-	if (!c)
+	if (host_call_is_away())
 		return hostfd_preadv(hf, &iov, 1, (uint64_t)pos, true);
-	if (c->job && c->job->ops == &cold_ops) {
+	if (c && c->job && c->job->ops == &cold_ops) {
 		if (!job_done(c->job)) {
 			if (c->killed)
 				return -EINTR;
@@ -171,13 +171,20 @@ ssize_t hostfd_read(struct hostfd *hf, void *buf, size_t len, int64_t pos, struc
 		c->job = NULL;
 	}
 	r = hostfd_preadv(hf, &iov, 1, (uint64_t)pos, false);
-	if (r != -EAGAIN || !task)
+	if (r != -EAGAIN || !task || !c)
 		return r;
 	if (!cold_start(hf, len, pos, c))
 		return hostfd_preadv(hf, &iov, 1, (uint64_t)pos, true);
 	if (!job_wait(c->job, task))
 		return -EBLOCKED;
 	return hostfd_read(hf, buf, len, pos, task, c);
+}
+
+ssize_t hostfd_wait(struct hostfd *hf, void *buf, size_t len, int64_t pos)
+{
+	struct iovec iov = {buf, len};
+
+	return hostfd_preadv(hf, &iov, 1, (uint64_t)pos, true);
 }
 
 /* ---- pages ---- */

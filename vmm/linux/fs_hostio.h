@@ -26,11 +26,14 @@ ssize_t hostfd_preadv(struct hostfd *hf, const struct iovec *iov, unsigned n, ui
  * A file operation's read of up to len bytes at pos into buf, without waiting on this thread: if it
  * would wait, a job is made and task queued for its end: -EBLOCKED, and the same read comes again
  * when the task wakes; where much is read like that at a time, in pieces of a page. Results as
- * read(2). Without task: -EAGAIN. Without a call (the VMM reads),
- * or a pool: waits. -EINTR: the task must die.
+ * read(2). Without task or call (the VMM reads): -EAGAIN. Without a pool, or on a worker that has
+ * the call (away.h): waits. -EINTR: the task must die.
  */
 ssize_t hostfd_read(struct hostfd *hf, void *buf, size_t len, int64_t pos, struct sched_task *task,
 		    struct call *c);
+
+/* The same, however long it takes. */
+ssize_t hostfd_wait(struct hostfd *hf, void *buf, size_t len, int64_t pos);
 
 /* memobj_ops.fill and warm for an owner that is a hostfd. */
 int hostfd_fill(void *owner, uint64_t pgoff, unsigned n, void *const pages[], bool may_wait);

@@ -1,7 +1,7 @@
 /*
  * Regular files in memory.
  */
-#include "fs_host.h"
+#include "fs_hostio.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -60,6 +60,11 @@ void memfile_getattr(struct inode *i, struct vfs_attr *a)
 	a->blocks = pages * (PAGE_SIZE / 512);
 }
 
+struct host_pace *memfile_pace(struct inode *i)
+{
+	return i->mf.lower ? hi(i)->pace : inode_pace(i);
+}
+
 int memfile_resize(struct inode *i, int64_t size)
 {
 	int64_t old = memfile_size(i);
@@ -84,6 +89,18 @@ int memfile_resize(struct inode *i, int64_t size)
 
 /* ---- reading ---- */
 
+/* As hostfd_preadv(), or -EHOSTWAIT. */
+static ssize_t read_lower(struct inode *i, void *buf, size_t n, uint64_t pos)
+{
+	struct iovec iov = {buf, n};
+	ssize_t got = hostfd_preadv(i->mf.lower, &iov, 1, pos, host_call_is_away());
+
+	if (got != -EAGAIN)
+		return got;
+	got = host_must_wait(hi(i)->pace);
+	return got ? got : hostfd_preadv(i->mf.lower, &iov, 1, pos, true);
+}
+
 /* A run of pages that are not in memory, of n bytes at most: from the host's file, or zeros. */
 static ssize_t read_missing(struct inode *i, uint64_t pos, size_t n, struct xfer *x)
 {
@@ -98,11 +115,9 @@ static ssize_t read_missing(struct inode *i, uint64_t pos, size_t n, struct xfer
 		n = sizeof(buf);
 	if (n > limit - pos)
 		n = limit - pos;
-	do
-		got = pread(i->mf.lower->fd, buf, n, (off_t)pos);
-	while (got < 0 && errno == EINTR);
+	got = read_lower(i, buf, n, pos);
 	if (got < 0)
-		return -EIO;
+		return got == -EHOSTWAIT ? got : -EIO;
 	if (!got) /* cut on the host, who should not have */
 		memset(buf, 0, (size_t)(got = (ssize_t)n));
 	return x->copy(x, buf, (size_t)got);
@@ -144,7 +159,7 @@ static bool read_part(struct inode *i, struct xfer *x, int64_t *pos, ssize_t *to
 		ssize_t got = read_some(i, (uint64_t)*pos, n, x);
 
 		if (got <= 0) {
-			if (!*total)
+			if (!*total || got == -EHOSTWAIT)
 				*total = got;
 			return false;
 		}
@@ -160,15 +175,24 @@ ssize_t memfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_
 		     struct call *c)
 {
 	struct inode *i = file_inode(f);
+	int64_t start = *pos;
 	ssize_t total = 0;
 	bool more = true;
 
 	while (more) {
 		ssize_t before = total;
 
-		pthread_mutex_lock(&i->data_lock);
+		total = host_lock(&i->data_lock, memfile_pace(i));
+		if (total)
+			break;
+		total = before;
 		more = read_part(i, x, pos, &total) && total > before;
 		pthread_mutex_unlock(&i->data_lock);
+	}
+	if (total == -EHOSTWAIT) {
+		xfer_back(x, (size_t)(*pos - start));
+		*pos = start;
+		return total;
 	}
 	if (!(f->flags & O_NOATIME)) {
 		pthread_mutex_lock(&i->lock);
@@ -251,14 +275,32 @@ static ssize_t write_part(struct inode *i, struct xfer *x, int64_t *pos, ssize_t
 	return 0;
 }
 
+/* A write that begins or ends within a page below does not have to wait for that: 0; -EHOSTWAIT. */
+static int lower_at_hand(struct inode *i, int64_t pos)
+{
+	struct hostfd *lower = i->mf.lower;
+	uint64_t start = page_down((uint64_t)pos);
+	uint8_t byte;
+
+	if (!lower || !((uint64_t)pos & (PAGE_SIZE - 1)) || start >= atomic_load(&lower->limit) ||
+	    page_is_there(i, pos))
+		return 0;
+	return read_lower(i, &byte, 1, start) == -EHOSTWAIT ? -EHOSTWAIT : 0;
+}
+
 ssize_t memfile_write(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
 		      struct call *c)
 {
 	struct inode *i = file_inode(f);
-	ssize_t total = 0, err = 0;
+	int64_t start = f->flags & O_APPEND ? memfile_size(i) : *pos;
+	ssize_t total = 0, err = lower_at_hand(i, start);
 
+	if (!err)
+		err = lower_at_hand(i, start + (int64_t)x->left);
 	while (!err && x->left) {
-		pthread_mutex_lock(&i->data_lock);
+		err = host_lock(&i->data_lock, memfile_pace(i));
+		if (err)
+			break;
 		if (f->flags & O_APPEND)
 			*pos = memfile_size(i);
 		err = write_part(i, x, pos, &total);
@@ -297,9 +339,10 @@ static int64_t seek_data(struct inode *i, int64_t off, bool want_data, int64_t s
 int64_t memfile_lseek(struct file *f, int64_t off, int whence)
 {
 	struct inode *i = file_inode(f);
-	int64_t r, size;
+	int64_t r = host_lock(&i->data_lock, memfile_pace(i)), size;
 
-	pthread_mutex_lock(&i->data_lock);
+	if (r)
+		return r;
 	size = memfile_size(i);
 	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
 		if (off < 0 || off >= size)
@@ -320,7 +363,9 @@ struct memobj *memfile_mmap(struct file *f, int *err)
 	struct inode *i = file_inode(f);
 	struct memobj *o;
 
-	pthread_mutex_lock(&i->data_lock);
+	*err = host_lock(&i->data_lock, memfile_pace(i));
+	if (*err)
+		return NULL;
 	o = memfile_obj(i);
 	if (o)
 		memobj_get(o);

@@ -199,9 +199,10 @@ static int own_data(struct inode *i)
 	if (!is_below(h))
 		return 0;
 	err = hostfile_need(h);
+	if (!err)
+		err = host_lock(&i->data_lock, h->pace);
 	if (err)
 		return err;
-	pthread_mutex_lock(&i->data_lock);
 	if (is_below(h)) {
 		o = hostfile_obj(h);
 		if (!o)
@@ -304,9 +305,10 @@ static int overlay_setattr(struct dentry *d, const struct vfs_setattr *s)
 	vfs_unlock(i->sb->v);
 	if (!err && (s->valid & ATTR_SIZE) && s->size)
 		err = own_data(i);
+	if (!err)
+		err = host_lock(&i->data_lock, hi(i)->pace);
 	if (err)
 		return err;
-	pthread_mutex_lock(&i->data_lock);
 	if (s->valid & ATTR_SIZE)
 		err = is_below(hi(i)) ? drop_data(i) : memfile_resize(i, s->size);
 	if (!err) {
@@ -331,10 +333,11 @@ static int overlay_own(struct dentry *d)
 
 static int overlay_fallocate(struct inode *i, int mode, int64_t off, int64_t len)
 {
-	int err;
+	int err = host_lock(&i->data_lock, hi(i)->pace);
 
+	if (err)
+		return err;
 	/* It is open for writing: the data are ours. */
-	pthread_mutex_lock(&i->data_lock);
 	err = memfile_fallocate(i, mode, off, len);
 	pthread_mutex_unlock(&i->data_lock);
 	return err;

@@ -415,7 +415,7 @@ int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct fdtable *files;
 	struct file *f = NULL;
-	int fd = ctx->fd;
+	int fd = ctx->fd, err;
 	unsigned flags;
 
 	pthread_mutex_lock(&ctx->p->lock);
@@ -428,7 +428,11 @@ int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx)
 	fdtable_put(files);
 	if (!f)
 		return -ENOENT;
-	pthread_mutex_lock(&f->lock);
+	err = host_lock(&f->lock, memfile_pace(file_inode(f)));
+	if (err) {
+		file_close(f);
+		return err;
+	}
 	proc_printf(b, "pos:\t%lld\n", (long long)f->pos);
 	pthread_mutex_unlock(&f->lock);
 	proc_printf(b, "flags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", f->flags | flags,

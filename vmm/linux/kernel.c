@@ -58,6 +58,7 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 	k->machine = machine;
 	k->boot_time = core_now();
 	TAILQ_INIT(&k->processes);
+	TAILQ_INIT(&k->ended_early);
 	pthread_mutex_init(&k->wall_lock, NULL);
 	LIST_INIT(&k->walls);
 	pthread_mutex_init(&k->tree_lock, NULL);
@@ -150,8 +151,21 @@ static bool anybody_away(struct kernel *k)
 	return false;
 }
 
+/* Those that were waited for are in no other list, and have tasks. */
+static void take_ended_early(struct kernel *k)
+{
+	struct process *p;
+
+	while ((p = TAILQ_FIRST(&k->ended_early))) {
+		TAILQ_REMOVE(&k->ended_early, p, early);
+		if (p->life == LIFE_DEAD)
+			TAILQ_INSERT_TAIL(&k->processes, process_get(p), all);
+	}
+}
+
 bool kernel_stop(struct kernel *k, int64_t ns)
 {
+	take_ended_early(k);
 	/* Such a task can only be given up when the worker has let go of it. */
 	if (k->pool && anybody_away(k) && !workpool_stop(k->pool, ns))
 		return false;

@@ -119,7 +119,9 @@ struct kernel {
 	 */
 	pthread_mutex_t tree_lock;
 	TAILQ_HEAD(, process) processes; /* protected by tree_lock */
-	struct process *init;            /* PID 1; protected by tree_lock */
+	/* Protected by tree_lock: those that have ended and still have tasks (task_stuck()). */
+	TAILQ_HEAD(, process) ended_early;
+	struct process *init; /* PID 1; protected by tree_lock */
 	char hostname[65],
 		domainname[65];    /* protected by tree_lock; "": kernel_config's, and "(none)" */
 	pthread_mutex_t wall_lock; /* wall.h */

@@ -16,6 +16,7 @@
 struct inode;
 struct vfs_attr;
 struct hostfd;
+struct host_pace;
 
 #define MEMFILE_HOLD (1UL << 20) /* bytes moved at a time under inode->data_lock */
 
@@ -42,12 +43,17 @@ int64_t memfile_size(struct inode *i);
 /* size and blocks */
 void memfile_getattr(struct inode *i, struct vfs_attr *a);
 
+/* Whom it may keep waiting that somebody uses i's data: who gives the pages that are not here yet.
+ * NULL: nobody. */
+struct host_pace *memfile_pace(struct inode *i);
+
 /* ---- no lock held ---- */
 
 /* For the inode's end. */
 void memfile_fini(struct inode *i);
 
-/* ---- no lock held: as vfs_file_ops, and all of them ---- */
+/* ---- no lock held: as vfs_file_ops, and all of them; -EHOSTWAIT (away.h) with nothing moved ----
+ */
 
 ssize_t memfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched_task *task,
 		     struct call *c);

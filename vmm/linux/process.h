@@ -48,6 +48,15 @@ bool group_orphaned_locked(struct kernel *k, uint32_t pgid, uint32_t sid,
  */
 void process_notify_stop(struct process *p, int why);
 
+/*
+ * t must die, but a worker has its call and waits for the host (away.h): it stays until that ends.
+ * When nobody else is left its process becomes a zombie all the same, its descriptors are closed,
+ * and whoever waits for it goes on; memory, and what else the worker may look at, goes with the
+ * last task. Not where others share the memory: they would find it changed by who is dead. Owner
+ * only; may be called again.
+ */
+void task_stuck(struct task *t);
+
 /* ---- sigqueue.c ---- */
 
 /* Why a signal is refused: ignored ones are dropped, so only -EAGAIN. All with siglock held. */
@@ -91,6 +100,11 @@ void signal_notify_locked(struct task *t);
 bool signal_doomed_locked(const struct task *t);
 /* The same, taking siglock. */
 bool signal_doomed(struct task *t);
+/*
+ * signal_doomed(), for a task that waits for what only the end of its process ends (Linux's state
+ * D, killable): a pending signal whose default action would kill it does so now.
+ */
+bool signal_dooms(struct task *t);
 /* t, which is no longer in the list or now blocks `mask`, was to take signals of that set: others
  * are told. siglock held. */
 void signal_retarget_locked(struct task *t, uint64_t mask);

@@ -327,6 +327,32 @@ void signal_retarget_locked(struct task *t, uint64_t mask)
 	}
 }
 
+/* fs/signal.c's sig_fatal(), but for those that dump core. */
+#define SIGMASK_CORE                                                                               \
+	(SIGMASK(SIGQUIT) | SIGMASK(SIGILL) | SIGMASK(SIGTRAP) | SIGMASK(SIGABRT) |                \
+	 SIGMASK(SIGFPE) | SIGMASK(SIGSEGV) | SIGMASK(SIGBUS) | SIGMASK(SIGSYS) |                  \
+	 SIGMASK(SIGXCPU) | SIGMASK(SIGXFSZ))
+
+bool signal_dooms(struct task *t)
+{
+	struct process *p = t->p;
+	uint64_t fatal;
+	bool doomed;
+
+	pthread_mutex_lock(&p->siglock);
+	doomed = signal_doomed_locked(t);
+	fatal = (t->pending.mask | p->pending.mask) & ~t->blocked &
+		~(SIGMASK_IGNORE | SIGMASK_STOP | SIGMASK_CORE);
+	for (int sig = 1; sig <= NSIG_GUEST && !doomed; sig++) {
+		if (!(fatal & SIGMASK(sig)) || signal_action(p, sig).handler != HANDLER_DFL)
+			continue;
+		signal_kill_locked(p, sig);
+		doomed = true;
+	}
+	pthread_mutex_unlock(&p->siglock);
+	return doomed;
+}
+
 bool signal_pending(struct task *t)
 {
 	return t->dead || atomic_load(&t->notify);

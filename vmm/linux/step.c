@@ -177,12 +177,23 @@ static enum step handle_trap(struct task *t)
 
 /* ---- the step ---- */
 
+/* A worker has t's call, which did not end yet: -EBLOCKED; -EINTR: it never will. */
+static long wait_away(struct task *t)
+{
+	if (!signal_pending(t) || !signal_dooms(t))
+		return -EBLOCKED;
+	if (call_take_back(&t->call))
+		return -EINTR;
+	task_stuck(t);
+	return -EBLOCKED;
+}
+
 static long run_handler(struct task *t)
 {
 	if (t->call.away) {
 		sched_prepare_on(&t->st);
 		if (call_is_away(&t->call))
-			return -EBLOCKED;
+			return wait_away(t);
 	}
 	sched_prepare(&t->st);
 	t->call.interrupted = signal_still_pending(t);
@@ -276,6 +287,9 @@ static enum step step_loop(struct task *t, bool in_guest)
 			t->stop_wait = false;
 		}
 		if (t->in_call) {
+			/* Its process may end. */
+			if (in_guest && t->call.away && signal_pending(t))
+				return STEP_OUT;
 			if (in_guest &&
 			    syscall_place(t, t->call.nr, t->call.args) == SYSCALL_OUTSIDE)
 				return STEP_OUT;

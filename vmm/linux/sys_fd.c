@@ -143,6 +143,15 @@ long sys_pipe2(struct task *t, struct call *c)
 	return do_pipe(t, c->args[0], (unsigned)c->args[1]);
 }
 
+/* Not under f->lock, which a write holds that may wait long. */
+static void change_flags(struct file *f, unsigned mask, unsigned flags)
+{
+	unsigned old = f->flags;
+
+	while (!atomic_compare_exchange_weak(&f->flags, &old, (old & ~mask) | (flags & mask)))
+		;
+}
+
 static long set_flags(struct task *t, struct file *f, unsigned arg)
 {
 	struct cred cred;
@@ -153,9 +162,7 @@ static long set_flags(struct task *t, struct file *f, unsigned arg)
 		if (!inode_owner_or_root(file_inode(f), &cred))
 			return -EPERM;
 	}
-	pthread_mutex_lock(&f->lock);
-	f->flags = (f->flags & ~SETFL_MASK) | (arg & SETFL_MASK);
-	pthread_mutex_unlock(&f->lock);
+	change_flags(f, SETFL_MASK, arg);
 	return 0;
 }
 
@@ -281,9 +288,7 @@ static long fion_bit(struct task *t, struct file *f, uint64_t arg, unsigned bit)
 
 	if (copy_from_guest(task_mm(t), &on, gva(arg), sizeof(on)))
 		return -EFAULT;
-	pthread_mutex_lock(&f->lock);
-	f->flags = on ? f->flags | bit : f->flags & ~bit;
-	pthread_mutex_unlock(&f->lock);
+	change_flags(f, bit, on ? bit : 0);
 	return 0;
 }
 
@@ -294,7 +299,9 @@ static long ioctl_regular(struct task *t, struct file *f, unsigned cmd, uint64_t
 	int n = PAGE_SIZE, err;
 
 	if (cmd == FIONREAD) {
-		err = inode_getattr(file_inode(f), &a);
+		err = host_may_wait(inode_pace(file_inode(f)), HOST_LOOK);
+		if (!err)
+			err = inode_getattr(file_inode(f), &a);
 		if (err)
 			return err;
 		n = (int)((int64_t)a.size - f->pos);

@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SENDFILE_CHUNK 65536
+#define SENDFILE_CHUNK 32768 /* one read of the host: a job that reads gives no less */
 #define RWF_KNOWN      (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
 
 struct rw {
@@ -99,7 +99,7 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 		r = rw->write ? ops->write(f, x, &rw->pos, task, c)
 			      : ops->read(f, x, &rw->pos, task, c);
 	} else {
-		r = host_lock(&f->lock, inode_pace(file_inode(f)));
+		r = host_lock(&f->lock, memfile_pace(file_inode(f)));
 		if (r)
 			return r;
 		if (x->left < rw->total && f->pos != rw->pos)
@@ -110,7 +110,7 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 		rw->pos = f->pos;
 		pthread_mutex_unlock(&f->lock);
 	}
-	if (r == -EBLOCKED)
+	if (r == -EBLOCKED || r == -EHOSTWAIT)
 		return r;
 	if (r == -EPIPE && rw->write && !vfs_file(f)->quiet)
 		send_own_signal(t, SIGPIPE);
@@ -298,7 +298,7 @@ long sys_lseek(struct task *t, struct call *c)
 		return -EINVAL;
 	if (!vfs_ops(f)->lseek)
 		return -ESPIPE;
-	r = host_lock(&f->lock, inode_pace(file_inode(f)));
+	r = host_lock(&f->lock, memfile_pace(file_inode(f)));
 	if (r)
 		return r;
 	r = vfs_ops(f)->lseek(f, (int64_t)c->args[1], (int)c->args[2]);
@@ -382,10 +382,13 @@ static long sendfile_step(struct task *t, struct call *c, struct sendfile *s)
 	if (vfs_file(dst)->stream) {
 		r = vfs_ops(dst)->write(dst, &s->x.x, NULL, task, c);
 	} else {
-		pthread_mutex_lock(&dst->lock);
+		r = host_lock(&dst->lock, memfile_pace(file_inode(dst)));
+		if (r)
+			return r;
 		r = vfs_ops(dst)->write(dst, &s->x.x, &dst->pos, task, c);
 		pthread_mutex_unlock(&dst->lock);
 	}
+	host_call_part();
 	before -= s->x.x.left;
 	s->done += before;
 	s->left -= before;
@@ -396,30 +399,33 @@ static long sendfile_step(struct task *t, struct call *c, struct sendfile *s)
 long sys_sendfile(struct task *t, struct call *c)
 {
 	struct sendfile *s = c->state;
-	long r = 0;
+	long r = 0, err;
 
 	if (!c->rerun) {
 		r = sendfile_begin(t, c, &s);
 		if (r)
 			return r;
+		host_call_keeps(c);
 	}
 	while (s->left) {
 		r = sendfile_step(t, c, s);
-		if (r == -EBLOCKED)
+		if (r == -EBLOCKED || r == -EHOSTWAIT)
 			return r;
 		if (r <= 0)
 			break;
 	}
-	if (r == -EPIPE)
-		send_own_signal(t, SIGPIPE);
-	if (s->done && s->user_pos) {
-		if (copy_to_guest(task_mm(t), gva(c->args[2]), &s->pos, sizeof(s->pos)))
-			return -EFAULT;
-	} else if (s->done) {
-		pthread_mutex_lock(&c->file[1]->lock);
+	if (s->done && !s->user_pos) {
+		err = host_lock(&c->file[1]->lock, memfile_pace(file_inode(c->file[1])));
+		if (err)
+			return err;
 		c->file[1]->pos = s->pos;
 		pthread_mutex_unlock(&c->file[1]->lock);
 	}
+	if (r == -EPIPE)
+		send_own_signal(t, SIGPIPE);
+	if (s->done && s->user_pos &&
+	    copy_to_guest(task_mm(t), gva(c->args[2]), &s->pos, sizeof(s->pos)))
+		return -EFAULT;
 	if (s->done) {
 		notify_file(c->file[1], IN_ACCESS);
 		notify_file(c->file[0], IN_MODIFY);

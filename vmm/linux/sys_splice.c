@@ -16,7 +16,8 @@
 #include <string.h>
 
 #define CHUNK         65536
-#define SPLICE_KNOWN  0xfU /* MOVE, NONBLOCK, MORE, GIFT */
+#define FILE_CHUNK    32768 /* one read of the host: a job that reads gives no less */
+#define SPLICE_KNOWN  0xfU  /* MOVE, NONBLOCK, MORE, GIFT */
 #define SPLICE_NOWAIT 2U
 
 struct splice {
@@ -52,9 +53,13 @@ static long get_pos(struct task *t, struct file *f, uint64_t upos, int64_t *pos,
 
 static long put_pos(struct task *t, struct file *f, uint64_t upos, int64_t pos, bool user)
 {
+	long err;
+
 	if (user)
 		return copy_to_guest(task_mm(t), gva(upos), &pos, sizeof(pos));
-	pthread_mutex_lock(&f->lock);
+	err = host_lock(&f->lock, memfile_pace(file_inode(f)));
+	if (err)
+		return err;
 	f->pos = pos;
 	pthread_mutex_unlock(&f->lock);
 	return 0;
@@ -123,10 +128,11 @@ static long splice_begin(struct task *t, struct call *c, struct splice **out)
 	return 1;
 }
 
-/* Fills the buffer. Bytes, 0 at the end, -EBLOCKED, -EAGAIN, ... */
-static ssize_t splice_in(struct splice *s, struct sched_task *task)
+/* Fills the buffer. Bytes, 0 at the end, -EBLOCKED, -EHOSTWAIT, -EAGAIN, ... */
+static ssize_t splice_in(struct task *t, struct call *c, struct splice *s, struct sched_task *task)
 {
-	size_t want = s->left < CHUNK ? s->left : CHUNK, room;
+	size_t max = seekable(s->in) ? FILE_CHUNK : CHUNK, room;
+	size_t want = s->left < max ? s->left : max;
 	struct xfer_buf in;
 	int64_t pos = s->in_pos;
 	ssize_t n;
@@ -139,7 +145,7 @@ static ssize_t splice_in(struct splice *s, struct sched_task *task)
 	}
 	xfer_buf_init_read(&in, s->buf, want);
 	if (seekable(s->in))
-		n = vfs_ops(s->in)->read(s->in, &in.x, &pos, NULL, NULL);
+		n = vfs_ops(s->in)->read(s->in, &in.x, &pos, &t->st, c);
 	else
 		n = vfs_ops(s->in)->read(s->in, &in.x, NULL, task, NULL);
 	if (n > 0)
@@ -156,6 +162,7 @@ static ssize_t splice_out(struct splice *s, struct sched_task *task)
 		n = vfs_ops(s->out)->write(s->out, &s->x.x, &s->out_pos, NULL, NULL);
 	else
 		n = vfs_ops(s->out)->write(s->out, &s->x.x, NULL, task, NULL);
+	host_call_part();
 	before -= s->x.x.left;
 	s->done += before;
 	s->left -= before;
@@ -164,16 +171,19 @@ static ssize_t splice_out(struct splice *s, struct sched_task *task)
 	return n < 0 && before && n != -EBLOCKED ? (ssize_t)before : n;
 }
 
+/* May be called again after -EHOSTWAIT. */
 static long splice_end(struct task *t, struct call *c, struct splice *s, long r, bool nonblock)
 {
+	long err = 0;
+
+	if (s->done && seekable(s->in))
+		err = put_pos(t, s->in, c->args[1], s->in_pos, s->in_user);
+	if (!err && s->done && seekable(s->out))
+		err = put_pos(t, s->out, c->args[3], s->out_pos, s->out_user);
+	if (err)
+		return err;
 	if (r == -EPIPE)
 		send_own_signal(t, SIGPIPE);
-	if (s->done && seekable(s->in))
-		if (put_pos(t, s->in, c->args[1], s->in_pos, s->in_user))
-			return -EFAULT;
-	if (s->done && seekable(s->out))
-		if (put_pos(t, s->out, c->args[3], s->out_pos, s->out_user))
-			return -EFAULT;
 	if (s->done) {
 		notify_file(s->in, IN_ACCESS);
 		notify_file(s->out, IN_MODIFY);
@@ -197,24 +207,27 @@ long sys_splice(struct task *t, struct call *c)
 		r = splice_begin(t, c, &s);
 		if (r <= 0)
 			return r;
+		host_call_keeps(c);
 	}
 	in_nb = splice_nonblock(c, s->in);
 	out_nb = splice_nonblock(c, s->out);
 	for (r = 0; s->left;) {
 		/* It waits for the first byte alone. */
 		if (!s->x.x.left)
-			r = splice_in(s, s->done ? NULL : call_waiter(t, c, in_nb));
-		if (r == -EBLOCKED)
+			r = splice_in(t, c, s, s->done ? NULL : call_waiter(t, c, in_nb));
+		if (r == -EBLOCKED || r == -EHOSTWAIT)
 			return r;
 		if (!s->x.x.left)
 			break;
 		if (!s->done) {
 			r = vfs_drop_setid(t, vfs_file(s->out)->path.d);
+			if (r == -EHOSTWAIT)
+				return r;
 			if (r)
 				break;
 		}
 		r = splice_out(s, s->done ? NULL : call_waiter(t, c, out_nb));
-		if (r == -EBLOCKED && !s->done)
+		if (r == -EHOSTWAIT || (r == -EBLOCKED && !s->done))
 			return r;
 		if (r < 0 || s->x.x.left)
 			break;
@@ -345,71 +358,107 @@ static long copy_check(struct file *in, struct file *out, unsigned flags)
 	return 0;
 }
 
-static long copy_range(struct task *t, struct file *in, int64_t *from, struct file *out,
-		       int64_t *to, size_t len)
+struct copy {
+	struct xfer_buf x; /* what is in buf and not yet written */
+	uint8_t *buf;
+	int64_t from, to; /* of the next bytes to be written */
+	size_t left, done;
+	bool in_user, out_user; /* the positions are the caller's */
+};
+
+static void copy_free(void *state)
 {
-	uint8_t *buf = malloc(CHUNK);
-	size_t done = 0;
-	ssize_t r = buf ? 0 : -ENOMEM;
+	free(((struct copy *)state)->buf);
+}
 
-	while (!r && done < len) {
-		size_t want = len - done < CHUNK ? len - done : CHUNK;
-		struct xfer_buf x;
-		int64_t pos = *from, n;
+static long copy_begin(struct task *t, struct call *c, struct copy **out)
+{
+	struct file *in = call_io_file(t, c, 0, (int)c->args[0]),
+		    *to = call_io_file(t, c, 1, (int)c->args[2]);
+	size_t len = c->args[4] < UIO_MAX_RW ? c->args[4] : UIO_MAX_RW;
+	long err = copy_check(in, to, (unsigned)c->args[5]);
+	struct copy *s;
+	int64_t a, b;
 
-		xfer_buf_init_read(&x, buf, want);
-		r = vfs_ops(in)->read(in, &x.x, &pos, NULL, NULL);
+	if (err)
+		return err;
+	s = call_state(c, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	c->state_free = copy_free;
+	err = get_pos(t, in, c->args[1], &s->from, &s->in_user);
+	if (!err)
+		err = get_pos(t, to, c->args[3], &s->to, &s->out_user);
+	if (err)
+		return err;
+	if (__builtin_add_overflow(s->from, (int64_t)len, &a) ||
+	    __builtin_add_overflow(s->to, (int64_t)len, &b))
+		return -EOVERFLOW;
+	if (file_inode(in) == file_inode(to) && a > s->to && b > s->from && len)
+		return -EINVAL;
+	s->left = len;
+	s->buf = malloc(FILE_CHUNK);
+	if (!s->buf)
+		return -ENOMEM;
+	host_call_keeps(c);
+	*out = s;
+	return 0;
+}
+
+/* Bytes written, 0 at the end, -EBLOCKED, -EHOSTWAIT, ... */
+static long copy_step(struct task *t, struct call *c, struct copy *s)
+{
+	struct file *in = c->file[0], *out = c->file[1];
+	struct xfer_buf x;
+	int64_t pos = s->from;
+	ssize_t r;
+
+	if (!s->x.x.left) {
+		xfer_buf_init_read(&x, s->buf, s->left < FILE_CHUNK ? s->left : FILE_CHUNK);
+		r = vfs_ops(in)->read(in, &x.x, &pos, &t->st, c);
+		if (r > 0)
+			r = (ssize_t)fsize_clip(t, s->to, (size_t)r);
 		if (r <= 0)
-			break;
-		n = fsize_clip(t, *to, (size_t)r);
-		if (n < 0) {
-			r = (ssize_t)n;
-			break;
-		}
-		r = vfs_drop_setid(t, vfs_file(out)->path.d);
-		if (r)
-			break;
-		xfer_buf_init_write(&x, buf, (size_t)n);
-		r = vfs_ops(out)->write(out, &x.x, to, NULL, NULL);
-		if (r <= 0)
-			break;
-		*from += r;
-		done += (size_t)r;
-		r = x.x.left ? -EFBIG : 0;
+			return r;
+		xfer_buf_init_write(&s->x, s->buf, (size_t)r);
 	}
-	free(buf);
-	return done ? (long)done : r;
+	r = vfs_drop_setid(t, vfs_file(out)->path.d);
+	if (r)
+		return r;
+	r = vfs_ops(out)->write(out, &s->x.x, &s->to, NULL, NULL);
+	host_call_part();
+	if (r <= 0)
+		return r;
+	s->from += r;
+	s->done += (size_t)r;
+	s->left -= (size_t)r;
+	return r;
 }
 
 long sys_copy_file_range(struct task *t, struct call *c)
 {
-	struct file *in = call_io_file(t, c, 0, (int)c->args[0]),
-		    *out = call_io_file(t, c, 1, (int)c->args[2]);
-	size_t len = c->args[4] < UIO_MAX_RW ? c->args[4] : UIO_MAX_RW;
-	int64_t from, to, a, b;
-	bool in_user, out_user;
-	long err = copy_check(in, out, (unsigned)c->args[5]), n;
+	struct copy *s = c->state;
+	long r = 0, err = 0;
 
-	if (err)
-		return err;
-	err = get_pos(t, in, c->args[1], &from, &in_user);
-	if (!err)
-		err = get_pos(t, out, c->args[3], &to, &out_user);
-	if (err)
-		return err;
-	if (__builtin_add_overflow(from, (int64_t)len, &a) ||
-	    __builtin_add_overflow(to, (int64_t)len, &b))
-		return -EOVERFLOW;
-	if (file_inode(in) == file_inode(out) && a > to && b > from && len)
-		return -EINVAL;
-	n = copy_range(t, in, &from, out, &to, len);
-	if (n > 0) {
-		notify_file(in, IN_ACCESS);
-		notify_file(out, IN_MODIFY);
+	if (!c->rerun)
+		r = copy_begin(t, c, &s);
+	if (r)
+		return r;
+	while (s->left) {
+		r = copy_step(t, c, s);
+		if (r == -EBLOCKED || r == -EHOSTWAIT)
+			return r;
+		if (r <= 0)
+			break;
 	}
-	if (n > 0 && put_pos(t, in, c->args[1], from, in_user))
-		return -EFAULT;
-	if (n > 0 && put_pos(t, out, c->args[3], to, out_user))
-		return -EFAULT;
-	return n;
+	if (!s->done)
+		return r;
+	err = put_pos(t, c->file[0], c->args[1], s->from, s->in_user);
+	if (!err)
+		err = put_pos(t, c->file[1], c->args[3], s->to, s->out_user);
+	if (err)
+		return err;
+	notify_file(c->file[0], IN_ACCESS);
+	notify_file(c->file[1], IN_MODIFY);
+	return (long)s->done;
 }

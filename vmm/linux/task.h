@@ -82,6 +82,7 @@ struct process {
 	/* protected by k->tree_lock: */
 	TAILQ_ENTRY(process) all;
 	TAILQ_ENTRY(process) sibling;
+	TAILQ_ENTRY(process) early; /* in the kernel's list, if it ended early */
 	TAILQ_HEAD(process_list, process) children;
 	struct process *parent; /* NULL: init, or its parent is outside */
 	uint32_t pgid, sid;
@@ -139,6 +140,8 @@ struct process {
 	struct waitq
 		signal_wait; /* signalfds: a signal has become pending for it or a task of it */
 	unsigned nexiting;   /* of tasks: their end has begun */
+	unsigned nstuck;     /* of tasks: task_stuck() */
+	bool ended_early;    /* before its tasks, which are stuck; with k->tree_lock held, too */
 	bool group_exit;     /* every task dies at its next step */
 	int group_exit_status;
 	struct task *exec_task; /* waits in execve until it is the only one: all others die */
@@ -225,6 +228,7 @@ struct task {
 	struct sigqueue_set pending;
 	uint64_t sigwait; /* rt_sigtimedwait waits for these, blocked or not */
 	bool stopped;     /* has joined the group stop */
+	bool stuck;       /* must die, and cannot before a worker lets go of its call */
 
 	/* protected by p->lock: */
 	char comm[TASK_COMM_LEN];

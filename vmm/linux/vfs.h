@@ -136,8 +136,8 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, unsigned at_flags
 		  struct file **out);
 /* Reads into host memory at pos, whatever the file's position. Bytes, or a negative errno. */
 ssize_t vfs_pread(struct file *f, void *buf, size_t len, uint64_t pos);
-/* The page cache of a regular file, with a reference. NULL: not mappable. */
-struct memobj *vfs_file_memobj(struct file *f);
+/* The page cache of a regular file, with a reference. NULL: not mappable, or *err: -ENOMEM, ... */
+struct memobj *vfs_file_memobj(struct file *f, int *err);
 /* The absolute guest path of an open file, as /proc/self/fd shows it. Length or -ENAMETOOLONG. */
 ssize_t vfs_file_path(struct file *f, char *buf, size_t size);
 /* st_mode & 07777 bits, owner: for set-id bits (which vmbox ignores, as with no_new_privs) and

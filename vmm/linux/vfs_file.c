@@ -102,7 +102,7 @@ static long dir_getdents(struct file *f, struct task *t, struct call *c, gva_t u
 	e.buf = malloc(e.size ? e.size : 1);
 	if (!e.buf)
 		return -ENOMEM;
-	r = host_lock(&f->lock, inode_pace(i));
+	r = host_lock(&f->lock, memfile_pace(i));
 	if (r) {
 		free(e.buf);
 		return r;
@@ -261,11 +261,10 @@ ssize_t vfs_pread(struct file *f, void *buf, size_t len, uint64_t pos)
 	return ops->read(f, &x.x, &at, NULL, NULL);
 }
 
-struct memobj *vfs_file_memobj(struct file *f)
+struct memobj *vfs_file_memobj(struct file *f, int *err)
 {
-	int err;
-
-	return vfs_ops(f)->mmap ? vfs_ops(f)->mmap(f, &err) : NULL;
+	*err = -ENODEV;
+	return vfs_ops(f)->mmap ? vfs_ops(f)->mmap(f, err) : NULL;
 }
 
 ssize_t vfs_file_path(struct file *f, char *buf, size_t size)

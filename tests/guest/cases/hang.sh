@@ -8,6 +8,7 @@ status=0
 [ "$status" = 0 ] || skip "no seccomp_unotify here"
 mkdir "$WORK/src"
 echo text > "$WORK/src/f"
+chmod 755 "$WORK/src/f"
 
 # hanging CALL ARGS...: vmbox run with ARGS, for which CALL hangs: its status. The call hangs for ever, and so
 # would who waits for it: the limit is no measure of speed.
@@ -37,14 +38,11 @@ want_out 137 "a killed fsync"
 
 # Whatever the host does not answer: on one vCPU too the others go on, and vmbox ends. The write
 # that tells so is to a pipe: it ends before the guest does.
-for call in lookup open getdents64 mkdirat pwrite64; do
-	case $call in
-	lookup) try='ls -d /src/f' ;;
-	open) try='cat /src/f' ;;
-	getdents64) try='ls /src' ;;
-	mkdirat) try='mkdir /src/dir' ;;
-	pwrite64) try="dd if=/dev/zero of=/src/f bs=1 count=1 conv=notrunc" ;;
-	esac
+for what in 'lookup ls -d /src/f' 'lookup exec /src/f' 'open cat /src/f' 'open exec /src/f' \
+	'getdents64 ls /src' 'mkdirat mkdir /src/dir' \
+	'pwrite64 dd if=/dev/zero of=/src/f bs=1 count=1 conv=notrunc' 'pwrite64 cat /proc/self/exe > /src/new'; do
+	call=${what%% *}
+	try=${what#* }
 	hanging "$call" "($try) & for i in 1 2 3 4 5; do echo on | cat; done; (echo and on); exit 5"
 	want_status 5 "a hanging $call"
 	want_out "on
@@ -53,6 +51,20 @@ on
 on
 on
 and on" "a hanging $call"
+done
+
+# The same for one process and what it does; and it can be killed meanwhile.
+for what in 'lookup exec' 'open exec' 'pwrite64 write' 'pwrite64 sendfile' 'pwrite64 splice' \
+	'pwrite64 copy_file_range' 'ftruncate truncate' 'pwrite64 read' 'pwrite64 fdinfo' 'pwrite64 flags'; do
+	status=0
+	file=/src/new
+	case $what in
+	*exec | *copy*) file=/src/f ;;
+	esac
+	timeout $((40 * SLOWER)) "$hang" "${what% *}" -- "$VMBOX" run --cpus 1 --bind "$WORK/src:/src:rw" \
+		"${hang%/*}/hung" -k "${what#* }" "$file" < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
+	want_status 5 "hung $what"
+	want_out on "hung $what"
 done
 
 # They take no worker from another mount.

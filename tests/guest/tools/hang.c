@@ -3,9 +3,9 @@
  *
  *	hang NAME -- PROGRAM ARGS...
  *
- * NAME: fsync, pwrite64, getdents64, mkdirat; lookup, open: of those that vmbox makes for
- * its guest, by their flags. The status is the program's. A seccomp filter hands the calls to this
- * process (seccomp_unotify(2)), which answers none of them.
+ * NAME: fsync, pwrite64, getdents64, ftruncate (to one byte), mkdirat; lookup, open: of those that
+ * vmbox makes for its guest, by their flags. The status is the program's. A seccomp filter hands
+ * the calls to this process (seccomp_unotify(2)), which answers none of them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -62,6 +62,7 @@ struct what {
 static const struct what all[] = {
 	{"fsync", SYS_fsync, 0, 0, 0},
 	{"pwrite64", SYS_pwrite64, 0, 0, 0},
+	{"ftruncate", SYS_ftruncate, 1, 1, ~0U},
 	{"getdents64", SYS_getdents64, 0, 0, 0},
 	{"mkdirat", SYS_mkdirat, 0, 0, 0},
 	{"lookup", SYS_newfstatat, 3, AT_NO_AUTOMOUNT, AT_NO_AUTOMOUNT},
