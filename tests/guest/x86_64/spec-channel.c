@@ -157,13 +157,20 @@ static void load_fpu(void *arg)
 
 static volatile bool done;
 
+/* Not by comparing with the secret: no register of who looks may hold it, for those are in the
+ * page, too. */
+#define HASH(w) ((w) ^ (w) >> 9)
+
 static void *watch(void *arg)
 {
 	long seen = 0;
 
 	while (!done) {
-		for (int i = 0; i < 512; i++)
-			seen += WORDS[i] == SECRET;
+		for (int i = 0; i < 512; i++) {
+			uint64_t w = WORDS[i];
+
+			seen += HASH(w) == HASH(SECRET);
+		}
 		if (arg)
 			syscall(SYS_getppid);
 	}
