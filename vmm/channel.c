@@ -27,6 +27,7 @@ void channel_open(struct channel *ch, void *task, const struct channel_spins *sp
 	ch->task = task;
 	ch->outcome = CHANNEL_NONE;
 	ch->frame_spin = ch->has_frames ? spins->frame : 0;
+	ch->save_asked = false;
 	/* What the task left there when it was kicked is settled. */
 	atomic_store_explicit(&p->state, ABI_CHANNEL_IDLE, memory_order_relaxed);
 	atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
@@ -106,6 +107,13 @@ static bool can_go_on(enum channel_outcome outcome)
 	return outcome == CHANNEL_DONE || outcome == CHANNEL_STARTED || outcome == CHANNEL_WHOLE;
 }
 
+/* What the result does not say, registers may. */
+static bool wants_registers(struct channel *ch, const struct channel_ops *ops)
+{
+	return can_go_on(ch->outcome) && ch->frame_spin > 1 &&
+	       (ch->outcome != CHANNEL_STARTED || ops->stays(ch->vcpu, ch->task));
+}
+
 static void serve_request(struct channel *ch, const struct channel_ops *ops)
 {
 	struct channel_request r;
@@ -113,11 +121,12 @@ static void serve_request(struct channel *ch, const struct channel_ops *ops)
 	atomic_store_explicit(&ch->page->claimed, 1, memory_order_relaxed);
 	copy_request(ch->page, &r);
 	ch->outcome = ops->call(ch->task, &r, &ch->result);
+	ch->save_asked = wants_registers(ch, ops);
 	if (ch->outcome == CHANNEL_ANSWERED) {
 		ch->answered++;
 		atomic_store_explicit(&ch->page->result, ch->result, memory_order_relaxed);
 		answer(ch, 0);
-	} else if (can_go_on(ch->outcome) && ch->frame_spin > 1) {
+	} else if (ch->save_asked) {
 		answer(ch, ch->frame_spin);
 	} else {
 		if (ch->outcome == CHANNEL_DONE || ch->outcome == CHANNEL_STARTED)
@@ -133,11 +142,10 @@ static bool serve_saved(struct channel *ch, const struct channel_ops *ops, uint3
 {
 	enum channel_outcome before = ch->outcome;
 
-	/* A stub that was not asked for it does not save. */
-	if (ch->frame_spin <= 1)
+	/* A stub that was not asked for it does not save, nor twice. */
+	if (state == ABI_CHANNEL_SAVED ? !ch->save_asked : before != CHANNEL_GONE)
 		return false;
-	if (state == ABI_CHANNEL_SAVED ? !can_go_on(before) : before != CHANNEL_GONE)
-		return false;
+	ch->save_asked = false;
 	ch->outcome = ops->stand_in(ch->vcpu, before, ch->result, &ch->task);
 	switch (ch->outcome) {
 	case CHANNEL_FRAME:

@@ -70,6 +70,7 @@ struct channel {
 	enum channel_outcome outcome;
 	int64_t result;      /* ANSWERED, DONE */
 	uint32_t frame_spin; /* so often the stub looks for a frame */
+	bool save_asked;     /* the stub has been told to save all registers, and not done so yet */
 	uint64_t answered, left, declined, frames, parked;
 };
 
@@ -82,6 +83,8 @@ struct channel_ops {
 	/* Makes the call for task: NONE to WHOLE. *result: of ANSWERED and DONE. */
 	enum channel_outcome (*call)(void *task, const struct channel_request *request,
 				     int64_t *result);
+	/* STARTED: the vCPU should wait for other registers, and not leave with the task. */
+	bool (*stays)(struct vcpu *v, void *task);
 	/*
 	 * The vCPU's registers are in the page: does as its thread would. before: DONE (with
 	 * result), STARTED, WHOLE, of *task; or GONE, of nobody. Returns FRAME (and has left one),

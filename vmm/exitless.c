@@ -255,14 +255,13 @@ static void poll_session(struct exitless *e, struct session *s)
 		bool any = false;
 		int64_t now;
 
-		for (int i = 0; i < 16; i++) {
-			if (serve_all(e)) {
-				s->answers++;
-				any = true;
-			} else {
+		/* It may have taken long: then others have waited. */
+		for (int i = 0; i < 16 && !any; i++) {
+			any = serve_all(e);
+			if (!any)
 				cpu_relax();
-			}
 		}
+		s->answers += any;
 		now = core_now();
 		look_after_vcpus(e, now);
 		if (any)

@@ -20,6 +20,18 @@ static enum channel_outcome call(void *task, const struct channel_request *q, in
 	return outcome[a];
 }
 
+/*
+ * A task that is its process's only one is followed by another process, for which the vCPU may have
+ * to leave after all, or by nobody; and whoever wakes it needs a processor, beside the poller's and
+ * the one that would wait in the guest.
+ */
+static bool stays(struct vcpu *v, void *task)
+{
+	struct task *t = task;
+
+	return vcpu_arch_changes_mm(v) || process_has_threads(t->p);
+}
+
 /* The task of v has left the guest in all but fact. False: it cannot. */
 static bool take_out(struct vcpu *v, struct task *t, enum channel_outcome before, int64_t result)
 {
@@ -47,11 +59,15 @@ static enum channel_outcome go_on(struct vcpu *v, struct task *t)
 			if (!st)
 				return exitless_may_wait(v->exitless, v) ? CHANNEL_GONE
 									 : CHANNEL_TAKEN;
-			v->task = t = container_of(st, struct task, st);
+			t = container_of(st, struct task, st);
+			/* Another root may not be to be had without leaving. Nor shall another
+			 * process wait until this one's program does what it is told. */
+			if (task_mm(t) != v->mm && !vcpu_arch_changes_mm(v)) {
+				sched_put_back(st);
+				return CHANNEL_TAKEN;
+			}
+			v->task = t;
 		}
-		/* Another root may not be to be had without leaving; a process's end never is. */
-		if (task_mm(t) != v->mm && !vcpu_arch_changes_mm(v))
-			return CHANNEL_TAKEN;
 		switch (task_step_in_guest(t)) {
 		case TASK_GONE:
 			t = NULL;
@@ -90,4 +106,4 @@ static enum channel_outcome stand_in(struct vcpu *v, enum channel_outcome before
 	return outcome;
 }
 
-const struct channel_ops stand_in_ops = {.call = call, .stand_in = stand_in};
+const struct channel_ops stand_in_ops = {.call = call, .stays = stays, .stand_in = stand_in};

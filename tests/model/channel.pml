@@ -8,15 +8,20 @@
  * vCPU the next task by a frame (the next call's task, here), takes it out with that one, or leaves it
  * without any for a while.
  *
- * With HOSTILE the guest writes to the page whatever it likes. Then it may lose its own calls, but
- * a handler still runs only for the task that is in the guest, and only while its owner waits.
- * With BUG_NO_RECHECK, BUG_NO_WAIT or BUG_TAKEN (who was to leave still asks, and for the next task) the
- * model must fail: that is how we know that it looks.
+ * With HOSTILE the guest writes to the page whatever it likes, when it likes, and runs on where it
+ * should wait: with its task, or without one. Then it may lose its own calls, but a handler still runs only
+ * for the task that is in the guest, and only while its owner waits; nobody is stood in for who was not
+ * asked for its registers, nor twice; and a task that is another process's does not wait for
+ * the program.
+ * With BUG_NO_RECHECK, BUG_NO_WAIT, BUG_TAKEN (who was to leave still asks, and for the next task) or
+ * BUG_UNASKED (whoever says that its registers are saved is believed) the model must fail: that is how we know
+ * that it looks.
  *
  * Memory is sequentially consistent here. The code needs that only of `hold`; the page's state is
  * stored last by whoever writes (release, and x86's order in the stub).
  */
 #define CALLS 4 /* of both tasks: the first half is task 0's */
+#define FORGED 2 /* words that the program writes to the page by itself */
 
 mtype = { SHUT, OPEN, CLAIMED, CLAIMED_WAITED };
 mtype = { NONE, DECLINED, ANSWERED, DONE, STARTED, FRAME, TAKEN, GONE };
@@ -28,6 +33,7 @@ mtype outcome = NONE;
 byte task;
 byte next_call; /* of all calls: whose turn it is */
 byte result;
+bool asked; /* the stub has been told to save */
 bool sleeping; /* the vCPU's thread, on the futex */
 
 /* The page. */
@@ -61,6 +67,7 @@ inline open_channel()
 	state = IDLE;
 	page_exit = false;
 	page_save = false;
+	asked = false;
 	owner_busy = false;
 	hold = OPEN
 }
@@ -84,7 +91,7 @@ mtype = { PROGRAM, POSTED, HANDED };
 
 proctype vcpu()
 {
-	byte nr;
+	byte nr, forged = 0;
 	mtype at;
 	bool in_guest;
 
@@ -130,6 +137,16 @@ proctype vcpu()
 				fi
 			fi
 		:: in_guest && at == POSTED && state == REQUEST -> in_guest = false /* kicked, or tired */
+#ifdef HOSTILE
+		:: in_guest && at != PROGRAM -> at = PROGRAM /* it does not wait */
+		:: in_guest && forged < FORGED ->
+			forged++;
+			if
+			:: state = REQUEST; page_nr = forged
+			:: state = SAVED
+			:: state = PARKED
+			fi
+#endif
 		:: in_guest && at == HANDED && state == IDLE ->
 			if
 			:: in_guest = false /* kicked before the frame is loaded */
@@ -171,6 +188,8 @@ inline stand_in()
 	if
 	:: outcome == GONE -> assert(task == NOBODY)
 	:: outcome != GONE ->
+		assert(asked && task != NOBODY);
+		asked = false;
 		nr = page_nr;
 #ifndef HOSTILE
 		assert(task == TASK_OF(nr) && nr == next_call);
@@ -229,9 +248,14 @@ end:	do
 					fi
 				fi;
 				page_result = result;
+				asked = page_save;
 				state = IDLE
 #ifndef BUG_NO_RECHECK
+#ifdef BUG_UNASKED
 			:: state == SAVED && (outcome == DECLINED || outcome == DONE || outcome == STARTED) ->
+#else
+			:: state == SAVED && asked ->
+#endif
 				stand_in()
 			:: state == PARKED && outcome == GONE -> stand_in()
 			:: else -> skip
@@ -250,34 +274,10 @@ end:	do
 	od
 }
 
-#ifdef HOSTILE
-proctype scribbler()
-{
-	byte n = 0;
-
-	do
-	:: n < 2 -> n++;
-		if
-		:: state = REQUEST
-		:: state = IDLE
-		:: state = SAVED
-		:: state = PARKED
-		:: page_exit = !page_exit
-		:: page_save = !page_save
-		:: page_nr = n
-		fi
-	:: finished || n == 2 -> break
-	od
-}
-#endif
-
 init {
 	atomic {
 		run vcpu();
 		run poller();
-#ifdef HOSTILE
-		run scribbler();
-#endif
 	}
 	finished;
 	byte i = 0;

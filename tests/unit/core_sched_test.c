@@ -91,6 +91,13 @@ static void what_a_task_wakes_waits_for_its_vcpu(void **state)
 	block(2);
 	take_none(1);
 	sched_near(0);
+	/* Not somebody with whom it cannot take turns cheaply. */
+	t[0].group = t[2].group = &w;
+	sched_wake(&t[1]);
+	assert_false(sched_queued(w.sched, 0));
+	take(1, 1);
+	block(1);
+	t[1].group = &w;
 	sched_wake(&t[1]);
 	assert_true(sched_queued(w.sched, 0));
 	assert_false(sched_queued(w.sched, 1));
@@ -136,6 +143,56 @@ static void a_polled_vcpu_is_idle(void **state)
 	take(1, 1);
 	assert_ptr_equal(sched_poll(w.sched, 1), &t[0]);
 	end(0);
+	end(1);
+}
+
+/* Somebody stands in for the vCPU, comes to nothing, and may be late from then on. */
+static void what_may_run_without_a_task_is_kicked(void **state)
+{
+	start_on(0, 0);
+	take(0, 0);
+	block(0);
+	assert_null(sched_poll(w.sched, 0));
+	timers_run(w.timers, core_now() + 2 * SCHED_SLICE_NS);
+	assert_int_equal(w.kicks, 1);
+	assert_int_equal(w.kicked_cpu, 0);
+	/* Its thread has come, and gone to sleep. */
+	take_none(0);
+	timers_run(w.timers, core_now() + 4 * SCHED_SLICE_NS);
+	assert_int_equal(w.kicks, 1);
+	/* It waits for who stands in. */
+	assert_null(sched_poll(w.sched, 0));
+	sched_wake(&t[0]);
+	timers_run(w.timers, core_now() + 6 * SCHED_SLICE_NS);
+	assert_int_equal(w.kicks, 2);
+	assert_int_equal(sched_running(w.sched), 0);
+	take(0, 0);
+	assert_int_equal(sched_running(w.sched), 1);
+	end(0);
+}
+
+static void who_cannot_be_gone_on_with_is_the_next(void **state)
+{
+	start_on(0, 0);
+	start_on(1, 0);
+	assert_ptr_equal(sched_poll(w.sched, 0), &t[0]);
+	sched_wake(&t[0]);
+	sched_put_back(&t[0]);
+	assert_int_equal(sched_running(w.sched), 0);
+	timers_run(w.timers, core_now() + 2 * SCHED_SLICE_NS);
+	assert_int_equal(w.kicks, 1);
+	take(0, 0);
+	assert_true(t[0].woken);
+	end(0);
+	take(0, 1);
+	/* Its affinity has changed meanwhile. */
+	assert_int_equal(sched_set_affinity(&t[1], 1), 0);
+	sched_yield_task(&t[1]);
+	assert_ptr_equal(sched_poll(w.sched, 0), &t[1]);
+	assert_int_equal(sched_set_affinity(&t[1], 2), 0);
+	sched_put_back(&t[1]);
+	take_none(0);
+	take(1, 1);
 	end(1);
 }
 
@@ -717,6 +774,8 @@ int main(void)
 		ONE(a_new_task_cannot_be_woken),
 		TWO(what_a_task_wakes_waits_for_its_vcpu),
 		TWO(a_polled_vcpu_is_idle),
+		ONE(what_may_run_without_a_task_is_kicked),
+		TWO(who_cannot_be_gone_on_with_is_the_next),
 		ONE(a_dead_task_cannot_be_woken),
 		ONE(a_blocked_task_runs_when_it_is_woken),
 		ONE(a_yield_goes_to_the_tail),

@@ -20,6 +20,7 @@ struct fake {
 	unsigned stands;
 	enum channel_outcome before, then;
 	int64_t before_result;
+	bool leaves; /* when it blocks */
 	void *had, *next;
 };
 static struct fake fake;
@@ -55,7 +56,14 @@ static enum channel_outcome stand_in(struct vcpu *v, enum channel_outcome before
 	return fake.then;
 }
 
-static const struct channel_ops serve_ops = {.call = serve, .stand_in = stand_in};
+static bool stays(struct vcpu *v, void *task)
+{
+	(void)v;
+	assert_non_null(task);
+	return !fake.leaves;
+}
+
+static const struct channel_ops serve_ops = {.call = serve, .stays = stays, .stand_in = stand_in};
 
 /* Without frames. */
 static void open_ask(struct channel *ch, void *task, uint32_t spin, uint32_t claimed)
@@ -490,7 +498,8 @@ static enum channel_outcome count_run(void *task, const struct channel_request *
 	return r->nr % 5 ? CHANNEL_ANSWERED : CHANNEL_DONE;
 }
 
-static const struct channel_ops count_ops = {.call = count_run, .stand_in = stand_in};
+static const struct channel_ops count_ops = {
+	.call = count_run, .stays = stays, .stand_in = stand_in};
 
 static void *poll_thread(void *arg)
 {
@@ -576,7 +585,8 @@ static enum channel_outcome turn_stand_in(struct vcpu *v, enum channel_outcome b
 	return t->blocks % 3 ? CHANNEL_FRAME : CHANNEL_TAKEN;
 }
 
-static const struct channel_ops turn_ops = {.call = turn_call, .stand_in = turn_stand_in};
+static const struct channel_ops turn_ops = {
+	.call = turn_call, .stays = stays, .stand_in = turn_stand_in};
 
 static void *turn_thread(void *arg)
 {

@@ -26,6 +26,7 @@ struct sched_cpu {
 	struct sched_task *current;
 	const struct sched_task *last; /* compared only */
 	uint64_t run;                  /* counts the tasks it has taken */
+	bool stood_in; /* somebody has looked for tasks for it since its thread has */
 	bool slice_armed;
 	uint64_t slice_run; /* the run that the slice timer was armed for */
 	/* Since when its first task waits though another vCPU is idle; TIME_NEVER: none does. Read
@@ -76,40 +77,24 @@ static void sched_unlock(struct sched *s, const struct todo *todo)
 
 /* ---- slices ---- */
 
+/* What c does must end: somebody waits for it, or it may be in the guest without a task. */
+static bool slice_ends_locked(const struct sched_cpu *c)
+{
+	return c->current ? c->nqueued : c->stood_in;
+}
+
 /*
- * Somebody waits for c while its task runs: see that the slice ends. Also when it is over already:
- * the kick for that may have found the queue empty again (a steal), and came to nothing.
+ * See that the slice ends. Also when it is over already: the kick for that may have found the queue
+ * empty again (a steal), and came to nothing.
  */
 static void slice_want_locked(struct sched_cpu *c, struct todo *todo)
 {
-	if (!c->current || !c->nqueued || c->slice_armed)
+	if (!slice_ends_locked(c) || c->slice_armed)
 		return;
 	c->slice_armed = true;
 	c->slice_run = c->run;
 	todo->arm = (int)(c - c->sched->cpu);
-	todo->arm_at = c->current->run_started + SCHED_SLICE_NS;
-}
-
-/*
- * The timer is never cancelled: a switch is cheaper if it leaves a stale timer behind, which at
- * most once per slice finds out here that it was armed for an earlier run.
- */
-static void slice_fire(struct timer *t)
-{
-	struct sched_cpu *c = container_of(t, struct sched_cpu, slice);
-	struct sched *s = c->sched;
-	struct todo todo = TODO_NOTHING;
-
-	pthread_mutex_lock(&s->lock);
-	c->slice_armed = false;
-	if (c->slice_run != c->run) {
-		slice_want_locked(c, &todo);
-	} else if (c->current && c->nqueued) {
-		c->slice_over = true;
-		s->stats.preemptions++;
-		todo.kick = (int)(c - s->cpu);
-	}
-	sched_unlock(s, &todo);
+	todo->arm_at = (c->current ? c->current->run_started : core_now()) + SCHED_SLICE_NS;
 }
 
 bool sched_need_resched(struct sched *s, unsigned cpu)
@@ -121,18 +106,23 @@ bool sched_need_resched(struct sched *s, unsigned cpu)
 
 /* ---- queues ---- */
 
-static void queue_insert_locked(struct sched *s, struct sched_task *t, unsigned cpu)
+static void queue_insert_locked(struct sched *s, struct sched_task *t, unsigned cpu, bool first)
 {
 	struct sched_cpu *c = &s->cpu[cpu];
 
 	t->state = SCHED_RUNNABLE;
 	t->cpu = (int)cpu;
 	t->movable = t->cpu_mask & ~(1ULL << cpu);
-	TAILQ_INSERT_TAIL(&c->queue, t, run);
 	c->nqueued++;
-	if (t->movable) {
-		TAILQ_INSERT_TAIL(&c->movable, t, move);
-		c->nmovable++;
+	c->nmovable += t->movable;
+	if (first) {
+		TAILQ_INSERT_HEAD(&c->queue, t, run);
+		if (t->movable)
+			TAILQ_INSERT_HEAD(&c->movable, t, move);
+	} else {
+		TAILQ_INSERT_TAIL(&c->queue, t, run);
+		if (t->movable)
+			TAILQ_INSERT_TAIL(&c->movable, t, move);
 	}
 }
 
@@ -171,6 +161,15 @@ void sched_near(int cpu)
 	near_cpu = cpu;
 }
 
+/* t has been woken by one of its group, who may block next. */
+static bool stays_near_locked(const struct sched *s, const struct sched_task *t)
+{
+	const struct sched_cpu *c = near_cpu < 0 ? NULL : &s->cpu[near_cpu];
+
+	return c && t->cpu_mask & 1ULL << near_cpu && !c->nqueued && c->current && t->group &&
+	       c->current->group == t->group;
+}
+
 /* Where a task that becomes runnable goes. */
 static unsigned cpu_choose_locked(const struct sched *s, const struct sched_task *t)
 {
@@ -179,7 +178,7 @@ static unsigned cpu_choose_locked(const struct sched *s, const struct sched_task
 
 	if (idle & s->polled)
 		idle &= s->polled;
-	else if (near_cpu >= 0 && t->cpu_mask & 1ULL << near_cpu && !s->cpu[near_cpu].nqueued)
+	else if (stays_near_locked(s, t))
 		return (unsigned)near_cpu;
 	if (idle)
 		return (unsigned)__builtin_ctzll(idle & last ? last : idle);
@@ -198,15 +197,53 @@ static void place_locked(struct sched *s, struct sched_task *t, unsigned cpu, st
 {
 	uint64_t bit = 1ULL << cpu;
 
-	queue_insert_locked(s, t, cpu);
+	queue_insert_locked(s, t, cpu, false);
 	if (s->idle & bit) {
 		idle_end_locked(s, cpu);
 		todo->unpark = (int)cpu;
-		return;
-	}
-	if ((int)cpu == near_cpu && s->cpu[cpu].nqueued == 1)
+	} else if ((int)cpu == near_cpu && s->cpu[cpu].nqueued == 1) {
 		s->cpu[cpu].lazy_since = core_now();
+	}
 	slice_want_locked(&s->cpu[cpu], todo);
+}
+
+/* A parked vCPU comes for the first task of c's that it may run. One that is polled for has stolen
+ * that already. */
+static void spread_locked(struct sched_cpu *c, struct todo *todo)
+{
+	struct sched *s = c->sched;
+	struct sched_task *t = TAILQ_FIRST(&c->movable);
+	uint64_t parked = t ? s->idle & ~s->polled & t->cpu_mask : 0;
+
+	c->lazy_since = TIME_NEVER;
+	if (!parked)
+		return;
+	todo->unpark = __builtin_ctzll(parked);
+	idle_end_locked(s, (unsigned)todo->unpark);
+}
+
+/*
+ * The timer is never cancelled: a switch is cheaper if it leaves a stale timer behind, which at
+ * most once per slice finds out here that it was armed for an earlier run.
+ */
+static void slice_fire(struct timer *t)
+{
+	struct sched_cpu *c = container_of(t, struct sched_cpu, slice);
+	struct sched *s = c->sched;
+	struct todo todo = TODO_NOTHING;
+
+	pthread_mutex_lock(&s->lock);
+	c->slice_armed = false;
+	if (c->slice_run != c->run) {
+		slice_want_locked(c, &todo);
+	} else if (slice_ends_locked(c)) {
+		c->slice_over = true;
+		s->stats.preemptions++;
+		todo.kick = (int)(c - s->cpu);
+		if (c->current)
+			spread_locked(c, &todo);
+	}
+	sched_unlock(s, &todo);
 }
 
 /* The first task of the longest other queue that may run on `cpu`. */
@@ -304,6 +341,17 @@ void sched_get_stats(struct sched *s, struct sched_stats *out)
 unsigned sched_cpus(const struct sched *s)
 {
 	return s->cpus;
+}
+
+unsigned sched_running(struct sched *s)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < s->cpus; i++)
+		n += s->cpu[i].current != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return n;
 }
 
 unsigned sched_load(struct sched *s)
@@ -411,6 +459,7 @@ struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait)
 	pthread_mutex_lock(&s->lock);
 	/* It may have been idle while somebody stood in for it. */
 	idle_end_locked(s, cpu);
+	s->cpu[cpu].stood_in = false;
 	t = sched_pick_locked(s, cpu, wait);
 	if (t)
 		take_locked(s, cpu, t, &todo);
@@ -427,12 +476,14 @@ struct sched_task *sched_poll(struct sched *s, unsigned cpu)
 
 	pthread_mutex_lock(&s->lock);
 	idle_end_locked(s, cpu);
+	s->cpu[cpu].stood_in = true;
 	t = sched_pick_locked(s, cpu, false);
 	if (t) {
 		take_locked(s, cpu, t, &todo);
 	} else {
 		s->idle |= 1ULL << cpu;
 		s->polled |= 1ULL << cpu;
+		slice_want_locked(&s->cpu[cpu], &todo);
 	}
 	sched_unlock(s, &todo);
 	return t;
@@ -447,20 +498,11 @@ void sched_spread(struct sched *s, unsigned cpu, int64_t before)
 {
 	struct sched_cpu *c = &s->cpu[cpu];
 	struct todo todo = TODO_NOTHING;
-	struct sched_task *t;
-	uint64_t idle;
 
 	if (atomic_load_explicit(&c->lazy_since, memory_order_relaxed) > before)
 		return;
 	pthread_mutex_lock(&s->lock);
-	c->lazy_since = TIME_NEVER;
-	t = TAILQ_FIRST(&c->movable);
-	idle = t ? s->idle & t->cpu_mask : 0;
-	if (idle) {
-		/* It finds the task by itself. */
-		todo.unpark = __builtin_ctzll(idle);
-		idle_end_locked(s, (unsigned)todo.unpark);
-	}
+	spread_locked(c, &todo);
 	sched_unlock(s, &todo);
 }
 
@@ -514,6 +556,24 @@ void sched_yield_task(struct sched_task *t)
 	if (s->cpu[cpu].nqueued || !(t->cpu_mask & 1ULL << cpu))
 		cpu = cpu_choose_locked(s, t);
 	place_locked(s, t, cpu, &todo);
+	sched_unlock(s, &todo);
+}
+
+void sched_put_back(struct sched_task *t)
+{
+	struct sched *s = t->sched;
+	struct todo todo = TODO_NOTHING;
+	unsigned cpu;
+
+	pthread_mutex_lock(&s->lock);
+	cpu = (unsigned)t->cpu;
+	sched_leave_locked(s, t);
+	if (t->cpu_mask & 1ULL << cpu) {
+		queue_insert_locked(s, t, cpu, true);
+		slice_want_locked(&s->cpu[cpu], &todo);
+	} else {
+		place_locked(s, t, cpu_choose_locked(s, t), &todo);
+	}
 	sched_unlock(s, &todo);
 }
 

@@ -14,9 +14,11 @@
  * only then. A vCPU thread without a task parks on its vCPU's condition variable.
  *
  * Another thread may stand in for a vCPU's, if the two agree on who it is at a time: it takes tasks
- * by sched_poll. What it wakes on the way (sched_near) waits in that vCPU's queue for a moment,
- * because a task that wakes another often blocks next, and to start another vCPU takes longer;
- * sched_spread gives it to an idle vCPU when the moment is over.
+ * by sched_poll. What it wakes on the way (sched_near), if it is of the group of the vCPU's task,
+ * waits in that vCPU's queue for a moment, because a task that wakes another often blocks next, and
+ * to start another vCPU takes longer; sched_spread gives it to an idle vCPU when the moment is
+ * over, and the end of a slice does. Whoever stands in may be late, and what is in the guest
+ * without a task need not leave by itself: that, too, is kicked at the end of a slice.
  */
 #ifndef VMBOX_CORE_SCHED_H
 #define VMBOX_CORE_SCHED_H
@@ -35,6 +37,9 @@ enum sched_state { SCHED_NEW, SCHED_RUNNABLE, SCHED_RUNNING, SCHED_BLOCKED, SCHE
 struct sched_task {
 	/* immutable after init: */
 	struct sched *sched;
+	/* immutable once it is started; compared only: tasks that can take turns on a vCPU cheaply
+	 * have the same; NULL: with none */
+	const void *group;
 	/* protected by sched->lock: */
 	enum sched_state state;
 	int cpu;            /* where it runs, ran last or is queued; -1: nowhere yet */
@@ -91,6 +96,11 @@ struct sched_task *sched_next(struct sched *s, unsigned cpu, bool wait);
 struct sched_task *sched_poll(struct sched *s, unsigned cpu);
 /* A task waits in the vCPU's queue. Takes no lock. */
 bool sched_queued(const struct sched *s, unsigned cpu);
+/*
+ * RUNNING -> RUNNABLE at the head of its vCPU's queue: whoever stands in cannot go on with it, but
+ * the vCPU's thread can. The caller no longer owns it.
+ */
+void sched_put_back(struct sched_task *t);
 /* The calling thread works for this vCPU from now on: what it wakes may wait there; -1: for none.
  */
 void sched_near(int cpu);
@@ -169,5 +179,7 @@ void sched_get_stats(struct sched *s, struct sched_stats *out);
 unsigned sched_cpus(const struct sched *s);
 /* Tasks that run or are runnable now. */
 unsigned sched_load(struct sched *s);
+/* vCPUs that have a task now. */
+unsigned sched_running(struct sched *s);
 
 #endif

@@ -72,16 +72,6 @@ static bool clones_thread(struct task *t, int row, const uint64_t args[6])
 	return flags & CLONE_THREAD;
 }
 
-static bool has_other_tasks(struct process *p)
-{
-	unsigned n;
-
-	pthread_mutex_lock(&p->siglock);
-	n = p->ntasks;
-	pthread_mutex_unlock(&p->siglock);
-	return n > 1;
-}
-
 enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t args[6])
 {
 	int row = row_for(t->k, nr);
@@ -91,7 +81,7 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 	case ROW_clone3:
 		return clones_thread(t, row, args) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_exit:
-		return has_other_tasks(t->p) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
+		return process_has_threads(t->p) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_pause:
 	case ROW_rt_sigreturn:
 	case ROW_rt_sigsuspend:

@@ -42,6 +42,7 @@ struct task *task_create(struct process *p, uint32_t tid)
 		memcpy(t->cpu.fpu, k->cfg.fpu_init, k->cfg.fpu_size);
 	t->cpu.regs_modified = true;
 	sched_task_init(&t->st, k->sched);
+	t->st.group = p;
 	t->p = process_get(p);
 	t->k = k;
 	t->tid = tid;
@@ -183,6 +184,16 @@ static void process_init_first(struct process *p)
 	p->attr.timerslack = 50000;
 	p->attr.mce_kill = -1;
 	p->exit_signal = SIGCHLD;
+}
+
+bool process_has_threads(struct process *p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&p->siglock);
+	n = p->ntasks;
+	pthread_mutex_unlock(&p->siglock);
+	return n > 1;
 }
 
 void process_cred(struct process *p, struct cred *c)

@@ -296,6 +296,8 @@ int process_create(struct kernel *k, struct process *parent, struct process **ou
 /* p's credentials and its real uid as they are now: its own tasks may be changing them. Take
  * p->lock. */
 void process_cred(struct process *p, struct cred *c);
+/* More than one task, at this moment. */
+bool process_has_threads(struct process *p);
 uint32_t process_uid(struct process *p);
 /* PR_SET_CHILD_SUBREAPER. tree_lock held. */
 void process_set_subreaper_locked(struct process *p, bool on);

@@ -229,6 +229,9 @@ void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 	struct abi_channel *p = v->channel->page;
 
 	v->arch.frame = c->regs;
+	/* The program may find the way to stub_fpu by itself: what it comes back with is its own.
+	 */
+	v->arch.fpu_resume = c->regs;
 	p->frame = c->regs;
 	p->frame.rflags = (c->regs.rflags & X86_RFLAGS_USER) | X86_RFLAGS_FIXED;
 	p->frame_fpu = v->arch.fpu_pending != NULL;

@@ -39,6 +39,7 @@ run 1 forktree fork-cow pipe-basic futex-wait sig-calls sig-regs single-step thr
 run 2 forktree thr-switch robust-mutex thr-fork thr-signal thr-exec sig-calls sig-restart-calls vfork-exec exec
 run_spec 1 spec-stub-entry
 run_spec 2 spec-stub-entry spec-stub spec-channel
+run_spec 4 spec-channel-ghost
 
 # counts OPERATION PATTERN SAYING: somewhere among so many of them the poller gets a processor.
 counts() {
