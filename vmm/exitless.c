@@ -80,8 +80,7 @@ void exitless_spins(const struct exitless *e, struct channel_spins *spins)
 		return;
 	spins->request = e->patience;
 	spins->claimed = e->patience_more;
-	/* For who asks for it. */
-	spins->frame = e->mode == EXITLESS_ON ? e->patience_frame : 0;
+	spins->frame = e->patience_frame;
 }
 
 static void set_spins(struct exitless *e)
@@ -105,11 +104,7 @@ bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
 
 static bool crowded(const struct exitless *e)
 {
-	unsigned running = sched_load(e->sched);
-
-	if (running > e->vm->nvcpus)
-		running = e->vm->nvcpus;
-	return e->mode == EXITLESS_AUTO && running >= e->processors;
+	return e->mode == EXITLESS_AUTO && sched_running(e->sched) >= e->processors;
 }
 
 /* A program that makes few calls needs no poller: it is started when it is first woken. */
@@ -201,7 +196,7 @@ static bool serve_one(struct exitless *e, unsigned cpu)
 	if (state != ABI_CHANNEL_REQUEST && state != ABI_CHANNEL_SAVED &&
 	    (state != ABI_CHANNEL_PARKED || !sched_queued(e->sched, cpu)))
 		return false;
-	sched_near(e->mode == EXITLESS_ON ? (int)cpu : -1);
+	sched_near((int)cpu);
 	did = channel_serve(ch, e->ops);
 	sched_near(-1);
 	return did;

@@ -3,14 +3,14 @@
  *
  * While the poller polls, a stub asks it; while it sleeps, stubs leave the guest as ever, and the
  * vCPU threads wake it when calls come fast (exitless_note_call). In EXITLESS_AUTO it polls only
- * while a processor is to spare: fewer tasks run than there are processors, and it is not
+ * while a processor is to spare: fewer vCPUs have a task than there are processors, and it is not
  * itself kept waiting for one. Every session that was not worth it, or was disturbed, makes the
  * pause before the next longer.
  *
- * Where a result is not enough, the vCPU goes on with other registers (EXITLESS_ON; stand_in.h), if
- * they are of the same process. A task that is its process's only one leaves the guest to block:
- * the next is another process, for which it must leave, or there is none, and to wait inside takes
- * a processor from who wakes it.
+ * Where a result is not enough, the vCPU goes on with other registers (stand_in.h), if they are of
+ * the same process. A task that is its process's only one leaves the guest to block: the next is
+ * another process, for which it must leave, or there is none, and to wait inside takes a processor
+ * from who wakes it.
  *
  * No lock: struct exitless's shared words are atomic.
  */
