@@ -1,6 +1,6 @@
 /* Aligned blocks of frames: those that the host maps by one large page, and what comes back of
  * them. */
-#include "gmem_internal.h"
+#include "pgtable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -218,10 +218,11 @@ static int make_ready(struct gmem *gm, struct block *b)
 	pfn_t base = block_base(gm, b);
 
 	/* There must be a page to begin with. */
+	if (!b->there && gmem_zero(frame_hva(gm, base), PAGE_SIZE) < 0)
+		return -ENOMEM;
+	/* One entry of the guest's can map what the host maps by many. */
 	if (!b->there)
-		return gmem_zero(frame_hva(gm, base), PAGE_SIZE) < 0 || !alias_collapse(gm, base)
-			       ? -ENOMEM
-			       : 0;
+		return alias_collapse(gm, base) || gmem_large(gm) ? 0 : -ENOMEM;
 	return b->zero || !gmem_zero(frame_hva(gm, base), BLOCK_BYTES) ? 0 : -ENOMEM;
 }
 
@@ -257,7 +258,7 @@ void block_expect(struct gmem *gm)
 	unsigned n = atomic_load_explicit(&gm->block_ahead, memory_order_relaxed);
 
 	if (!atomic_load(&gm->keeper_runs) ||
-	    atomic_load_explicit(&gm->no_collapse, memory_order_relaxed) ||
+	    (atomic_load_explicit(&gm->no_collapse, memory_order_relaxed) && !gmem_large(gm)) ||
 	    atomic_load_explicit(&gm->block_hint, memory_order_relaxed) > n / 2)
 		return;
 	n = !n ? 1 : n < BLOCK_AHEAD ? 2 * n : n;
@@ -339,7 +340,7 @@ pfn_t block_alloc(struct gmem *gm, bool wait)
 	struct block *b;
 	pfn_t base;
 
-	if (atomic_load_explicit(&gm->no_collapse, memory_order_relaxed))
+	if (atomic_load_explicit(&gm->no_collapse, memory_order_relaxed) && !gmem_large(gm))
 		return 0;
 	/* Who finds no memory meanwhile waits for it at this lock. */
 	if (wait)

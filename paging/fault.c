@@ -106,30 +106,15 @@ static pte_t *neighbour(const struct fault *f, int64_t i)
 
 /* ---- the kinds ---- */
 
-/*
- * All of an aligned 2 MiB at once, by small pages: one exit instead of eight, and memory that the
- * host zeroes and maps at once if it can. No large entry maps it: a KVM that shadows page tables
- * fills a direct table of its own for one, keeps using that when the entry is split, and then takes
- * neighbours from it that are somebody else's by now. False: it is not asked for, not empty, or not
- * all there.
- */
-static bool fault_span(struct fault *f)
+/* All of an aligned 2 MiB by small entries: of a block, or 0: of any frames. */
+static void map_small_span(struct fault *f, uint64_t base, pfn_t block)
 {
-	uint64_t base = f->va & ~(PGTABLE_SPAN - 1);
 	unsigned flags = vma_pte_flags(&f->n->v, true), n;
+	pte_t *table = pgtable_make(f->mm, base);
 	struct gmem *gm = f->mm->gm;
-	pte_t *table = f->pte - pgtable_index(f->va, 0);
-	pfn_t pfn[PGTABLE_ENTRIES], block;
+	pfn_t pfn[PGTABLE_ENTRIES];
 
-	if (!mm_spans(f->mm, &f->n->v) || base < f->n->v.start || base + PGTABLE_SPAN > f->n->v.end)
-		return false;
-	for (n = 0; n < PGTABLE_ENTRIES; n++)
-		if (pte_load(&table[n]))
-			return false;
-	if (!frames_plenty(gm, PGTABLE_ENTRIES))
-		return false;
-	block = block_alloc(gm, false);
-	for (n = 0; n < PGTABLE_ENTRIES; n++) {
+	for (n = 0; table && n < PGTABLE_ENTRIES; n++) {
 		pfn[n] = block ? block + n : frame_alloc_raw(gm, true);
 		if (!pfn[n])
 			break;
@@ -137,9 +122,35 @@ static bool fault_span(struct fault *f)
 	}
 	if (!block)
 		alias_map(gm, pfn, n);
-	vma_stream(f->n, f->va)->next = base + n * PAGE_SIZE;
+	for (; block && n < PGTABLE_ENTRIES; n++)
+		frame_put(gm, block + n);
+}
+
+/*
+ * All of an aligned 2 MiB at once: one exit instead of eight, memory that the host zeroes and maps
+ * at once if it can, and, with hardware semantics, one entry. False: it is not asked for, not
+ * empty, or not there.
+ */
+static bool fault_span(struct fault *f)
+{
+	uint64_t base = f->va & ~(PGTABLE_SPAN - 1);
+	struct gmem *gm = f->mm->gm;
+	pfn_t block;
+
+	if (f->n->v.obj || f->access & FAULT_ALONE || !mm_spans(f->mm, &f->n->v) ||
+	    base < f->n->v.start || f->n->v.end - base < PGTABLE_SPAN)
+		return false;
+	if (!pgtable_span_empty(f->mm, base) || !frames_plenty(gm, PGTABLE_ENTRIES))
+		return false;
+	block = block_alloc(gm, false);
+	if (!block || !gmem_large(gm) ||
+	    pgtable_set_large(f->mm, base, block, vma_pte_flags(&f->n->v, true)) < 0)
+		map_small_span(f, base, block);
+	if (!pgtable_get(f->mm, f->va))
+		return false;
+	vma_stream(f->n, f->va)->next = base + PGTABLE_SPAN;
 	count(&f->mm->faults_minor, &gm->faults_minor);
-	return pte_load(f->pte);
+	return true;
 }
 
 static int fault_zero(struct fault *f)
@@ -150,8 +161,6 @@ static int fault_zero(struct fault *f)
 	pfn_t pfn[MM_FAULT_AHEAD];
 	int64_t i, pages;
 
-	if (!(f->access & FAULT_ALONE) && fault_span(f))
-		return 0;
 	pfn[0] = frame_alloc_raw(mm->gm, true);
 	if (!pfn[0])
 		return -ENOMEM;
@@ -382,6 +391,13 @@ int mm_fault_locked(struct mm *mm, uint64_t addr, unsigned access)
 		count(&mm->faults_denied, &mm->gm->faults_denied);
 		return -EACCES;
 	}
+	/* A large entry permits what the mapping does: a touch that lost a race. */
+	if (pgtable_large(mm, f.va)) {
+		count(&mm->faults_minor, &mm->gm->faults_minor);
+		return 0;
+	}
+	if (fault_span(&f))
+		return 0;
 	f.pte = pgtable_make(mm, f.va);
 	if (!f.pte)
 		return -ENOMEM;
@@ -449,11 +465,10 @@ void mm_map_eager(struct mm *mm, uint64_t addr, uint64_t len, unsigned pages, bo
 
 	mm_lock(mm);
 	for (uint64_t va = addr; va < end; va += PAGE_SIZE) {
-		pte_t *p = pgtable_find(mm, va);
 		unsigned flags, run, access = FAULT_ALONE | (may_wait ? 0 : FAULT_NOWAIT);
 		int r;
 
-		if (p && pte_load(p))
+		if (pgtable_get(mm, va))
 			continue;
 		n = vma_find(mm, va);
 		flags = n && n->v.start <= va ? n->v.flags : 0;

@@ -37,6 +37,16 @@ struct fork {
 	} late[STALE_MAX];
 };
 
+/* A large entry is its mm's alone. */
+static void split_large(struct mm *mm)
+{
+	struct vma_node *n;
+
+	RB_FOREACH (n, vma_tree, &mm->vmas)
+		if (!(n->v.flags & (VMA_DONTFORK | VMA_WIPEONFORK)))
+			pgtable_split(mm, n->v.start, n->v.end);
+}
+
 /* Private pages that the parent could write now. */
 static uint64_t count_writable(struct mm *mm, uint64_t limit)
 {
@@ -234,9 +244,8 @@ static int copy_pages(struct fork *f, const struct vma *v)
 static bool is_leftover(struct fork *f, uint64_t va)
 {
 	const struct vma_node *n = vma_find(f->parent, va);
-	pte_t *p = pgtable_find(f->parent, va);
 
-	return !p || !pte_load(p) || !n || n->v.start > va ||
+	return !pgtable_get(f->parent, va) || !n || n->v.start > va ||
 	       n->v.flags & (VMA_DONTFORK | VMA_WIPEONFORK);
 }
 
@@ -334,6 +343,7 @@ static int fork_once(struct mm *parent, uint64_t hot, unsigned eager, struct mm 
 	mm_lock(f.child); /* younger than its parent: the order */
 	copy_settings(f.child, parent);
 	pgtable_batch_init(&f.batch, parent);
+	split_large(parent);
 	f.all = count_writable(parent, f.left) <= f.left;
 	r = copy_vmas(&f);
 	if (r == 0)

@@ -61,6 +61,9 @@ struct block {
 	/* with all of them parked: */
 	bool there, zero; /* the host's page is; and has no contents */
 	struct frame_list parked;
+	/* protected by the lock of the mm that maps it by a large entry: what that is cut up into
+	 */
+	pfn_t table;
 	TAILQ_ENTRY(block) link; /* of gm->free_blocks or part_blocks if parked.n */
 };
 TAILQ_HEAD(block_list, block);
@@ -196,7 +199,9 @@ void frame_skip_hole_locked(struct gmem *gm);
 
 /*
  * An aligned run of BLOCK_FRAMES zeroed frames with a reference each, which lie in one large page
- * of the host's. 0: there is none, or the host cannot. Callable where frame_alloc_raw is.
+ * of the host's; where one entry of the guest's maps it all the same (gmem_large()), in small ones
+ * if the host has no large. 0: there is none, or the host cannot. Callable where frame_alloc_raw
+ * is.
  *
  * To make one the host drains caches of each processor, by threads of its own: 0.15 ms, or for ever
  * where a real-time task spins. So the keeper does it ahead, if there is one, and the caller waits

@@ -37,10 +37,16 @@ bool mm_may_lock(struct mm *mm, unsigned flags, uint64_t len)
 void mm_zap(struct pgtable_batch *b, uint64_t start, uint64_t end)
 {
 	uint64_t va = start;
+	bool large;
 	pte_t *p;
 
 	detour_forget(b->mm, start, end);
-	while ((p = pgtable_next(b->mm, &va, end))) {
+	while ((p = pgtable_next_large(b->mm, &va, end, &large))) {
+		if (large) {
+			pgtable_drop_large(b, p);
+			va += PGTABLE_SPAN;
+			continue;
+		}
 		do {
 			if (pte_load(p))
 				pgtable_restrict(b, p, 0, true);
@@ -254,9 +260,15 @@ static void protect_pages(struct pgtable_batch *b, struct vma_node *n)
 {
 	struct mm *mm = b->mm;
 	uint64_t va = n->v.start, end = n->v.end;
+	bool large;
 	pte_t *p;
 
-	while ((p = pgtable_next(mm, &va, end))) {
+	while ((p = pgtable_next_large(mm, &va, end, &large))) {
+		if (large) {
+			pgtable_protect_large(b, p, vma_pte_flags(&n->v, true));
+			va += PGTABLE_SPAN;
+			continue;
+		}
 		do {
 			uint64_t old = pte_load(p), e;
 			bool own;
@@ -438,8 +450,7 @@ long mm_mincore(struct mm *mm, uint64_t addr, uint64_t len, unsigned char *vec)
 	mm_lock(mm);
 	for (uint64_t va = addr; va < addr + len; va += PAGE_SIZE) {
 		struct vma_node *n = vma_find(mm, va);
-		pte_t *p = pgtable_find(mm, va);
-		bool in = p && pte_load(p);
+		bool in = pgtable_get(mm, va) != 0;
 		pfn_t pfn;
 
 		if (!n || n->v.start > va)

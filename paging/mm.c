@@ -380,9 +380,17 @@ void mm_put_vma(struct vma *v)
 static uint64_t count_resident(struct mm *mm, const struct vma *v)
 {
 	uint64_t n = 0, va = v->start;
+	bool large;
 	pte_t *p;
 
-	while ((p = pgtable_next(mm, &va, v->end))) {
+	while ((p = pgtable_next_any(mm, &va, v->end, &large))) {
+		if (large) {
+			uint64_t next = (va & ~(PGTABLE_SPAN - 1)) + PGTABLE_SPAN;
+
+			n += ((next < v->end ? next : v->end) - va) >> PAGE_SHIFT;
+			va = next;
+			continue;
+		}
 		do {
 			n += pte_load(p++) != 0;
 			va += PAGE_SIZE;

@@ -79,6 +79,7 @@ struct mm {
 	unsigned future_lock;  /* flags that new mappings get: mlockall */
 	uint64_t resident;     /* entries that are not 0 */
 	uint64_t tables;       /* below the root */
+	uint64_t large;        /* large entries */
 	pfn_t *cpu_root;       /* roots for other activators than home; NULL: none */
 	uint64_t brk_start, brk;
 	uint64_t mmap_base;

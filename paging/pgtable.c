@@ -11,16 +11,17 @@ static pte_t *table_at(struct gmem *gm, pfn_t pfn)
 }
 
 /* Zeroed contents must be visible before the table is reachable. */
-static void link_table(pte_t *p, pfn_t pfn)
+void pgtable_link(pte_t *p, pfn_t pfn)
 {
 	atomic_store_explicit(p, pte_table(pfn), memory_order_release);
 }
 
-pte_t *pgtable_walk_make(struct gmem *gm, pfn_t root, uint64_t va, unsigned *made)
+/* The entry of that level; no large one is on the way. */
+static pte_t *walk_make(struct gmem *gm, pfn_t root, uint64_t va, int to, unsigned *made)
 {
 	pte_t *t = table_at(gm, root);
 
-	for (int level = PGTABLE_LEVELS - 1; level > 0; level--) {
+	for (int level = PGTABLE_LEVELS - 1; level > to; level--) {
 		pte_t *p = &t[pgtable_index(va, level)];
 
 		if (!pte_load(p)) {
@@ -28,12 +29,17 @@ pte_t *pgtable_walk_make(struct gmem *gm, pfn_t root, uint64_t va, unsigned *mad
 
 			if (!pfn)
 				return NULL;
-			link_table(p, pfn);
+			pgtable_link(p, pfn);
 			++*made;
 		}
 		t = table_at(gm, pte_pfn(pte_load(p)));
 	}
-	return &t[pgtable_index(va, 0)];
+	return &t[pgtable_index(va, to)];
+}
+
+pte_t *pgtable_walk_make(struct gmem *gm, pfn_t root, uint64_t va, unsigned *made)
+{
+	return walk_make(gm, root, va, 0, made);
 }
 
 pfn_t pgtable_root_new(struct gmem *gm)
@@ -50,29 +56,54 @@ pfn_t pgtable_root_new(struct gmem *gm)
 	return root;
 }
 
-pte_t *pgtable_find(struct mm *mm, uint64_t va)
+pte_t *pgtable_find_at(struct mm *mm, uint64_t va, int to)
 {
 	pte_t *t = table_at(mm->gm, mm->root);
 
-	for (int level = PGTABLE_LEVELS - 1; level > 0; level--) {
+	for (int level = PGTABLE_LEVELS - 1; level > to; level--) {
 		uint64_t e = pte_load(&t[pgtable_index(va, level)]);
 
-		if (!e)
+		if (!pte_is_table(e))
 			return NULL;
 		t = table_at(mm->gm, pte_pfn(e));
 	}
-	return &t[pgtable_index(va, 0)];
+	return &t[pgtable_index(va, to)];
 }
 
-pte_t *pgtable_make(struct mm *mm, uint64_t va)
+uint64_t pgtable_get(struct mm *mm, uint64_t va)
+{
+	const pte_t *p = mm->large ? pgtable_large(mm, va) : NULL;
+	uint64_t e;
+
+	if (p) {
+		e = pte_load(p);
+		return pte_make(pte_pfn(e) + pgtable_index(va, 0), pte_flags(e));
+	}
+	p = pgtable_find_at(mm, va, 0);
+	return p ? pte_load(p) : 0;
+}
+
+pte_t *pgtable_find(struct mm *mm, uint64_t va)
+{
+	pgtable_split(mm, va, va + 1);
+	return pgtable_find_at(mm, va, 0);
+}
+
+pte_t *pgtable_make_at(struct mm *mm, uint64_t va, int to)
 {
 	unsigned made = 0;
-	pte_t *p = pgtable_walk_make(mm->gm, mm->root, va, &made);
+	pte_t *p = walk_make(mm->gm, mm->root, va, to, &made);
 
 	mm->tables += made;
 	if (made)
 		pgtable_sync_roots(mm, pgtable_index(va, PGTABLE_LEVELS - 1));
 	return p;
+}
+
+pte_t *pgtable_make(struct mm *mm, uint64_t va)
+{
+	pgtable_split(mm, va, va + 1);
+	return pgtable_make_at(mm, va, 0);
 }
 
 /* The start of what the next entry of t that is not 0 maps: behind `at`, or `end` or the table's
@@ -90,41 +121,60 @@ static uint64_t skip_empty(pte_t *t, int level, uint64_t at, uint64_t end)
 	return at;
 }
 
-pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
+pte_t *pgtable_next_any(struct mm *mm, uint64_t *va, uint64_t end, bool *large)
 {
 	uint64_t at = *va;
 
 	while (at < end) {
 		pte_t *t = table_at(mm->gm, mm->root);
+		uint64_t e = 0;
 		int level;
 
 		for (level = PGTABLE_LEVELS - 1; level > 0; level--) {
-			uint64_t e = pte_load(&t[pgtable_index(at, level)]);
-
-			if (!e)
+			e = pte_load(&t[pgtable_index(at, level)]);
+			if (!pte_is_table(e))
 				break;
 			t = table_at(mm->gm, pte_pfn(e));
 		}
-		if (level == 0) {
+		*large = level && e;
+		if (!level || *large) {
 			*va = at;
-			return &t[pgtable_index(at, 0)];
+			return &t[pgtable_index(at, level)];
 		}
 		at = skip_empty(t, level, at, end);
 	}
 	return NULL;
 }
 
+pte_t *pgtable_next_large(struct mm *mm, uint64_t *va, uint64_t end, bool *large)
+{
+	pte_t *p = pgtable_next_any(mm, va, end, large);
+
+	if (!p || !*large || (!(*va & (PGTABLE_SPAN - 1)) && end - *va >= PGTABLE_SPAN))
+		return p;
+	*large = false;
+	return pgtable_find(mm, *va);
+}
+
+pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end)
+{
+	bool large;
+	pte_t *p = pgtable_next_any(mm, va, end, &large);
+
+	return p && large ? pgtable_find(mm, *va) : p;
+}
+
 /*
  * Code was written as data. If the page cannot be touched (its file is shorter now), whoever
  * executes it finds out.
  */
-static void sync_code(struct gmem *gm, uint64_t e)
+void pgtable_sync_code(struct gmem *gm, uint64_t e, size_t len)
 {
-	gmem_sync_code(frame_hva(gm, pte_pfn(e)), PAGE_SIZE);
+	gmem_sync_code(frame_hva(gm, pte_pfn(e)), len);
 	atomic_fetch_add_explicit(&gm->code_gen, 1, memory_order_release);
 }
 
-static uint64_t through_window(const struct mm *mm, uint64_t e)
+uint64_t pgtable_through_window(const struct mm *mm, uint64_t e)
 {
 	return e ? e | window_gpa(mm->window) : 0;
 }
@@ -136,8 +186,8 @@ void pgtable_set(struct mm *mm, pte_t *p, uint64_t e)
 	if (!old)
 		mm->resident++;
 	if (pte_flags(e) & PTE_EXEC && !(pte_flags(old) & PTE_EXEC))
-		sync_code(mm->gm, e);
-	atomic_store_explicit(p, through_window(mm, e), memory_order_release);
+		pgtable_sync_code(mm->gm, e, PAGE_SIZE);
+	atomic_store_explicit(p, pgtable_through_window(mm, e), memory_order_release);
 }
 
 /* ---- the end of an mm ---- */
@@ -146,6 +196,13 @@ struct destroy {
 	struct gmem *gm;
 	struct frame_list frames, tables;
 };
+
+static void destroy_large(struct destroy *d, uint64_t e)
+{
+	for (unsigned i = 0; i < BLOCK_FRAMES; i++)
+		frame_put_list(d->gm, &d->frames, pte_pfn(e) + i);
+	frame_list_push(d->gm, &d->tables, d->gm->blocks[pte_pfn(e) >> BLOCK_SHIFT].table);
+}
 
 static void destroy_table(struct destroy *d, pfn_t pfn, int level, unsigned entries)
 {
@@ -156,7 +213,9 @@ static void destroy_table(struct destroy *d, pfn_t pfn, int level, unsigned entr
 
 		if (!e)
 			continue;
-		if (level > 0)
+		if (level > 0 && !pte_is_table(e))
+			destroy_large(d, e);
+		else if (level > 0)
 			destroy_table(d, pte_pfn(e), level - 1, PGTABLE_ENTRIES);
 		else
 			frame_put_list(d->gm, &d->frames, pte_pfn(e));
@@ -186,6 +245,7 @@ void pgtable_destroy(struct mm *mm)
 	mm->root = 0;
 	mm->resident = 0;
 	mm->tables = 0;
+	mm->large = 0;
 }
 
 /* ---- restricting changes ---- */
@@ -200,7 +260,7 @@ void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm)
 
 void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put)
 {
-	uint64_t old = atomic_exchange(p, through_window(b->mm, e)) & ~GMEM_WINDOW_MASK;
+	uint64_t old = atomic_exchange(p, pgtable_through_window(b->mm, e)) & ~GMEM_WINDOW_MASK;
 	bool live = pte_flags(old) & PTE_PRESENT;
 
 	if (old && !e)
@@ -241,6 +301,14 @@ static void drop_frames(struct pgtable_batch *b)
 		alias_drop_run(b->mm->gm, first, run);
 }
 
+/* Before ops->flush looks who is active: whoever becomes so later compares the generation. */
+void pgtable_flush(struct mm *mm)
+{
+	atomic_fetch_add(&mm->tlb_gen, 1);
+	if (mm->gm->ops->flush)
+		mm->gm->ops->flush(mm->gm->machine, mm);
+}
+
 void pgtable_batch_flush(struct pgtable_batch *b)
 {
 	struct mm *mm = b->mm;
@@ -251,15 +319,11 @@ void pgtable_batch_flush(struct pgtable_batch *b)
 			qsort(b->e, b->n, sizeof(b->e[0]), compare_entry);
 			drop_frames(b);
 		}
-		/* Before flush looks who is active: whoever becomes so later compares the
-		 * generation. */
-		atomic_fetch_add(&mm->tlb_gen, 1);
-		if (mm->gm->ops->flush)
-			mm->gm->ops->flush(mm->gm->machine, mm);
+		pgtable_flush(mm);
 	}
 	for (unsigned i = 0; i < b->n; i++) {
-		if (b->e[i].put)
-			frame_put_list(mm->gm, &frames, b->e[i].pfn);
+		for (unsigned j = b->e[i].large ? BLOCK_FRAMES : 1; b->e[i].put && j-- > 0;)
+			frame_put_list(mm->gm, &frames, b->e[i].pfn + j);
 	}
 	frame_free_list(mm->gm, &frames);
 	table_free_list(mm->gm, &b->tables);

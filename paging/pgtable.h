@@ -19,6 +19,20 @@
  * slots_recycle. With hardware semantics (!shadow) they
  * are free after the flush.
  *
+ * Large entries (large.c): one level above the leaf tables an entry may map PGTABLE_SPAN by itself.
+ * Its frames are a block (block.c), and this mm's alone: a fork cuts it up. Who deals with single
+ * entries does not meet it: pgtable_find(), pgtable_make() and pgtable_next() cut up what they come
+ * by. That cannot fail, for the table that it takes was allocated with the large entry. Leaf
+ * entries and a large one replace each other by break before make: the entry above is 0, and every
+ * vCPU has been flushed, before it becomes the other. Translations of both sizes at a time are an
+ * abort on arm64, and undefined on x86_64.
+ *
+ * There are none where KVM shadows page tables (gmem_large()). Where such a KVM cannot map as much
+ * by one entry of its own it fills a shadow table "direct" from the large entry's address, and goes
+ * on using that when the entry has become another: it then names other frames than it believes,
+ * which some kernels do not survive. Only slots_recycle unlinks it, and that costs more than many
+ * large entries save.
+ *
  * A table that is freed while its mm lives leaves the shadow of the table behind, linked where the
  * new table's will be looked for; that is harmless: its leaves are gone, KVM fills it from
  * the new table, and what is in it is found by data page again.
@@ -73,6 +87,11 @@ void pgtable_sync_roots(struct mm *mm, unsigned index);
 int pgtable_root_home(struct gmem *gm, pfn_t root);
 /* All roots but mm->root, which are not used again, go to tables. */
 void pgtable_free_roots(struct mm *mm, struct frame_list *tables);
+/*
+ * What the leaf entry of va is, or would be if what maps it were cut up; 0: nothing. Changes
+ * nothing.
+ */
+uint64_t pgtable_get(struct mm *mm, uint64_t va);
 /* The leaf entry of va; NULL if it has no table. */
 pte_t *pgtable_find(struct mm *mm, uint64_t va);
 /* The same, making tables: NULL: no frame (-ENOMEM). */
@@ -83,6 +102,13 @@ pte_t *pgtable_make(struct mm *mm, uint64_t va);
  * adjacent. NULL: there is none.
  */
 pte_t *pgtable_next(struct mm *mm, uint64_t *va, uint64_t end);
+/*
+ * The same, but a large entry of which no part lies below *va or behind end is returned as it is,
+ * *large; others are cut up.
+ */
+pte_t *pgtable_next_large(struct mm *mm, uint64_t *va, uint64_t end, bool *large);
+/* The same, and none is cut up: to look at. */
+pte_t *pgtable_next_any(struct mm *mm, uint64_t *va, uint64_t end, bool *large);
 /* Permissive change; takes over the caller's frame reference if the entry was 0. What becomes
  * executable is made visible as code first. */
 void pgtable_set(struct mm *mm, pte_t *p, uint64_t e);
@@ -93,6 +119,27 @@ void pgtable_set(struct mm *mm, pte_t *p, uint64_t e);
 void pgtable_destroy(struct mm *mm);
 void pgtable_destroy_tables(struct gmem *gm, const struct mm_tables *t);
 
+/* ---- large entries ---- */
+
+/* There may be some. */
+bool gmem_large(struct gmem *gm);
+/* The one that maps va, or NULL. */
+pte_t *pgtable_large(struct mm *mm, uint64_t va);
+/* Nothing is mapped in the span of va. */
+bool pgtable_span_empty(struct mm *mm, uint64_t va);
+/*
+ * Maps the empty span of va by a large entry that names the block at base, whose references it
+ * takes over. 0; -ENOMEM: no frame for a table, of those above it or the one to cut it up into.
+ */
+int pgtable_set_large(struct mm *mm, uint64_t va, pfn_t base, unsigned flags);
+/*
+ * The leaf entries of the span of va name a block, frame by frame, which nobody else refers to: a
+ * large entry takes their place.
+ */
+void pgtable_merge(struct mm *mm, uint64_t va, unsigned flags);
+/* Cuts up the large entries that map any of [lo, hi): the leaf entries permit the same. */
+void pgtable_split(struct mm *mm, uint64_t lo, uint64_t hi);
+
 #define PGTABLE_BATCH 256
 
 struct pgtable_batch {
@@ -102,8 +149,9 @@ struct pgtable_batch {
 	struct frame_list tables; /* to free after the flush */
 	struct pgtable_batch_entry {
 		pfn_t pfn;
-		bool drop; /* drop it from KVM's alias */
-		bool put;  /* drop a reference after the flush */
+		bool drop;  /* drop it from KVM's alias */
+		bool put;   /* drop a reference after the flush */
+		bool large; /* of each frame of its block */
 	} e[PGTABLE_BATCH];
 };
 
@@ -113,9 +161,28 @@ void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm);
  * with the entry, or has become the caller's). Flushes by itself when the batch is full.
  */
 void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put);
+/* The large entry *p goes, and what it maps. */
+void pgtable_drop_large(struct pgtable_batch *b, pte_t *p);
+/* The large entry *p permits as much as flags say from now on. */
+void pgtable_protect_large(struct pgtable_batch *b, pte_t *p, unsigned flags);
 /* Frees, after the flush, the tables that serve only addresses in [lo, hi): all their entries must
  * be 0. */
 void pgtable_prune(struct pgtable_batch *b, uint64_t lo, uint64_t hi);
 void pgtable_batch_flush(struct pgtable_batch *b);
+
+/* ---- pgtable.c's, for large.c ---- */
+
+/* The entry of va at that level; NULL: no table leads there. */
+pte_t *pgtable_find_at(struct mm *mm, uint64_t va, int level);
+/* The same, making tables. NULL: no frame. */
+pte_t *pgtable_make_at(struct mm *mm, uint64_t va, int level);
+/* A table's contents become reachable. */
+void pgtable_link(pte_t *p, pfn_t table);
+/* Returns when no vCPU uses an entry of the mm that was removed before. */
+void pgtable_flush(struct mm *mm);
+/* The frames behind e, a leaf or a large entry, will be fetched as instructions. */
+void pgtable_sync_code(struct gmem *gm, uint64_t e, size_t len);
+/* e as mm's tables have it. */
+uint64_t pgtable_through_window(const struct mm *mm, uint64_t e);
 
 #endif

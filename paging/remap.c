@@ -22,6 +22,7 @@ static int reserve_tables(struct mm *mm, uint64_t from, uint64_t to, uint64_t le
 	uint64_t va = from, end = from + len;
 	pte_t *p;
 
+	pgtable_split(mm, from, end);
 	while ((p = pgtable_next(mm, &va, end))) {
 		do {
 			if (pte_load(p) && !pgtable_make(mm, to + (va - from)))

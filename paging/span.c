@@ -53,11 +53,12 @@ uint64_t mm_span_pages(struct mm *mm, uint64_t start, uint64_t end)
 {
 	uint64_t va = span_up(start), n = 0;
 	const pte_t *p;
+	bool large;
 
 	mm_lock(mm);
 	end = span_down(end);
-	while ((p = pgtable_next(mm, &va, end))) {
-		n += is_whole(mm, p) ? PGTABLE_ENTRIES : 0;
+	while ((p = pgtable_next_any(mm, &va, end, &large))) {
+		n += large || is_whole(mm, p) ? PGTABLE_ENTRIES : 0;
 		va += PGTABLE_SPAN;
 	}
 	mm_unlock(mm);
@@ -75,6 +76,29 @@ static int copy_frames(struct gmem *gm, pfn_t block, const uint64_t *old)
 	return 0;
 }
 
+/* Of small entries that name a block a large one, unless others refer to its frames. */
+static void merge_span(struct mm *mm, const pte_t *table, uint64_t va, unsigned flags)
+{
+	pfn_t base = pte_pfn(pte_load(&table[0]));
+
+	if (!gmem_large(mm->gm))
+		return;
+	for (unsigned i = 0; i < PGTABLE_ENTRIES; i++)
+		if (frame_refs(mm->gm, base + i) != 1)
+			return;
+	pgtable_merge(mm, va, flags);
+}
+
+/* A block whose frames have the contents takes their place. table: its entries are 0. */
+static void map_block(struct mm *mm, pte_t *table, uint64_t va, pfn_t block, unsigned flags)
+{
+	/* There is a table already, so that it cannot fail. */
+	if (gmem_large(mm->gm) && !pgtable_set_large(mm, va, block, flags))
+		return;
+	for (unsigned i = 0; i < PGTABLE_ENTRIES; i++)
+		pgtable_set(mm, &table[i], pte_make(block + i, flags));
+}
+
 /*
  * All of the old entries are gone for every vCPU before what they named is copied: nothing that is
  * stored meanwhile is lost, and arm64 demands break before make.
@@ -82,22 +106,27 @@ static int copy_frames(struct gmem *gm, pfn_t block, const uint64_t *old)
 static int collapse_span(struct mm *mm, const struct vma *v, uint64_t va)
 {
 	unsigned flags = vma_pte_flags(v, true), i, have = 0;
-	pte_t *table = pgtable_find(mm, va);
 	uint64_t old[PGTABLE_ENTRIES];
 	struct frame_list freed = {0};
 	struct gmem *gm = mm->gm;
 	struct pgtable_batch b;
+	pte_t *table;
 	pfn_t block;
 	int r;
 
+	if (pgtable_large(mm, va))
+		return 0;
+	table = pgtable_find(mm, va);
 	for (i = 0; table && i < PGTABLE_ENTRIES; i++) {
 		old[i] = pte_load(&table[i]);
 		have += old[i] != 0;
 	}
 	if (!have)
 		return -EINVAL;
-	if (have == PGTABLE_ENTRIES && is_whole(mm, table))
+	if (have == PGTABLE_ENTRIES && is_whole(mm, table)) {
+		merge_span(mm, table, va, flags);
 		return 0;
+	}
 	block = block_alloc(gm, true);
 	if (!block)
 		return -ENOMEM;
@@ -108,13 +137,14 @@ static int collapse_span(struct mm *mm, const struct vma *v, uint64_t va)
 	r = copy_frames(gm, block, old);
 	for (i = 0; i < PGTABLE_ENTRIES; i++) {
 		pfn_t gone = r ? block + i : pte_pfn(old[i]);
-		uint64_t e = r ? old[i] : pte_make(block + i, flags);
 
-		if (e)
-			pgtable_set(mm, &table[i], e);
+		if (r && old[i])
+			pgtable_set(mm, &table[i], old[i]);
 		if (gone)
 			frame_put_list(gm, &freed, gone);
 	}
+	if (!r)
+		map_block(mm, table, va, block, flags);
 	frame_free_list(gm, &freed);
 	return r;
 }

@@ -42,7 +42,8 @@ void spare_offer(struct mm *child)
 	if (!parent)
 		return;
 	child->forked_from = NULL;
-	if (child->resident <= child->forked_resident + SPARE_MORE &&
+	/* What deals with a spare's entries deals with small ones. */
+	if (!child->large && child->resident <= child->forked_resident + SPARE_MORE &&
 	    child->tables <= child->forked_tables + SPARE_TABLES) {
 		pthread_mutex_lock(&gm->spares_lock);
 		if (!parent->spare.closed) {

@@ -43,8 +43,7 @@ static void *resolve(const struct access *a, uint64_t va, int *err)
 	if (va >= ABI_USER_END)
 		return NULL;
 	for (int faulted = 0;; faulted++) {
-		pte_t *p = pgtable_find(mm, va);
-		uint64_t e = p ? pte_load(p) : 0;
+		uint64_t e = pgtable_get(mm, va);
 		int r;
 
 		if ((pte_flags(e) & a->need) == a->need ||

@@ -61,4 +61,16 @@ static inline uint64_t pte_table(pfn_t pfn)
 	return (uint64_t)pfn << PAGE_SHIFT | ARM_VALID | ARM_PAGE;
 }
 
+/* The large entry (a block descriptor) that maps what 512 leaf entries like e map, the first of
+ * them being e. */
+static inline uint64_t pte_large(uint64_t e)
+{
+	return e & ARM_VALID ? e & ~ARM_PAGE : e;
+}
+
+static inline bool pte_is_table(uint64_t e)
+{
+	return (e & (ARM_VALID | ARM_PAGE)) == (ARM_VALID | ARM_PAGE);
+}
+
 #endif

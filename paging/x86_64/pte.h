@@ -18,6 +18,7 @@
 #define X86_U     0x004UL
 #define X86_A     0x020UL
 #define X86_D     0x040UL
+#define X86_PS    0x080UL /* above the leaf tables: no table, but what is mapped */
 #define X86_NX    (1UL << 63)
 #define X86_FRAME 0x000ffffffffff000UL
 
@@ -54,6 +55,17 @@ static inline unsigned pte_flags(uint64_t e)
 static inline uint64_t pte_table(pfn_t pfn)
 {
 	return (uint64_t)pfn << PAGE_SHIFT | X86_P | X86_W | X86_U | X86_A;
+}
+
+/* The large entry that maps what 512 leaf entries like e map, the first of them being e. */
+static inline uint64_t pte_large(uint64_t e)
+{
+	return e & X86_P ? e | X86_PS : e;
+}
+
+static inline bool pte_is_table(uint64_t e)
+{
+	return (e & (X86_P | X86_PS)) == X86_P;
 }
 
 #endif

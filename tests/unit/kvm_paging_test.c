@@ -396,6 +396,86 @@ static void test_span(void **state)
 	mm_put(mm);
 }
 
+/* A block is mapped by one entry, where KVM permits that. */
+static void expect_large(struct mm *mm, uint64_t at)
+{
+	uint64_t per = mm_span_pages(mm, at, at + PGTABLE_SPAN);
+
+	assert_int_equal(mm->large, per && !shadows);
+}
+
+/* The same from one entry to 512 and back, each way that there is. */
+static void test_large(void **state)
+{
+	const uint64_t per = PGTABLE_ENTRIES, at = BASE + 2 * PGTABLE_SPAN;
+	struct mm *mm, *child;
+
+	(void)state;
+	need_machine();
+	mm = new_mm();
+	assert_non_null(mm);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(map(mm, at, per, RW, NULL), 0);
+		assert_int_equal(mm_advise(mm, at, PAGES(per), VMA_SPANS, 0), 0);
+		for (uint64_t i = 0; i < per; i += 3)
+			put(mm, at + PAGES(i), i + 1);
+		expect_large(mm, at);
+		/* As it is: all of it changes. */
+		assert_int_equal(mm_mprotect(mm, at, PAGES(per), VMA_READ), 0);
+		assert_true(faults(mm, at + PAGES(3), true));
+		assert_int_equal(get(mm, at + PAGES(6)), 7);
+		assert_int_equal(mm_mprotect(mm, at, PAGES(per), 0), 0);
+		assert_true(faults(mm, at + PAGES(6), false));
+		assert_int_equal(mm_mprotect(mm, at, PAGES(per), RW), 0);
+		put(mm, at + PAGES(3), 33);
+		assert_int_equal(get(mm, at + PAGES(6)), 7);
+		expect_large(mm, at);
+		/* For a child it is cut up. */
+		assert_int_equal(mm_fork(mm, 0, &child), 0);
+		assert_int_equal(mm->large, 0);
+		put(mm, at + PAGES(9), 99);
+		put(child, at + PAGES(12), 120);
+		assert_int_equal(get(child, at + PAGES(9)), 10);
+		assert_int_equal(get(mm, at + PAGES(12)), 13);
+		mm_put(child);
+		spare_reclaim(vm.gm);
+		/* Of one piece again: by a copy, and where it lies. */
+		for (unsigned twice = 0; twice < 2; twice++) {
+			int r = mm_collapse(mm, at, PAGES(per));
+
+			assert_true(r == 0 || r == -ENOMEM);
+			expect_large(mm, at);
+			for (uint64_t i = 15; i < per; i += 3)
+				assert_int_equal(get(mm, at + PAGES(i)), i + 1);
+			assert_int_equal(get(mm, at + PAGES(3)), 33);
+			assert_int_equal(get(mm, at + PAGES(9)), 99);
+			put(mm, at + PAGES(1), 5);
+			assert_int_equal(mm_mprotect(mm, at + PAGES(1), PAGES(1), VMA_READ), 0);
+			assert_int_equal(mm->large, 0);
+			assert_true(faults(mm, at + PAGES(1), true));
+			assert_int_equal(get(mm, at + PAGES(3)), 33);
+			assert_int_equal(mm_mprotect(mm, at + PAGES(1), PAGES(1), RW), 0);
+		}
+		assert_true(mm_collapse(mm, at, PAGES(per)) <= 0);
+		assert_int_equal(get(mm, at + PAGES(18)), 19);
+		/* It goes; small ones come, and go, and it is there again. */
+		assert_int_equal(mm_dontneed(mm, at, PAGES(per)), 0);
+		assert_int_equal(mm->large, 0);
+		assert_int_equal(mm_advise(mm, at, PAGES(per), 0, VMA_SPANS), 0);
+		assert_int_equal(get(mm, at + PAGES(18)), 0);
+		put(mm, at + PAGES(18), 4);
+		assert_int_equal(mm_dontneed(mm, at, PAGES(per)), 0);
+		assert_int_equal(mm_advise(mm, at, PAGES(per), VMA_SPANS, 0), 0);
+		assert_int_equal(get(mm, at + PAGES(18)), 0);
+		put(mm, at + PAGES(20), 6);
+		expect_large(mm, at);
+		assert_int_equal(mm_munmap(mm, at, PAGES(per)), 0);
+		assert_true(faults(mm, at + PAGES(20), false));
+		assert_int_equal(mm->large, 0);
+	}
+	mm_put(mm);
+}
+
 static void test_truncation(void **state)
 {
 	struct memobj *o;
@@ -581,6 +661,7 @@ int main(void)
 		cmocka_unit_test(test_restricting),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_span),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_truncation),
 		cmocka_unit_test(test_recycled_tables),
 		cmocka_unit_test(test_bypassed_quarantine),

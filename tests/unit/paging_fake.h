@@ -1,12 +1,17 @@
 /*
  * A machine for the paging tests: memslots, flushes, and a processor whose MMU
- * behaves like a KVM with shadow page tables.
+ * behaves like a KVM with shadow page tables, or like hardware.
  *
  * The shadow: one page of translations per guest table frame and level, filled from the guest's
  * tables at a miss and then believed whatever the host stores there. A leaf is dropped only when
  * its data page has left KVM's alias (seen in /proc/self/pagemap at a flush), everything by
  * slots_recycle. So a restricting change that bypasses its function, or a table frame that is used
  * again too soon, shows as it would in a real guest.
+ *
+ * Hardware: translations of pages and of large entries, believed until they are flushed or the
+ * processor goes to another address space. What they say must always be what the tables say, or
+ * more permissive entries replace; and at a flush a place that has changed must lead nowhere yet
+ * (break before make).
  */
 #ifndef VMBOX_TESTS_PAGING_FAKE_H
 #define VMBOX_TESTS_PAGING_FAKE_H
@@ -39,6 +44,13 @@ struct fake_shadow {
 	struct fake_shadow *next;
 };
 
+#define FAKE_TLB 61
+
+struct fake_translation {
+	uint64_t va, size; /* size 0: none */
+	uint64_t e;        /* as the entry of a page at va */
+};
+
 struct fake_machine {
 	struct gmem *gm;
 	bool shadow;
@@ -52,6 +64,10 @@ struct fake_machine {
 	struct mm *flushed;
 	int pagemap;
 	struct fake_shadow *hash[FAKE_HASH];
+	/* whose translations these are: */
+	pfn_t tlb_root;
+	uint64_t tlb_mm;
+	struct fake_translation tlb[FAKE_TLB];
 };
 
 static inline int fake_slot_add(void *machine, unsigned slot, gpa_t start, size_t size, void *hva)
@@ -124,12 +140,52 @@ static inline void fake_drop_invalidated(struct fake_machine *m)
 	}
 }
 
+/* What the tables say of va: the entry of its page as if it were a small one; 0: nothing. */
+static inline uint64_t fake_walk(struct fake_machine *m, pfn_t root, uint64_t va, uint64_t *size)
+{
+	pfn_t table = root;
+
+	*size = PAGE_SIZE;
+	for (int level = PGTABLE_LEVELS - 1;; level--) {
+		uint64_t e = pte_load((pte_t *)frame_hva(m->gm, table) + pgtable_index(va, level));
+
+		if (!level || !(pte_flags(e) & PTE_PRESENT))
+			return pte_flags(e) & PTE_PRESENT ? e : 0;
+		if (!pte_is_table(e)) {
+			assert_int_equal(level, 1);
+			assert_int_equal(pte_pfn(e) % PGTABLE_ENTRIES, 0);
+			*size = PGTABLE_SPAN;
+			return pte_make(pte_pfn(e) + pgtable_index(va, 0), pte_flags(e));
+		}
+		table = pte_pfn(e);
+	}
+}
+
+/*
+ * A place that has changed leads nowhere until all have forgotten what was there; and there may be
+ * processors that go on, and at once find again what still is.
+ */
+static inline void fake_flush_tlb(struct fake_machine *m)
+{
+	for (unsigned i = 0; i < FAKE_TLB; i++) {
+		struct fake_translation *t = &m->tlb[i];
+		uint64_t size, e = t->size ? fake_walk(m, m->tlb_root, t->va, &size) : 0;
+
+		if (e && (size != t->size || pte_pfn(e) != pte_pfn(t->e)))
+			fail_msg("%#lx is made before it is broken", (unsigned long)t->va);
+		t->size = e ? t->size : 0;
+		t->e = e;
+	}
+}
+
 static inline void fake_flush(void *machine, struct mm *mm)
 {
 	struct fake_machine *m = machine;
 
 	if (m->shadow)
 		fake_drop_invalidated(m);
+	else if (mm_id(mm) == m->tlb_mm)
+		fake_flush_tlb(m);
 
 	atomic_fetch_add(&m->flushes, 1);
 	m->flushed = mm;
@@ -245,6 +301,46 @@ static inline unsigned fake_need(unsigned access)
 	       (access & FAULT_EXEC ? PTE_EXEC : 0);
 }
 
+static inline pfn_t fake_touch_hardware(struct fake_machine *m, pfn_t root, uint64_t va,
+					unsigned need)
+{
+	struct fake_translation *t = &m->tlb[(va >> PAGE_SHIFT) % FAKE_TLB];
+	uint64_t size, e = fake_walk(m, root, va, &size);
+
+	for (unsigned i = 0; i < FAKE_TLB; i++) {
+		struct fake_translation *old = &m->tlb[i];
+		unsigned flags = pte_flags(old->e);
+
+		if (va - old->va >= old->size)
+			continue;
+		/* It may permit less than the table does now, nothing else. */
+		assert_int_equal(size, old->size);
+		assert_int_equal(pte_pfn(e) - pgtable_index(va - old->va, 0), pte_pfn(old->e));
+		assert_int_equal(flags & ~pte_flags(e), 0);
+		if ((flags & need) == need)
+			return pte_pfn(e);
+		old->size = 0; /* a page fault forgets it */
+	}
+	if ((pte_flags(e) & need) != need)
+		return 0;
+	*t = (struct fake_translation){va & ~(size - 1), size, e};
+	if (size > PAGE_SIZE)
+		t->e = pte_make(pte_pfn(e) - pgtable_index(va, 0), pte_flags(e));
+	assert_true((uint64_t)pte_pfn(e) << PAGE_SHIFT < m->slot_end[0]);
+	return pte_pfn(e);
+}
+
+/* The processor goes to mm. */
+static inline void fake_run(struct fake_machine *m, struct mm *mm)
+{
+	pfn_t root = (pfn_t)(mm_root(mm).v >> PAGE_SHIFT);
+
+	if (m->tlb_mm != mm_id(mm) || m->tlb_root != root)
+		memset(m->tlb, 0, sizeof(m->tlb));
+	m->tlb_mm = mm_id(mm);
+	m->tlb_root = root;
+}
+
 /* A ring-3 touch: the frame that it reaches, or 0: a page fault. */
 static inline pfn_t fake_touch(struct fake_machine *m, gpa_t root, uint64_t va, unsigned access)
 {
@@ -286,8 +382,12 @@ static inline int fake_access(struct fake_machine *m, struct mm *mm, uint64_t va
 			      uint8_t **p)
 {
 	for (int i = 0; i < 3; i++) {
-		pfn_t pfn = fake_touch(m, mm_root(mm), va, access);
+		pfn_t pfn;
 		int r;
+
+		fake_run(m, mm);
+		pfn = m->shadow ? fake_touch(m, mm_root(mm), va, access)
+				: fake_touch_hardware(m, m->tlb_root, va, fake_need(access));
 
 		if (pfn) {
 			*p = (uint8_t *)frame_kvm_hva(m->gm, pfn) + (va & (PAGE_SIZE - 1));
