@@ -1,4 +1,5 @@
 // execve, execveat, clone, clone3, fork, unshare, setns and kcmp: the errors of their man pages.
+// kernel: 6.8 (execve looks for the program before it counts the arguments)
 #include "err.h"
 #include <linux/sched.h>
 #include <sched.h>

@@ -1,5 +1,6 @@
 // process_vm_readv, process_madvise, memfd_create, protection keys, remap_file_pages, memory
 // policies, and what mapping refuses for want of room: the errors of their man pages.
+// kernel: 6.12 (arm64 has calls for protection keys since then)
 #include "err.h"
 #include <sys/resource.h>
 #include <sys/uio.h>

@@ -6,6 +6,18 @@
 mkdir "$WORK/bound" "$WORK/root" "$WORK/root/t" "$WORK/root/bin"
 chmod 1777 "$WORK/bound" "$WORK/root/t"
 chmod 755 "$WORK" "$WORK/root" "$WORK/root/bin"
+# A directory of the host has the attributes that its file system has: some have none.
+xattrs=yes
+GUEST_TEST_DIR=$WORK/bound "$BIN/errno-file-paths" 2> /dev/null | grep -q '"user\.a".*EOPNOTSUPP' && xattrs=no
+# As same, but for what the host's file system cannot do; native.out stays.
+alike() {
+	if [ $xattrs = no ]; then
+		cp "$WORK/native.out" "$WORK/all.out"
+		sed -i '/xattr(/d' "$WORK/native.out" "$WORK/out"
+	fi
+	same "$1"
+	[ $xattrs = yes ] || mv "$WORK/all.out" "$WORK/native.out"
+}
 for test in err-open err-names err-meta err-io exec-busy fs-dir errno-file-paths; do
 	vm "$BIN/$test" < /dev/null
 	want_status 0 "$test"
@@ -14,7 +26,7 @@ for test in err-open err-names err-meta err-io exec-busy fs-dir errno-file-paths
 	vm --tmpfs /tmp "$BIN/$test" < /dev/null
 	same "$test on a tmpfs"
 	vm --bind "$WORK/bound:/tmp:rw" "$BIN/$test" < /dev/null
-	same "$test on a bound directory"
+	alike "$test on a bound directory"
 	cp "$BIN/$test" "$WORK/root/bin/test"
 	chmod 755 "$WORK/root/bin/test"
 	vm --root "$WORK/root" --env GUEST_TEST_DIR=/t /bin/test < /dev/null
