@@ -8,7 +8,8 @@ chmod 1777 "$WORK/bound" "$WORK/root/t"
 chmod 755 "$WORK" "$WORK/root" "$WORK/root/bin"
 # A directory of the host has the attributes that its file system has: some have none.
 xattrs=yes
-GUEST_TEST_DIR=$WORK/bound "$BIN/errno-file-paths" 2> /dev/null | grep -q '"user\.a".*EOPNOTSUPP' && xattrs=no
+GUEST_TEST_DIR=$WORK/bound "$BIN/errno-file-paths" > "$WORK/natively" 2>&1
+grep -q '"user\.a".*EOPNOTSUPP' "$WORK/natively" && xattrs=no
 # As same, but for what the host's file system cannot do; native.out stays.
 alike() {
 	if [ $xattrs = no ]; then
