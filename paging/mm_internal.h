@@ -143,6 +143,8 @@ bool spare_take(struct mm *parent, struct mm_tables *out);
  * one: true, and the page may be mm's alone now. mm->lock held.
  */
 bool spare_contend(struct mm *mm);
+/* mm's spare goes. False: it has none. */
+bool spare_drop(struct mm *mm);
 /* mm ends: its spare goes, and it gets no more. */
 void spare_close(struct mm *mm);
 

@@ -76,16 +76,24 @@ static int copy_frames(struct gmem *gm, pfn_t block, const uint64_t *old)
 	return 0;
 }
 
+/* The frames of a block that mm's entries name are not mm's alone. */
+static bool is_shared(struct mm *mm, pfn_t base)
+{
+	for (unsigned i = 0; i < BLOCK_FRAMES; i++)
+		if (frame_refs(mm->gm, base + i) != 1)
+			return true;
+	return false;
+}
+
 /* Of small entries that name a block a large one, unless others refer to its frames. */
 static void merge_span(struct mm *mm, const pte_t *table, uint64_t va, unsigned flags)
 {
 	pfn_t base = pte_pfn(pte_load(&table[0]));
 
-	if (!gmem_large(mm->gm))
+	/* A dead child's tables shall not stand in the way. */
+	if (!gmem_large(mm->gm) ||
+	    (is_shared(mm, base) && !(spare_drop(mm) && !is_shared(mm, base))))
 		return;
-	for (unsigned i = 0; i < PGTABLE_ENTRIES; i++)
-		if (frame_refs(mm->gm, base + i) != 1)
-			return;
 	pgtable_merge(mm, va, flags);
 }
 

@@ -88,6 +88,11 @@ bool spare_contend(struct mm *mm)
 	return ++mm->spare.contended > SPARE_CONTENDED && drop(mm, false);
 }
 
+bool spare_drop(struct mm *mm)
+{
+	return drop(mm, false);
+}
+
 void spare_close(struct mm *mm)
 {
 	drop(mm, true);

@@ -189,7 +189,7 @@ static bool evict_locked(struct vcpu *v, const struct cpu *c)
 	if (!owner)
 		return false;
 	sync_locked(v, owner);
-	same = !vcpu_arch_fpu_pending(v) && memcmp(owner->fpu, c->fpu, v->vm->fpu_size) == 0;
+	same = !vcpu_arch_fpu_unsure(v) && memcmp(owner->fpu, c->fpu, v->vm->fpu_size) == 0;
 	forget_locked(v, owner);
 	return same;
 }

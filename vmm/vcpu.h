@@ -134,8 +134,9 @@ const void *vcpu_scratch_code(size_t *size);
 int vcpu_arch_get_fpu(struct vcpu *v, void *image);
 /* image: not changed but by vcpu_arch_get_fpu until v has entered the guest or is given another. */
 int vcpu_arch_set_fpu(struct vcpu *v, const void *image);
-/* What was set last is not in the registers yet. */
-bool vcpu_arch_fpu_pending(const struct vcpu *v);
+/* The registers need not hold what was set or got last: it is not loaded yet, or nobody but the
+ * program says that it had it. */
+bool vcpu_arch_fpu_unsure(const struct vcpu *v);
 
 /* For vcpu_take_frame and vcpu_put_frame. v->fpu_lock held. c->fpu is current. */
 bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c);

@@ -53,7 +53,7 @@ int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
 }
 
 /* The frame is where it is read from, too. */
-bool vcpu_arch_fpu_pending(const struct vcpu *v)
+bool vcpu_arch_fpu_unsure(const struct vcpu *v)
 {
 	(void)v;
 	return false;

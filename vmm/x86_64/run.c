@@ -49,9 +49,11 @@ int vcpu_arch_set_fpu(struct vcpu *v, const void *image)
 	return stub_set_fpu(v, image) ? 0 : x86_set_fpu(v, image);
 }
 
-bool vcpu_arch_fpu_pending(const struct vcpu *v)
+bool vcpu_arch_fpu_unsure(const struct vcpu *v)
 {
-	return v->arch.fpu_pending != NULL;
+	/* What ring 3's stub has left in the page is the program's word. */
+	return v->arch.fpu_pending ||
+	       (v->vm->arch.stub_fpu_size && !v->vm->traits.syscall_raises_cpl);
 }
 
 /* KVM has an exception of the program to deliver. */

@@ -126,9 +126,9 @@ static void forge_fpu(void *arg)
 		if (!out)
 			_exit(1);
 		fill_fpu(round & 2 ? 0xff : (unsigned)round);
-		WORDS[16] = 0x202;
-		WORDS[18] = SYS_sched_yield;
-		WORDS[19] = 0;
+		WORDS[17] = 0x202;
+		WORDS[19] = SYS_sched_yield;
+		WORDS[20] = 0;
 		__asm__ volatile("lea 1f(%%rip), %%rcx\n\t"
 				 "mov %%rcx, 0x38(%1)\n\t"
 				 "jmp *%0\n1:"
