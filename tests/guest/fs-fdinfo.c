@@ -51,6 +51,14 @@ int main(void)
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	CHECK_EQ(field(path, "tty-index"), (long)index);
 	close(fd);
+	/* What is read may be what is told of. */
+	fd = open("/dev/null", O_RDONLY);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	n = open(path, O_RDONLY);
+	CHECK_EQ(dup2(n, fd), fd);
+	CHECK(read(fd, path, sizeof(path)) > 0);
+	close(n);
+	close(fd);
 	CHECK(field("/proc/self/smaps_rollup", "Rss") > 0);
 	CHECK(field("/proc/self/smaps", "Size") > 0);
 	CHECK_EQ(field("/proc/self/smaps", "KernelPageSize"), 4);

@@ -123,12 +123,17 @@ void host_call_begun(void)
 
 void host_call_keeps(struct call *c)
 {
-	c->rerun = true;
+	c->keeps = true;
 }
 
 bool host_call_is_away(void)
 {
 	return host_call && host_call->away;
+}
+
+bool host_call_doomed(struct task *t)
+{
+	return host_call_is_away() && signal_doomed(t);
 }
 
 /* The call is over, as far as this thread is concerned. */
@@ -278,23 +283,17 @@ static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struc
 	return false;
 }
 
-/* The worker is done with it: the handler's result. */
-static long come_back(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
+/* The worker is done with it: the handler's result; -EBLOCKED: it goes on here. */
+static long come_back(struct task *t, struct call *c)
 {
 	long r = container_of(c->away, struct away, job)->result;
 
-	/* Waiters that the handler has queued on the worker stay, but for ours of the job. */
-	if (r != -EBLOCKED) {
-		job_put(c->away);
-		c->away = NULL;
-		return r;
-	}
-	waitq_remove_all(&t->st);
+	/* Ours of the job, before that goes; and the worker's: a later run queues anew. */
+	if (r == -EBLOCKED)
+		waitq_remove_all(&t->st);
 	job_put(c->away);
 	c->away = NULL;
-	c->rerun = true;
-	c->interrupted = signal_still_pending(t);
-	return fn(t, c);
+	return r;
 }
 
 long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
@@ -303,8 +302,16 @@ long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct c
 	uint64_t args[6];
 	long r;
 
-	if (c->away)
-		return job_done(c->away) ? come_back(t, c, fn) : -EBLOCKED;
+	if (c->away) {
+		if (!job_done(c->away))
+			return -EBLOCKED;
+		r = come_back(t, c);
+		if (r != -EBLOCKED)
+			return r;
+		/* Here it must not wait for the host, either. */
+		c->rerun = true;
+		c->interrupted = signal_still_pending(t);
+	}
 	if (!t->k->pool || !syscall_may_leave(c->row))
 		return fn(t, c);
 	memcpy(args, c->args, sizeof(args));
@@ -315,10 +322,12 @@ long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct c
 		tell_paces(&h);
 		return r;
 	}
-	if (c->rerun)
+	if (c->rerun || c->keeps) {
 		waitq_remove_all(&t->st);
-	else
+		c->rerun = true;
+	} else {
 		call_rewind(t, c, args);
+	}
 	if (send(t, c, fn, &h.wait_for))
 		return -EBLOCKED;
 	return fn(t, c);

@@ -99,6 +99,8 @@ void host_call_keeps(struct call *c);
 void host_call_part(void);
 /* This thread is a worker with a call: a handler need not spare it. */
 bool host_call_is_away(void);
+/* The same, and its process may have ended already: nothing more is to be changed for it. */
+bool host_call_doomed(struct task *t);
 
 /* For syscall_dispatch(): runs fn for c, or has it run. As the handler; -EBLOCKED also for a call
  * that is away. */

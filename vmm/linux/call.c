@@ -54,7 +54,8 @@ static void deadline_begin(struct task *t, struct call *c)
 
 void call_set_deadline(struct task *t, struct call *c, int64_t deadline)
 {
-	if (c->rerun)
+	/* The first run may have waited for a file before it came to what has a time limit. */
+	if (c->rerun && c->deadline != TIME_NEVER)
 		return;
 	/* A restarted call keeps the deadline of its first life. */
 	if (!c->restarted)

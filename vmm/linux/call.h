@@ -36,6 +36,7 @@ struct call {
 	bool rerun;           /* the handler has run and returned -EBLOCKED */
 	bool interrupted;     /* a signal is deliverable or the task must die */
 	bool killed;          /* the task must die; known while there is a job */
+	bool keeps;           /* host_call_keeps(): a later run goes on from `state` */
 	int64_t deadline;     /* TIME_NEVER: none */
 	struct file *file[2]; /* references kept until the call ends */
 	void *state;          /* see call_state */

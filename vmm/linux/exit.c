@@ -385,6 +385,7 @@ static void process_end_early(struct process *p)
 	if (!may_end_early(p))
 		return;
 	process_stop_timers(p);
+	count_memory(p);
 	ipc_process_exit(p);
 	close_descriptors(p);
 	if (process_end(p, p->group_exit_status))

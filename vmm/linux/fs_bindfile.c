@@ -199,7 +199,11 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 	 * written. */
 	err = f->flags & O_DSYNC ? host_must_wait(h->pace) : host_may_wait(h->pace, HOST_WRITE);
 	while (!err && x->left) {
-		err = host_lock(&h->i.data_lock, h->pace);
+		/* What is written stays: no way back, and no short count either. */
+		if (total)
+			pthread_mutex_lock(&h->i.data_lock);
+		else
+			err = host_lock(&h->i.data_lock, h->pace);
 		if (err)
 			break;
 		err = write_part(h, x, pos, f->flags & O_APPEND, &total);

@@ -298,7 +298,11 @@ ssize_t memfile_write(struct file *f, struct xfer *x, int64_t *pos, struct sched
 	if (!err)
 		err = lower_at_hand(i, start + (int64_t)x->left);
 	while (!err && x->left) {
-		err = host_lock(&i->data_lock, memfile_pace(i));
+		/* What is written stays: no way back, and no short count either. */
+		if (total)
+			pthread_mutex_lock(&i->data_lock);
+		else
+			err = host_lock(&i->data_lock, memfile_pace(i));
 		if (err)
 			break;
 		if (f->flags & O_APPEND)

@@ -415,7 +415,7 @@ int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct fdtable *files;
 	struct file *f = NULL;
-	int fd = ctx->fd, err;
+	int fd = ctx->fd;
 	unsigned flags;
 
 	pthread_mutex_lock(&ctx->p->lock);
@@ -428,13 +428,8 @@ int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx)
 	fdtable_put(files);
 	if (!f)
 		return -ENOENT;
-	err = host_lock(&f->lock, memfile_pace(file_inode(f)));
-	if (err) {
-		file_close(f);
-		return err;
-	}
-	proc_printf(b, "pos:\t%lld\n", (long long)f->pos);
-	pthread_mutex_unlock(&f->lock);
+	/* Without f->lock, as on Linux: f may be the very file that is being read. */
+	proc_printf(b, "pos:\t%lld\n", (long long)__atomic_load_n(&f->pos, __ATOMIC_RELAXED));
 	proc_printf(b, "flags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", f->flags | flags,
 		    vfs_file(f)->path.mnt->id, (unsigned long long)file_inode(f)->ino);
 	if (pty_of_master(f))

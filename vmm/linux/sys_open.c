@@ -233,6 +233,8 @@ static int open_once(struct task *t, int dirfd, const char *path, unsigned flags
 		err = vfs_open_path(t->k, &p, flags & O_PATH ? keep : keep | arch_o_largefile, t,
 				    out);
 	if (!err && (flags & O_TRUNC) && !created && S_ISREG(i->mode)) {
+		/* They see it now: no way back. */
+		host_call_begun();
 		err = inode_write_get(i);
 		if (!err) {
 			add_setid_drop(t, i, &trunc);

@@ -370,6 +370,12 @@ static long sendfile_step(struct task *t, struct call *c, struct sendfile *s)
 		xfer_buf_init_read(&in, s->buf,
 				   s->left < SENDFILE_CHUNK ? s->left : SENDFILE_CHUNK);
 		r = vfs_ops(src)->read(src, &in.x, &pos, &t->st, c);
+		/* What came before it has to wait is written first: this run's buffer is not kept.
+		 */
+		if (r == -EBLOCKED && pos > s->pos)
+			r = (long)(pos - s->pos);
+		if (r > 0 && !vfs_file(dst)->stream)
+			r = (ssize_t)fsize_clip(t, dst->pos, (size_t)r);
 		if (r <= 0)
 			return r;
 		xfer_buf_init_write(&s->x, s->buf, (size_t)r);
@@ -407,7 +413,7 @@ long sys_sendfile(struct task *t, struct call *c)
 			return r;
 		host_call_keeps(c);
 	}
-	while (s->left) {
+	while (s->left && !host_call_doomed(t)) {
 		r = sendfile_step(t, c, s);
 		if (r == -EBLOCKED || r == -EHOSTWAIT)
 			return r;

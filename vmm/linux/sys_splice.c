@@ -148,6 +148,9 @@ static ssize_t splice_in(struct task *t, struct call *c, struct splice *s, struc
 		n = vfs_ops(s->in)->read(s->in, &in.x, &pos, &t->st, c);
 	else
 		n = vfs_ops(s->in)->read(s->in, &in.x, NULL, task, NULL);
+	/* What came before it has to wait goes on first: this run's transfer is not kept. */
+	if (n == -EBLOCKED && pos > s->in_pos)
+		n = (ssize_t)(pos - s->in_pos);
 	if (n > 0)
 		xfer_buf_init_write(&s->x, s->buf, (size_t)n);
 	return n;
@@ -211,7 +214,7 @@ long sys_splice(struct task *t, struct call *c)
 	}
 	in_nb = splice_nonblock(c, s->in);
 	out_nb = splice_nonblock(c, s->out);
-	for (r = 0; s->left;) {
+	for (r = 0; s->left && !host_call_doomed(t);) {
 		/* It waits for the first byte alone. */
 		if (!s->x.x.left)
 			r = splice_in(t, c, s, s->done ? NULL : call_waiter(t, c, in_nb));
@@ -410,17 +413,23 @@ static long copy_step(struct task *t, struct call *c, struct copy *s)
 {
 	struct file *in = c->file[0], *out = c->file[1];
 	struct xfer_buf x;
-	int64_t pos = s->from;
+	int64_t pos = s->from, n;
 	ssize_t r;
 
 	if (!s->x.x.left) {
 		xfer_buf_init_read(&x, s->buf, s->left < FILE_CHUNK ? s->left : FILE_CHUNK);
 		r = vfs_ops(in)->read(in, &x.x, &pos, &t->st, c);
-		if (r > 0)
-			r = (ssize_t)fsize_clip(t, s->to, (size_t)r);
+		if (r == -EBLOCKED && pos > s->from)
+			r = (ssize_t)(pos - s->from);
 		if (r <= 0)
 			return r;
-		xfer_buf_init_write(&s->x, s->buf, (size_t)r);
+		n = fsize_clip(t, s->to, (size_t)r);
+		if (n < 0)
+			return (long)n;
+		/* It ends at the limit; the signal is for who begins there. */
+		if (n < r)
+			s->left = (size_t)n;
+		xfer_buf_init_write(&s->x, s->buf, (size_t)n);
 	}
 	r = vfs_drop_setid(t, vfs_file(out)->path.d);
 	if (r)
@@ -444,7 +453,7 @@ long sys_copy_file_range(struct task *t, struct call *c)
 		r = copy_begin(t, c, &s);
 	if (r)
 		return r;
-	while (s->left) {
+	while (s->left && !host_call_doomed(t)) {
 		r = copy_step(t, c, s);
 		if (r == -EBLOCKED || r == -EHOSTWAIT)
 			return r;

@@ -251,6 +251,8 @@ static long copy_locked(struct task *t, struct call *c, struct msg_call *s)
 		return -EIDRM;
 	if (ipc_allowed(t, &s->q->o, 0444))
 		return -EACCES;
+	if (at < 0)
+		return -ENOMSG;
 	TAILQ_FOREACH (m, &s->q->list, link)
 		if (at-- == 0)
 			break;

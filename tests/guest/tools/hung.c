@@ -4,7 +4,7 @@
  *
  * WHAT: exec, write, sendfile, splice, copy_file_range, truncate; read: the child reads by a
  * descriptor by which another one writes; flags: by such a one F_SETFL and FIONBIO, which wait for
- * nothing; fdinfo: likewise, /proc/self/fdinfo; mapped: the child has written to a mapping, and
+ * nothing, as /proc/self/fdinfo does (fdinfo); mapped: the child has written to a mapping, and
  * reads; munmap: it then gives it up; exit: it ends with it.
  */
 #define _GNU_SOURCE
@@ -91,8 +91,9 @@ static void hang(void)
 		snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
 		in = open(name, O_RDONLY);
 		CHECK(in >= 0);
-		now();
 		CHECK(read(in, buf, sizeof(buf)) > 0);
+		now();
+		pause();
 	} else if (strcmp(what, "flags") == 0) {
 		int on = 0;
 
