@@ -350,15 +350,15 @@ static int fork_once(struct mm *parent, uint64_t hot, unsigned eager, struct mm 
 		r = detour_fork(parent, f.child);
 	pgtable_batch_flush(&f.batch);
 	finish_stale(&f);
+	/* Where nothing may be copied at once, there is no use for a spare. */
+	if (r == 0 && eager)
+		spare_expect(f.child, parent);
 	mm_unlock(parent);
 	mm_unlock(f.child);
 	if (r < 0) {
 		mm_put(f.child);
 		return r;
 	}
-	/* Where nothing may be copied at once, there is no use for a spare. */
-	if (eager)
-		spare_expect(f.child, parent);
 	mm_register(f.child);
 	*out = f.child;
 	return 0;

@@ -132,7 +132,8 @@ void mm_release(struct mm *mm);
  * gm->spares_lock, a leaf, protects the list and each mm's `spare`.
  */
 
-/* child, just forked, shall leave its tables to parent. */
+/* child, just forked, shall leave its tables to parent. child->lock held: objects can reach its
+ * pages already. */
 void spare_expect(struct mm *child, struct mm *parent);
 /* child ends; no VMA is left. If its tables are kept, child->root is 0 afterwards. */
 void spare_offer(struct mm *child);

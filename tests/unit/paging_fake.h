@@ -61,7 +61,7 @@ struct fake_machine {
 	unsigned slots_said;                 /* how many there may be; 0: any number */
 	uint64_t slot_end[GMEM_WINDOWS];     /* without the window's own address */
 	_Atomic unsigned flushes;
-	struct mm *flushed;
+	struct mm *_Atomic flushed;
 	int pagemap;
 	struct fake_shadow *hash[FAKE_HASH];
 	/* whose translations these are: */
