@@ -315,7 +315,7 @@ int sock_accept(struct sock *s, struct sched_task *task, struct sock **out)
 	} else if ((e = TAILQ_FIRST(&s->pending))) {
 		TAILQ_REMOVE(&s->pending, e, in_pending);
 		s->npending--;
-	} else if (s->shut & SHUT_READ) {
+	} else if (s->shut & SHUT_READ && task) {
 		err = -EINVAL;
 	} else {
 		err = task ? waitq_add(&s->readable, task, true) : -EAGAIN;

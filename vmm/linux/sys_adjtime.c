@@ -42,6 +42,8 @@ long sys_clock_adjtime(struct task *t, struct call *c)
 
 	if (clock == CLOCK_REALTIME)
 		return do_adjtime(t, c->args[1], clock);
-	/* The others of the known clocks cannot be adjusted. */
-	return clock >= 0 && clock <= 11 ? -EOPNOTSUPP : -EINVAL;
+	/* The others of the known clocks cannot be adjusted; 10 was SGI's, 3 a descriptor's. */
+	if (clock > CLOCK_TAI || clock == 10 || (clock < 0 && (clock & 7) == 3))
+		return -EINVAL;
+	return -EOPNOTSUPP;
 }

@@ -12,6 +12,7 @@
 #define CLOSE_RANGE_CLOEXEC_K 4U
 #define SETFL_MASK            ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC))
 #define FIGETBSZ_K            2
+#define F_DUPFD_QUERY_K       1027
 
 long sys_close(struct task *t, struct call *c)
 {
@@ -166,43 +167,16 @@ static long set_flags(struct task *t, struct file *f, unsigned arg)
 	return 0;
 }
 
-struct f_owner_ex_k {
-	int32_t type, pid;
-};
-
-/* F_SETOWN: a process that there is, or a group (negative). */
-static int set_owner(struct task *t, struct file *f, int who)
+/* F_DUPFD_QUERY: is descriptor fd the same open file? */
+static long same_file(struct task *t, const struct file *f, int fd)
 {
-	struct process *p;
+	struct file *other = fdtable_lookup(task_files(t), fd);
+	bool same = other == f;
 
-	if (who == INT32_MIN)
-		return -EINVAL;
-	if (who > 0) {
-		p = process_find(t->k, (uint32_t)who);
-		if (!p)
-			return -ESRCH;
-		process_put(p);
-	}
-	atomic_store(&vfs_file(f)->owner, who);
-	return 0;
-}
-
-static long owner_ex(struct task *t, struct file *f, uint64_t arg, bool set)
-{
-	struct f_owner_ex_k o;
-	int owner = atomic_load(&vfs_file(f)->owner);
-
-	if (set) {
-		if (copy_from_guest(task_mm(t), &o, gva(arg), sizeof(o)))
-			return -EFAULT;
-		if (o.type < 0 || o.type > 2)
-			return -EINVAL;
-		atomic_store(&vfs_file(f)->owner, o.type == 2 ? -o.pid : o.pid);
-		return 0;
-	}
-	o.type = owner < 0 ? 2 : 1;
-	o.pid = owner < 0 ? -owner : owner;
-	return copy_to_guest(task_mm(t), gva(arg), &o, sizeof(o));
+	if (!other)
+		return -EBADF;
+	file_close(other);
+	return same;
 }
 
 static long fcntl_any(struct task *t, struct call *c, struct file *f, int fd, uint64_t arg,
@@ -224,6 +198,8 @@ static long fcntl_any(struct task *t, struct call *c, struct file *f, int fd, ui
 		return fdtable_set_cloexec(task_files(t), fd, arg & FD_CLOEXEC);
 	case F_GETFL:
 		return (long)f->flags;
+	case F_DUPFD_QUERY_K:
+		return same_file(t, f, (int)arg);
 	default:
 		*done = false;
 		return 0;
@@ -256,17 +232,12 @@ long sys_fcntl(struct task *t, struct call *c)
 	case F_OFD_SETLKW:
 		return fcntl_lock(t, c, f, cmd, arg);
 	case F_GETOWN:
-		return atomic_load(&vfs_file(f)->owner);
 	case F_SETOWN:
-		return set_owner(t, f, (int)arg);
 	case F_GETOWN_EX:
-		return owner_ex(t, f, arg, false);
 	case F_SETOWN_EX:
-		return owner_ex(t, f, arg, true);
 	case F_GETSIG:
-		return 0;
 	case F_SETSIG:
-		return arg <= NSIG_GUEST ? 0 : -EINVAL;
+		return file_owner_fcntl(t, f, cmd, arg);
 	case F_GETPIPE_SZ:
 		return pipe_file_size(f, 0);
 	case F_SETPIPE_SZ:
@@ -277,6 +248,8 @@ long sys_fcntl(struct task *t, struct call *c)
 		return fcntl_get_seals(f);
 	case F_GETLEASE:
 		return F_UNLCK;
+	case F_NOTIFY:
+		return S_ISDIR(file_inode(f)->mode) ? -EINVAL : -ENOTDIR;
 	default:
 		return -EINVAL;
 	}

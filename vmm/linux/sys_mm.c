@@ -20,9 +20,10 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
-#define MAP_TYPE_MASK 0x0f
-#define MAP_HUGE_BITS (0x3fU << 26)
-#define PROT_SEM_K    8
+#define MAP_TYPE_MASK   0x0f
+#define MAP_DROPPABLE_K 0x08 /* Linux 6.11 */
+#define MAP_HUGE_BITS   (0x3fU << 26)
+#define PROT_SEM_K      8
 
 /* eager_pages() */
 #define EAGER_CODE  512
@@ -117,6 +118,13 @@ static int map_anonymous(struct task *t, unsigned flags, struct mm_map *m)
 	if (flags & MAP_HUGETLB)
 		return -ENOMEM;
 	switch (flags & MAP_TYPE_MASK) {
+	case MAP_DROPPABLE_K:
+		/* Memory is never so short that they are dropped. */
+		if (flags & (MAP_LOCKED | MAP_GROWSDOWN))
+			return -EINVAL;
+		m->flags |= VMA_NORESERVE | VMA_WIPEONFORK;
+		m->pgoff = 0;
+		return 0;
 	case MAP_PRIVATE:
 		if (flags & MAP_GROWSDOWN)
 			m->flags |= VMA_GROWSDOWN;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define POLICY_DEADLINE      6
+#define POLICY_EXT           7
 #define POLICY_RESET_ON_FORK 0x40000000
 #define RT_PRIO_MAX          99
 
@@ -245,6 +246,7 @@ static long priority_of(int policy, int rt)
 	case SCHED_BATCH:
 	case SCHED_IDLE:
 	case POLICY_DEADLINE:
+	case POLICY_EXT:
 		return 0;
 	}
 	return -EINVAL;

@@ -155,17 +155,17 @@ long sys_sched_setattr(struct task *t, struct call *c)
 
 static int check_ioprio(struct task *t, int prio)
 {
-	int class = prio >> IOPRIO_CLASS_SHIFT & 7, data = prio & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+	/* Above the level (3 bits) there is a hint, which nobody checks. */
+	int class = prio >> IOPRIO_CLASS_SHIFT & 7, level = prio & 7;
 
 	switch (class) {
 	case IOPRIO_CLASS_RT:
 		return task_capable(t, CAP_SYS_NICE) ? 0 : -EPERM;
 	case IOPRIO_CLASS_BE:
-		return (data & 7) == data ? 0 : -EINVAL;
 	case IOPRIO_CLASS_IDLE:
 		return 0;
 	case IOPRIO_CLASS_NONE:
-		return data ? -EINVAL : 0;
+		return level ? -EINVAL : 0;
 	default:
 		return -EINVAL;
 	}
@@ -234,16 +234,18 @@ long sys_ioprio_get(struct task *t, struct call *c)
 
 /* ---- one memory node ---- */
 
-#define MPOL_DEFAULT_K   0
-#define MPOL_PREFERRED_K 1
-#define MPOL_LOCAL_K     4
-#define MPOL_MAX_K       7
-#define MPOL_MODE_FLAGS  0xe000
-#define MPOL_F_NODE_K    1
-#define MPOL_F_ADDR_K    2
-#define MPOL_F_ALLOWED_K 4
-#define MPOL_MF_ALL      7
-#define MAX_NODES        32768
+#define MPOL_DEFAULT_K    0
+#define MPOL_PREFERRED_K  1
+#define MPOL_LOCAL_K      4
+#define MPOL_MAX_K        7
+#define MPOL_MODE_FLAGS   0xe000
+#define MPOL_F_STATIC_K   0x8000
+#define MPOL_F_RELATIVE_K 0x4000
+#define MPOL_F_NODE_K     1
+#define MPOL_F_ADDR_K     2
+#define MPOL_F_ALLOWED_K  4
+#define MPOL_MF_ALL       7
+#define MAX_NODES         32768
 
 /* The node mask: *nodes has those below 64. Only node 0 exists. 0, -EINVAL, -EFAULT. */
 static int get_nodes(struct task *t, uint64_t addr, uint64_t maxnode, uint64_t *nodes)
@@ -273,6 +275,8 @@ static int check_mempolicy(struct task *t, uint64_t mode, uint64_t addr, uint64_
 	uint64_t nodes;
 	int r;
 
+	if ((mode & MPOL_F_STATIC_K) && (mode & MPOL_F_RELATIVE_K))
+		return -EINVAL;
 	mode &= ~(uint64_t)MPOL_MODE_FLAGS;
 	if ((int)mode < 0 || mode >= MPOL_MAX_K)
 		return -EINVAL;

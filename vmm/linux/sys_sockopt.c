@@ -19,10 +19,10 @@
 /* Options that are a bit: its place in socket->bools, or -1. */
 static int bool_option(int opt)
 {
-	static const uint8_t bits[] = {SO_DEBUG,       SO_REUSEADDR, SO_DONTROUTE, SO_BROADCAST,
-				       SO_KEEPALIVE,   SO_OOBINLINE, SO_REUSEPORT, SO_TIMESTAMP,
-				       SO_TIMESTAMPNS, SO_PASSSEC,   SO_NO_CHECK,  SO_RXQ_OVFL,
-				       SO_WIFI_STATUS};
+	static const uint8_t bits[] = {
+		SO_DEBUG,     SO_REUSEADDR,   SO_DONTROUTE,   SO_BROADCAST,       SO_KEEPALIVE,
+		SO_OOBINLINE, SO_TIMESTAMP,   SO_TIMESTAMPNS, SO_PASSSEC,         SO_NO_CHECK,
+		SO_RXQ_OVFL,  SO_WIFI_STATUS, SO_NOFCS,       SO_SELECT_ERR_QUEUE};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
 		if (bits[i] == opt)
@@ -103,6 +103,10 @@ static int set_int(struct task *t, struct socket *so, int opt, int v)
 	case SO_DOMAIN:
 	case SO_ERROR:
 		return -ENOPROTOOPT;
+	case SO_REUSEPORT:
+		return v ? -EOPNOTSUPP : 0;
+	case SO_BSDCOMPAT:
+		return 0; /* without an effect since Linux 2.4 */
 	case SO_DEBUG:
 		if (v && !task_capable(t, CAP_NET_ADMIN))
 			return -EACCES;
@@ -132,14 +136,14 @@ long sys_setsockopt(struct task *t, struct call *c)
 		return -EOPNOTSUPP;
 	if (len < (int)sizeof(v))
 		return -EINVAL;
-	if (opt == SO_LINGER)
-		return set_linger(t, so, c->args[3], len);
 	if (opt == SO_RCVTIMEO || opt == RCVTIMEO_N)
 		return set_timeout(t, &so->rcvtimeo, c->args[3], len);
 	if (opt == SO_SNDTIMEO || opt == SNDTIMEO_N)
 		return set_timeout(t, &so->sndtimeo, c->args[3], len);
 	if (copy_from_guest(task_mm(t), &v, gva(c->args[3]), sizeof(v)))
 		return -EFAULT;
+	if (opt == SO_LINGER)
+		return set_linger(t, so, c->args[3], len);
 	return set_int(t, so, opt, v);
 }
 
@@ -185,6 +189,8 @@ static int get_int(struct socket *so, int opt, int *v)
 		*v = so->priority;
 		return 0;
 	case SO_MARK:
+	case SO_BSDCOMPAT:
+	case SO_REUSEPORT:
 		*v = 0;
 		return 0;
 	default:

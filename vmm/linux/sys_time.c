@@ -17,7 +17,8 @@
 #ifndef CLOCK_TAI
 #define CLOCK_TAI 11
 #endif
-#define TIMER_ABSTIME_K 1
+#define TIMER_ABSTIME_K  1
+#define CPUCLOCK_SCHED_K 2
 
 int64_t kernel_clock(struct kernel *k, int clock)
 {
@@ -163,27 +164,35 @@ long sys_clock_getres(struct task *t, struct call *c)
 
 	if (r < 0 || !c->args[1])
 		return r;
-	ns = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE ? TICK_NS : 1;
+	/* CPUCLOCK_PROF and CPUCLOCK_VIRT, the low bits of a CPU clock's id, count ticks. */
+	if (id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE ||
+	    (id < 0 && (id & 3) != CPUCLOCK_SCHED_K))
+		ns = TICK_NS;
+	else
+		ns = 1;
 	return timespec_to_guest(task_mm(t), gva(c->args[1]), ns);
 }
 
 long sys_clock_settime(struct task *t, struct call *c)
 {
-	int64_t ns;
-	int r;
+	int id = (int)c->args[0], r;
+	struct timespec_k ts;
+	struct cpu_clock cc;
 
-	switch ((int)c->args[0]) {
-	case CLOCK_REALTIME:
-		break;
-	case CLOCK_PROCESS_CPUTIME_ID:
-	case CLOCK_THREAD_CPUTIME_ID:
-		return -EPERM;
-	default:
-		return (int)c->args[0] < 0 ? -EPERM : -EINVAL;
+	if (id != CLOCK_REALTIME && (id >= 0 || (id & 7) == 3))
+		return -EINVAL;
+	if (copy_from_guest(task_mm(t), &ts, gva(c->args[1]), sizeof(ts)))
+		return -EFAULT;
+	if (id < 0) {
+		r = cpu_clock_find(t, id, &cc);
+		if (r < 0)
+			return r;
+		process_put(cc.p);
+	} else if (ts.sec < 0 || (uint64_t)ts.nsec >= NSEC) {
+		return -EINVAL;
 	}
-	r = timespec_from_guest(task_mm(t), gva(c->args[1]), &ns);
 	/* The clock is the host's: nobody here may set it. */
-	return r < 0 ? r : -EPERM;
+	return -EPERM;
 }
 
 long sys_settimeofday(struct task *t, struct call *c)
@@ -364,6 +373,8 @@ static int check_sleep_clock(int id)
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_REALTIME_COARSE:
 	case CLOCK_MONOTONIC_COARSE:
+	case CLOCK_REALTIME_ALARM: /* there is no clock that wakes the machine */
+	case CLOCK_BOOTTIME_ALARM:
 		return -EOPNOTSUPP;
 	}
 	if (id >= 0)

@@ -21,6 +21,7 @@
 #define VMBOX_LINUX_VFS_INODE_H
 
 #include "away.h"
+#include "file_owner.h"
 #include "memfile.h"
 #include "tty.h"
 #include "vfs.h"
@@ -319,8 +320,7 @@ struct vfs_file {
 	/* the file system's: */
 	void *priv;
 	uint64_t priv2;
-	/* fcntl's F_SETOWN: */
-	_Atomic int owner;
+	struct file_owner owner;
 	/* protected by epoll.c's files_lock: */
 	LIST_HEAD(, epoll_item) watchers;
 };

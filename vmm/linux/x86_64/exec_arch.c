@@ -36,7 +36,7 @@ static long set_base(struct task *t, uint64_t *base, uint64_t addr)
 	return 0;
 }
 
-/* arch_prctl(2). The other codes of 6.12 (CPUID faulting, XSTATE permissions, shadow stacks,
+/* arch_prctl(2). The other codes of 6.12 (XSTATE permissions, shadow stacks,
  * tagging) are not there: EINVAL, as on a machine without them. */
 long arch_prctl_call(struct task *t, int code, uint64_t addr)
 {
@@ -51,6 +51,10 @@ long arch_prctl_call(struct task *t, int code, uint64_t addr)
 		return copy_to_guest(task_mm(t), gva(addr), &r->fs_base, sizeof(r->fs_base));
 	case ARCH_GET_GS:
 		return copy_to_guest(task_mm(t), gva(addr), &r->gs_base, sizeof(r->gs_base));
+	case ARCH_GET_CPUID:
+		return 1; /* CPUID does not fault, */
+	case ARCH_SET_CPUID:
+		return -ENODEV; /* nor can it be made to */
 	}
 	return -EINVAL;
 }
