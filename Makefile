@@ -22,7 +22,8 @@ CROSS_x86_64 := x86_64-linux-gnu-
 ifneq ($(findstring clang,$(CC)),)
 override CC += --target=$(subst arm64,aarch64,$(ARCH))-linux-gnu
 else
-CC := $(CROSS_$(ARCH))gcc
+# gcc, whoever names it, is the cross one; any other name is taken as it is.
+override CC := $(patsubst gcc%,$(CROSS_$(ARCH))gcc%,$(patsubst cc,gcc,$(CC)))
 endif
 endif
 ccname := $(if $(findstring clang,$(CC)),-clang,)
