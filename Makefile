@@ -25,6 +25,8 @@ else
 # gcc, whoever names it, is the cross one; any other name is taken as it is.
 override CC := $(patsubst gcc%,$(CROSS_$(ARCH))gcc%,$(patsubst cc,gcc,$(CC)))
 endif
+# Scripts that compile something (tests/nested/run) do it for this machine.
+unexport CC
 endif
 ccname := $(if $(findstring clang,$(CC)),-clang,)
 O ?= build/$(ARCH)-$(MODE)$(ccname)
