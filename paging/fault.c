@@ -14,10 +14,22 @@ struct fault {
 	struct vma_stream *stream; /* NULL: ahead() was not asked */
 };
 
+/* Those that this host thread has resolved since somebody asked. */
+static _Thread_local uint64_t faults_here;
+
 static void count(_Atomic uint64_t *a, _Atomic uint64_t *b)
 {
 	atomic_fetch_add_explicit(a, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(b, 1, memory_order_relaxed);
+	faults_here++;
+}
+
+uint64_t mm_take_faults(void)
+{
+	uint64_t n = faults_here;
+
+	faults_here = 0;
+	return n;
 }
 
 /* ---- which VMA ---- */

@@ -148,6 +148,8 @@ void pgtable_drop_large(struct pgtable_batch *b, pte_t *p)
 	struct mm *mm = b->mm;
 
 	mm->large--;
+	if (mm->resident > mm->peak_resident)
+		mm->peak_resident = mm->resident;
 	mm->resident -= PGTABLE_ENTRIES;
 	frame_list_push(mm->gm, &b->tables, *table_of(mm, old));
 	b->e[b->n++] =

@@ -320,6 +320,26 @@ uint64_t mm_resident_pages(struct mm *mm)
 	return n;
 }
 
+uint64_t mm_mapped_peak(struct mm *mm)
+{
+	uint64_t n;
+
+	mm_lock(mm);
+	n = mm->mapped > mm->peak_mapped ? mm->mapped : mm->peak_mapped;
+	mm_unlock(mm);
+	return n;
+}
+
+uint64_t mm_resident_peak(struct mm *mm)
+{
+	uint64_t n;
+
+	mm_lock(mm);
+	n = mm->resident > mm->peak_resident ? mm->resident : mm->peak_resident;
+	mm_unlock(mm);
+	return n;
+}
+
 void mm_set_limit_as(struct mm *mm, uint64_t bytes)
 {
 	mm_lock(mm);

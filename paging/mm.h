@@ -201,6 +201,9 @@ void mm_set_limit_data(struct mm *mm, uint64_t bytes);
 /* Bytes mapped (RLIMIT_AS), resident pages. */
 uint64_t mm_mapped_bytes(struct mm *mm);
 uint64_t mm_resident_pages(struct mm *mm);
+/* The most that these two have been. */
+uint64_t mm_mapped_peak(struct mm *mm);
+uint64_t mm_resident_peak(struct mm *mm);
 /* Over this many mapped bytes, mapping is -ENOMEM. UINT64_MAX: none. */
 void mm_set_limit_as(struct mm *mm, uint64_t bytes);
 
@@ -253,6 +256,8 @@ int mm_fork(struct mm *parent, uint64_t hot, struct mm **out);
 int mm_fork_threads(struct mm *parent, struct mm **out);
 
 void mm_get_stats(struct mm *mm, struct mm_stats *out);
+/* Faults, of whatever mm, that the calling host thread has resolved since it asked last. */
+uint64_t mm_take_faults(void);
 /* Sum over all mms of this gmem, the dead ones too. */
 void gmem_get_mm_stats(struct gmem *gm, struct mm_stats *out);
 

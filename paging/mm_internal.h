@@ -78,9 +78,10 @@ struct mm {
 	uint64_t locked, data; /* of these: VMA_LOCKED; private, writable and no stack */
 	unsigned future_lock;  /* flags that new mappings get: mlockall */
 	uint64_t resident;     /* entries that are not 0 */
-	uint64_t tables;       /* below the root */
-	uint64_t large;        /* large entries */
-	pfn_t *cpu_root;       /* roots for other activators than home; NULL: none */
+	uint64_t peak_mapped, peak_resident; /* before they last became less */
+	uint64_t tables;                     /* below the root */
+	uint64_t large;                      /* large entries */
+	pfn_t *cpu_root;                     /* roots for other activators than home; NULL: none */
 	uint64_t brk_start, brk;
 	uint64_t mmap_base;
 	uint64_t gap_from,

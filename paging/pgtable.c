@@ -263,8 +263,11 @@ void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put)
 	uint64_t old = atomic_exchange(p, pgtable_through_window(b->mm, e)) & ~GMEM_WINDOW_MASK;
 	bool live = pte_flags(old) & PTE_PRESENT;
 
-	if (old && !e)
+	if (old && !e) {
+		if (b->mm->resident > b->mm->peak_resident)
+			b->mm->peak_resident = b->mm->resident;
 		b->mm->resident--;
+	}
 	if (!old || (!live && !put))
 		return;
 	b->e[b->n++] = (struct pgtable_batch_entry){.pfn = pte_pfn(old), .drop = live, .put = put};

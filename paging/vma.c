@@ -71,6 +71,8 @@ void vma_free(struct vma_node *n)
 /* `bytes` more, or fewer, of n's kind. */
 static void account(struct mm *mm, const struct vma_node *n, uint64_t bytes)
 {
+	if ((int64_t)bytes < 0 && mm->mapped > mm->peak_mapped)
+		mm->peak_mapped = mm->mapped;
 	mm->mapped += bytes;
 	if (n->v.flags & VMA_LOCKED)
 		mm->locked += bytes;

@@ -536,6 +536,7 @@ bool sched_block(struct sched_task *t)
 	blocked = !t->woken;
 	if (blocked) {
 		sched_leave_locked(s, t);
+		t->nvcsw++;
 		t->state = SCHED_BLOCKED;
 		s->load--;
 	}
@@ -553,8 +554,10 @@ void sched_yield_task(struct sched_task *t)
 	cpu = (unsigned)t->cpu;
 	sched_leave_locked(s, t);
 	/* If its own queue is empty it goes on at once: nothing is gained by moving. */
-	if (s->cpu[cpu].nqueued || !(t->cpu_mask & 1ULL << cpu))
+	if (s->cpu[cpu].nqueued || !(t->cpu_mask & 1ULL << cpu)) {
+		t->nivcsw++;
 		cpu = cpu_choose_locked(s, t);
+	}
 	place_locked(s, t, cpu, &todo);
 	sched_unlock(s, &todo);
 }

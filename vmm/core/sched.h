@@ -49,6 +49,8 @@ struct sched_task {
 	TAILQ_ENTRY(sched_task) run, move;
 	int64_t run_started;       /* core_now() */
 	_Atomic int64_t run_total; /* ns it has run; without the slice that is under way */
+	_Atomic uint64_t nvcsw,
+		nivcsw; /* it gave up its vCPU: to wait; because another was to run */
 	/* the running thread only: */
 	LIST_HEAD(, waiter) waiters;
 	struct waiter pool[SCHED_INLINE_WAITERS];

@@ -257,6 +257,7 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	commit_cpu(e);
 	atomic_store(&p->vfork_done, true);
 	waitq_wake_all(&p->vfork_wait);
+	process_count_memory(p, old);
 	if (old)
 		mm_put(old);
 }

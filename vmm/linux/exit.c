@@ -238,22 +238,6 @@ static void halt_locked(struct process *init)
 	k->init_status = init->wait_status;
 }
 
-static void count_memory(struct process *p)
-{
-	struct mm_stats ms = {0};
-	uint64_t rss;
-
-	if (!p->mm)
-		return;
-	mm_get_stats(p->mm, &ms);
-	rss = mm_resident_pages(p->mm) * (PAGE_SIZE / 1024);
-	pthread_mutex_lock(&p->k->tree_lock);
-	p->times.minflt += ms.faults_minor + ms.faults_file + ms.faults_cow;
-	if (rss > p->times.maxrss_kb)
-		p->times.maxrss_kb = rss;
-	pthread_mutex_unlock(&p->k->tree_lock);
-}
-
 /* What it ran may be written now, though its parent has not asked for it yet. */
 static void drop_exe(struct process *p)
 {
@@ -312,7 +296,7 @@ static bool process_end(struct process *p, int status)
 static bool process_exit(struct process *p, int status)
 {
 	process_stop_timers(p);
-	count_memory(p);
+	process_count_memory(p, p->mm);
 	vfs_process_exit(p);
 	ipc_process_exit(p);
 	process_drop_parts(p);
@@ -385,7 +369,7 @@ static void process_end_early(struct process *p)
 	if (!may_end_early(p))
 		return;
 	process_stop_timers(p);
-	count_memory(p);
+	process_count_memory(p, p->mm);
 	ipc_process_exit(p);
 	close_descriptors(p);
 	if (process_end(p, p->group_exit_status))
@@ -466,7 +450,7 @@ void task_die(struct task *t)
 		if (p->exec_task && p->ntasks == 1)
 			sched_wake(&p->exec_task->st);
 	}
-	p->times.utime += atomic_load(&t->st.run_total);
+	task_add_times(t, &p->times);
 	pthread_mutex_unlock(&p->siglock);
 	end = thread_end_take_locked(t);
 	pthread_mutex_unlock(&k->tree_lock);

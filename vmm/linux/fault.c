@@ -77,6 +77,11 @@ int fault_resolve(struct task *t)
 	r = job_done(t->fault_job) ? 0 : -EINTR;
 	job_cancel(t->fault_job);
 	t->fault_job = NULL;
+	if (r)
+		return r;
+	task_count_faults(t);
 	/* Should the page have left the cache again, it is waited for: a fault must end. */
-	return r ? r : mm_fault(task_mm(t), t->trap.addr, access);
+	r = mm_fault(task_mm(t), t->trap.addr, access);
+	task_count_major_fault(t);
+	return r;
 }

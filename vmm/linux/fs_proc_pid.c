@@ -40,9 +40,11 @@ struct snapshot {
 	char comm[TASK_COMM_LEN];
 	struct cred cred;
 	struct rusage_times times;
-	int64_t cpu;
-	int nice, policy;
-	uint64_t vm_bytes, locked_bytes, rss, arg_start, arg_end, env_start, env_end;
+	int64_t start_time;
+	int nice, policy, processor, exit_signal, wait_status;
+	uint64_t vm_bytes, vm_peak, locked_bytes, rss, rss_peak, rss_limit, arg_start, arg_end,
+		env_start, env_end;
+	uint64_t nvcsw, nivcsw;
 	uint64_t sig_own, sig_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t sig_queue_max, cpus;
 	bool no_new_privs, no_thp;
@@ -94,16 +96,23 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	s->state = ctx->reader && (ctx->tid ? ctx->reader == t : ctx->reader->p == p)
 			   ? 'R'
 			   : state_letter(p, t);
-	s->times = p->times;
-	if (!ctx->tid) {
-		struct task *o;
+	process_times_locked(p, &s->times);
+	s->nvcsw = t ? t->st.nvcsw : s->times.nvcsw;
+	s->nivcsw = t ? t->st.nivcsw : s->times.nivcsw;
+	if (ctx->tid && t) {
+		struct rusage_times all = s->times;
 
-		s->cpu = p->times.utime + p->times.stime;
-		TAILQ_FOREACH (o, &p->tasks, thread)
-			s->cpu += sched_run_time(&o->st);
-	} else if (t) {
-		s->cpu = sched_run_time(&t->st);
+		s->times = (struct rusage_times){0};
+		task_add_times(t, &s->times);
+		s->times.cutime = all.cutime;
+		s->times.cstime = all.cstime;
+		s->times.cminflt = all.cminflt;
+		s->times.cmajflt = all.cmajflt;
 	}
+	s->start_time = ctx->tid && t ? t->start_time : p->start_time;
+	s->processor = t && t->st.cpu >= 0 ? t->st.cpu : 0;
+	s->exit_signal = ctx->tid && ctx->tid != p->pid ? -1 : p->exit_signal;
+	s->wait_status = p->life >= LIFE_ZOMBIE ? p->wait_status : 0;
 	pthread_mutex_lock(&p->siglock);
 	s->sig_pending = p->pending.mask;
 	s->sig_own = t ? t->pending.mask : 0;
@@ -119,6 +128,7 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	s->no_new_privs = p->attr.no_new_privs;
 	s->nice = p->attr.nice;
 	s->policy = p->attr.sched_policy;
+	s->rss_limit = p->rlim[RLIMIT_RSS].rlim_cur;
 	s->sig_queue_max = p->rlim[RLIMIT_SIGPENDING].rlim_cur;
 	s->arg_start = p->arg_start;
 	s->arg_end = p->arg_end;
@@ -133,6 +143,8 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 		s->locked_bytes = mm_locked_bytes(mm);
 		s->no_thp = mm_no_spans(mm);
 		s->rss = mm_resident_pages(mm);
+		s->vm_peak = mm_mapped_peak(mm);
+		s->rss_peak = mm_resident_peak(mm);
 		mm_put(mm);
 	}
 }
@@ -150,20 +162,20 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 		s.pid, s.comm, s.state, s.ppid, s.pgid, s.sid, s.tty, s.tpgid,
 		(unsigned long long)s.times.minflt, (unsigned long long)s.times.cminflt,
 		(unsigned long long)s.times.majflt, (unsigned long long)s.times.cmajflt,
-		(long long)(s.cpu / hz), (long long)(s.times.cutime / hz),
+		(long long)((s.times.utime + s.times.stime) / hz), (long long)(s.times.cutime / hz),
 		(long long)(s.times.cstime / hz), 20 + s.nice, s.nice, s.threads,
-		(long long)((ctx->p->start_time - ctx->k->boot_time) / hz),
+		(long long)((s.start_time - ctx->k->boot_time) / hz),
 		(unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
-	proc_printf(b,
-		    "%llu 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 17 0 0 %d 0 0 0 0 0 0 %llu %llu %llu "
-		    "%llu 0\n",
-		    (unsigned long long)UINT64_MAX,
-		    (unsigned long long)(s.sig_pending & 0x7fffffff),
-		    (unsigned long long)(s.sig_blocked & 0x7fffffff),
-		    (unsigned long long)(s.sig_ignored & 0x7fffffff),
-		    (unsigned long long)(s.sig_caught & 0x7fffffff), s.policy,
-		    (unsigned long long)s.arg_start, (unsigned long long)s.arg_end,
-		    (unsigned long long)s.env_start, (unsigned long long)s.env_end);
+	proc_printf(
+		b,
+		"%llu 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 %d %d 0 %d 0 0 0 0 0 0 %llu %llu %llu "
+		"%llu %d\n",
+		(unsigned long long)s.rss_limit, (unsigned long long)(s.sig_pending & 0x7fffffff),
+		(unsigned long long)(s.sig_blocked & 0x7fffffff),
+		(unsigned long long)(s.sig_ignored & 0x7fffffff),
+		(unsigned long long)(s.sig_caught & 0x7fffffff), s.exit_signal, s.processor,
+		s.policy, (unsigned long long)s.arg_start, (unsigned long long)s.arg_end,
+		(unsigned long long)s.env_start, (unsigned long long)s.env_end, s.wait_status);
 	return 0;
 }
 
@@ -233,10 +245,14 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 	for (unsigned i = 0; i < s.cred.ngroups && i < NGROUPS; i++)
 		proc_printf(b, "%u ", s.cred.groups[i]);
 	if (s.state != 'Z')
-		proc_printf(b, "\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmRSS:\t%8llu kB",
+		proc_printf(b,
+			    "\nVmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\n"
+			    "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nVmSwap:\t%8u kB",
+			    (unsigned long long)(s.vm_peak / 1024),
 			    (unsigned long long)(s.vm_bytes / 1024),
 			    (unsigned long long)(s.locked_bytes / 1024),
-			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)));
+			    (unsigned long long)(s.rss_peak * (PAGE_SIZE / 1024)),
+			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)), 0);
 	if (s.state != 'Z')
 		proc_printf(b, "\nCoreDumping:\t0\nTHP_enabled:\t%d", !s.no_thp);
 	proc_printf(b, "\nThreads:\t%u\nSigQ:\t%u/%llu\n", s.threads,
@@ -253,6 +269,22 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 		    0ULL);
 	proc_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\n", s.no_new_privs);
 	show_cpus(b, s.cpus & proc_all_cpus(ctx->k));
+	proc_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+	proc_printf(b, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+		    (unsigned long long)s.nvcsw, (unsigned long long)s.nivcsw);
+	return 0;
+}
+
+/* What went to and from a disk is not known: the host's cache is between. */
+static int show_io(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct snapshot s;
+
+	snapshot_take(&s, ctx);
+	proc_printf(b, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\n",
+		    (unsigned long long)s.times.rchar, (unsigned long long)s.times.wchar,
+		    (unsigned long long)s.times.syscr, (unsigned long long)s.times.syscw);
+	proc_printf(b, "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
 	return 0;
 }
 
@@ -496,6 +528,7 @@ const struct proc_entry proc_pid_entries[] = {
 	{.name = "fd", .mode = S_IFDIR | 0500, .fds = true},
 	{.name = "fdinfo", .mode = S_IFDIR | 0555, .fds = true, .infos = true},
 	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_id_map},
+	{.name = "io", .mode = S_IFREG | 0400, .show = show_io, .owner_only = true},
 	{.name = "limits", .mode = S_IFREG | 0444, .show = show_limits},
 	{.name = "loginuid", .mode = S_IFREG | 0644, .show = show_no_id},
 	{.name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps, .owner_only = true},

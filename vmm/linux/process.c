@@ -46,6 +46,7 @@ struct task *task_create(struct process *p, uint32_t tid)
 	t->p = process_get(p);
 	t->k = k;
 	t->tid = tid;
+	t->start_time = core_now();
 	t->call.row = -1;
 	t->call.deadline = TIME_NEVER;
 	sigqueue_init(&t->pending);
@@ -468,35 +469,4 @@ void process_vfork_release(struct process *p)
 {
 	atomic_store(&p->vfork_done, true);
 	waitq_wake_all(&p->vfork_wait);
-}
-
-void process_times_locked(struct process *p, struct rusage_times *out)
-{
-	struct task *t;
-
-	*out = p->times;
-	TAILQ_FOREACH (t, &p->tasks, thread)
-		out->utime += sched_run_time(&t->st);
-}
-
-void process_get_times(struct process *p, struct rusage_times *out)
-{
-	struct mm_stats ms = {0};
-	struct mm *mm = NULL;
-
-	pthread_mutex_lock(&p->k->tree_lock);
-	process_times_locked(p, out);
-	pthread_mutex_unlock(&p->k->tree_lock);
-	pthread_mutex_lock(&p->lock);
-	if (p->mm)
-		mm = mm_get(p->mm);
-	pthread_mutex_unlock(&p->lock);
-	if (!mm)
-		return;
-	mm_get_stats(mm, &ms);
-	/* Pages come from the page cache or the host's memory: all faults are minor ones. */
-	out->minflt += ms.faults_minor + ms.faults_file + ms.faults_cow;
-	if (mm_resident_pages(mm) * (PAGE_SIZE / 1024) > out->maxrss_kb)
-		out->maxrss_kb = mm_resident_pages(mm) * (PAGE_SIZE / 1024);
-	mm_put(mm);
 }

@@ -34,7 +34,6 @@ void process_drop_parts(struct process *p);
 void process_release_locked(struct process *p);
 void process_set_group_locked(struct process *p, uint32_t pgid);
 void process_set_session_locked(struct process *p, uint32_t sid);
-void process_times_locked(struct process *p, struct rusage_times *out);
 
 /* ---- exit.c ---- */
 

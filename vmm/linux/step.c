@@ -30,6 +30,7 @@ enum step { STEP_ON, STEP_AGAIN, STEP_GONE, STEP_OUT };
 /* The task would block: STEP_GONE if it did and belongs to nobody now. */
 static enum step block(struct task *t)
 {
+	task_count_faults(t);
 	return sched_block(&t->st) ? STEP_GONE : STEP_AGAIN;
 }
 
@@ -228,6 +229,7 @@ static enum step run_call(struct task *t)
 	}
 	if (t->yield) {
 		t->yield = false;
+		task_count_faults(t);
 		sched_yield_task(&t->st);
 		return STEP_GONE;
 	}
@@ -262,6 +264,7 @@ static enum step deliver(struct task *t, bool in_guest)
 	case SIGNAL_DEAD:
 		if (in_guest && !exit_is_small(t))
 			return STEP_OUT;
+		task_count_faults(t);
 		task_die(t);
 		return STEP_GONE;
 	case SIGNAL_STOPPED:
@@ -276,6 +279,7 @@ static enum step step_loop(struct task *t, bool in_guest)
 {
 	enum step s = STEP_AGAIN;
 
+	mm_take_faults(); /* whosever they were */
 	while (s == STEP_AGAIN) {
 		s = STEP_ON;
 		/* Without the lock: only its owner lets a task join a stop; leaving it comes with a
@@ -321,6 +325,8 @@ enum task_next task_step(struct task *t)
 
 	task_current = t;
 	s = step_loop(t, false);
+	if (s == STEP_ON)
+		task_count_faults(t);
 	task_current = NULL;
 	return s == STEP_ON ? TASK_RUN : TASK_GONE;
 }
@@ -331,6 +337,8 @@ enum task_next task_step_in_guest(struct task *t)
 
 	task_current = t;
 	s = step_loop(t, true);
+	if (s == STEP_ON || s == STEP_OUT)
+		task_count_faults(t);
 	task_current = NULL;
 	if (s == STEP_OUT)
 		return TASK_MUST_LEAVE;
@@ -367,7 +375,9 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 	memcpy(t->call.args, args, sizeof(t->call.args));
 	begin_call(t);
 	task_current = t;
+	mm_take_faults();
 	r = run_handler(t);
+	task_count_faults(t);
 	if (r == -EBLOCKED) {
 		t->call_waits = true;
 		task_current = NULL;

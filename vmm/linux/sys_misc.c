@@ -137,30 +137,36 @@ static struct timeval_k to_timeval(int64_t ns)
 
 long sys_getrusage(struct task *t, struct call *c)
 {
-	struct rusage_times times;
+	struct rusage_times times, own = {0};
 	struct rusage_k ru;
 	int who = (int)c->args[0];
 
 	if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != RUSAGE_THREAD)
 		return -EINVAL;
 	process_get_times(t->p, &times);
-	memset(&ru, 0, sizeof(ru));
-	ru.maxrss = (int64_t)times.maxrss_kb;
-	if (who == RUSAGE_CHILDREN) {
-		ru.utime = to_timeval(times.cutime);
-		ru.stime = to_timeval(times.cstime);
-		ru.minflt = (int64_t)times.cminflt;
-		ru.majflt = (int64_t)times.cmajflt;
-	} else {
-		if (who == RUSAGE_THREAD) {
-			times.utime = sched_run_time(&t->st);
-			times.stime = 0;
-		}
-		ru.utime = to_timeval(times.utime);
-		ru.stime = to_timeval(times.stime);
-		ru.minflt = (int64_t)times.minflt;
-		ru.majflt = (int64_t)times.majflt;
+	if (who == RUSAGE_THREAD) {
+		task_add_times(t, &own);
+		own.maxrss_kb = times.maxrss_kb;
+		times = own;
+	} else if (who == RUSAGE_CHILDREN) {
+		times = (struct rusage_times){
+			.utime = times.cutime,
+			.stime = times.cstime,
+			.minflt = times.cminflt,
+			.majflt = times.cmajflt,
+			.nvcsw = times.cnvcsw,
+			.nivcsw = times.cnivcsw,
+			.maxrss_kb = times.cmaxrss_kb,
+		};
 	}
+	memset(&ru, 0, sizeof(ru));
+	ru.utime = to_timeval(times.utime);
+	ru.stime = to_timeval(times.stime);
+	ru.maxrss = (int64_t)times.maxrss_kb;
+	ru.minflt = (int64_t)times.minflt;
+	ru.majflt = (int64_t)times.majflt;
+	ru.nvcsw = (int64_t)times.nvcsw;
+	ru.nivcsw = (int64_t)times.nivcsw;
 	return copy_to_guest(task_mm(t), gva(c->args[1]), &ru, sizeof(ru));
 }
 

@@ -224,7 +224,10 @@ static long rw_call(struct task *t, struct call *c, bool write, bool vec, bool p
 		if (rw_nothing(rw, vec))
 			return 0;
 	}
-	return rw_run(t, c, c->file[0], rw);
+	err = rw_run(t, c, c->file[0], rw);
+	if (err != -EBLOCKED && err != -EHOSTWAIT)
+		task_count_io(t, write, err);
+	return err;
 }
 
 long sys_read(struct task *t, struct call *c)

@@ -102,7 +102,10 @@ struct process {
 	struct rusage_times {
 		int64_t utime, stime, cutime, cstime; /* ns; utime: ended tasks', changed with
 							 siglock held, too */
-		uint64_t minflt, majflt, cminflt, cmajflt, maxrss_kb;
+		/* c...: children that were waited for, and theirs */
+		uint64_t minflt, majflt, cminflt, cmajflt, nvcsw, nivcsw, cnvcsw, cnivcsw;
+		uint64_t maxrss_kb, cmaxrss_kb;      /* of programs before the one that runs */
+		uint64_t rchar, wchar, syscr, syscw; /* /proc/PID/io; children included */
 	} times;
 	struct waitq child_wait; /* parents wait here for their children */
 	struct waitq exit_wait;  /* pidfds: this process has ended, or was waited for */
@@ -175,6 +178,7 @@ struct task {
 	/* immutable after creation: */
 	struct process *p; /* a reference */
 	struct kernel *k;
+	int64_t start_time;
 
 	/* Changed (execve makes its caller the first task) with k->tree_lock and p->siglock held,
 	 * read by others with either: */
@@ -222,6 +226,11 @@ struct task {
 
 	/* Set with siglock held; read by the owner without: something may have to be delivered. */
 	_Atomic bool notify;
+
+	/* The owner writes, others read: usage.c. */
+	struct task_usage {
+		_Atomic uint64_t minflt, majflt, rchar, wchar, syscr, syscw;
+	} usage;
 
 	/* protected by p->siglock: */
 	uint64_t blocked; /* signal mask; bit n-1 is signal n */
@@ -320,9 +329,25 @@ void process_kill(struct process *p, int wait_status);
 /* The process has left its vfork parent's address space (exec did, or it ended): the parent goes
  * on. */
 void process_vfork_release(struct process *p);
-/* Its own times, tasks that run now included, and those of the children it has waited for. Takes
- * tree_lock. */
+
+/* ---- what was used: usage.c. getrusage(2) ---- */
+
+/* Its own times, tasks that run now included, and those of the children it has waited for;
+ * process_get_times with the memory of now. Takes tree_lock. */
 void process_get_times(struct process *p, struct rusage_times *out);
+void process_times_locked(struct process *p, struct rusage_times *out);
+/* Adds what t alone has used. From any thread, while t is there. */
+void task_add_times(struct task *t, struct rusage_times *to);
+/* The page faults that the calling thread has resolved since the last time are t's. Owner only. */
+void task_count_faults(struct task *t);
+/* The same for one that had to wait for a disk. */
+void task_count_major_fault(struct task *t);
+/* A read or write of t's that ended with r. Owner only. */
+void task_count_io(struct task *t, bool write, long r);
+/* mm, which p gives up, has been that large: ru_maxrss. mm may be NULL. Takes tree_lock. */
+void process_count_memory(struct process *p, struct mm *mm);
+/* The child was waited for. tree_lock held. */
+void process_add_child_times_locked(struct process *p, const struct process *child);
 
 /* ---- capabilities of credentials: sys_cred.c ---- */
 

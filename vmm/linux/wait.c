@@ -56,18 +56,9 @@ static void fill_rusage(struct process *child, struct rusage *ru)
 	ns_to_timeval(x.stime + x.cstime, &ru->ru_stime);
 	ru->ru_minflt = (long)(x.minflt + x.cminflt);
 	ru->ru_majflt = (long)(x.majflt + x.cmajflt);
-	ru->ru_maxrss = (long)x.maxrss_kb;
-}
-
-static void add_times(struct process *p, const struct process *child)
-{
-	struct rusage_times *to = &p->times;
-	const struct rusage_times *from = &child->times;
-
-	to->cutime += from->utime + from->cutime;
-	to->cstime += from->stime + from->cstime;
-	to->cminflt += from->minflt + from->cminflt;
-	to->cmajflt += from->majflt + from->cmajflt;
+	ru->ru_nvcsw = (long)(x.nvcsw + x.cnvcsw);
+	ru->ru_nivcsw = (long)(x.nivcsw + x.cnivcsw);
+	ru->ru_maxrss = (long)(x.maxrss_kb > x.cmaxrss_kb ? x.maxrss_kb : x.cmaxrss_kb);
 }
 
 static void fill(struct process *child, struct wait_result *r, int status, int code, int value)
@@ -92,7 +83,7 @@ static bool wait_zombie_locked(struct process *p, struct process *child, const s
 	else
 		fill(child, r, st, WCOREDUMP(st) ? CLD_DUMPED : CLD_KILLED, WTERMSIG(st));
 	if (!(w->options & WAIT_WNOWAIT)) {
-		add_times(p, child);
+		process_add_child_times_locked(p, child);
 		process_release_locked(child);
 	}
 	return true;
