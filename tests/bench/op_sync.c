@@ -2,10 +2,15 @@
 #define _GNU_SOURCE
 #include "op.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -72,46 +77,83 @@ static long long pipe_64k(long count, const char *arg)
 	return now() - start;
 }
 
+/* One process of a ring: passes the token on until there is no more. It was there once at least. */
+static _Noreturn void ring_pass(int from, int to)
+{
+	bool had = false;
+	ssize_t n;
+	char c;
+
+	while ((n = read(from, &c, 1)) == 1) {
+		must(write(to, &c, 1) == 1, "write");
+		had = true;
+	}
+	must(n == 0, "read");
+	_exit(had ? 0 : 2);
+}
+
+/* The token is lost: says how each process of the ring ended, where one differs from the last. */
+static _Noreturn void ring_broken(const char *what, ssize_t n, int out, const pid_t *pids, int size)
+{
+	int status, last = -1;
+
+	fprintf(stderr, "op: ring: %s: %s\n", what, n < 0 ? strerror(errno) : "end of file");
+	close(out);
+	alarm(10); /* one that does not end is told apart by that */
+	for (int i = size - 1; i > 0; i--) {
+		must(waitpid(pids[i], &status, 0) == pids[i], "wait");
+		if (status != last)
+			fprintf(stderr, "op: ring: process %d ended with status %#x\n", i,
+				(unsigned)status);
+		last = status;
+	}
+	_exit(1);
+}
+
 /* A token goes round a ring of processes, each blocked on its pipe: every hop is a switch. The
  * ring is built backwards, so that nobody holds more than the two ends that he uses. */
 static long long ring(long count, const char *arg)
 {
 	int size = arg ? atoi(arg) : 2;
 	long rounds = (count + size - 1) / size;
+	pid_t *pids = calloc((size_t)size + 1, sizeof(*pids));
 	int home[2], out;
 	long long start, time;
 	char c = 0;
+	ssize_t n;
 
-	must(pipe(home) == 0, "pipe");
+	must(pids && pipe(home) == 0, "pipe");
 	out = home[1];
 	for (int i = 1; i < size; i++) {
 		int link[2];
-		pid_t pid;
 
 		must(pipe(link) == 0, "pipe");
-		pid = fork();
-		must(pid >= 0, "fork");
-		if (pid == 0) {
+		pids[i] = fork();
+		must(pids[i] >= 0, "fork");
+		if (pids[i] == 0) {
 			close(link[1]);
 			close(home[0]);
-			while (read(link[0], &c, 1) == 1)
-				must(write(out, &c, 1) == 1, "write");
-			_exit(0);
+			ring_pass(link[0], out);
 		}
 		close(link[0]);
 		close(out);
 		out = link[1];
 	}
-	must(write(out, &c, 1) == 1 && read(home[0], &c, 1) == 1, "first round");
+	signal(SIGPIPE, SIG_IGN); /* write's result says it, too */
+	n = write(out, &c, 1) == 1 ? read(home[0], &c, 1) : -1;
+	if (n != 1)
+		ring_broken("first round", n, out, pids, size);
 	start = now();
 	for (long i = 0; i < rounds; i++) {
-		must(write(out, &c, 1) == 1, "write");
-		must(read(home[0], &c, 1) == 1, "read");
+		n = write(out, &c, 1) == 1 ? read(home[0], &c, 1) : -1;
+		if (n != 1)
+			ring_broken("later round", n, out, pids, size);
 	}
 	time = now() - start;
 	close(out);
 	while (wait(NULL) > 0)
 		;
+	free(pids);
 	return (long long)((double)time * (double)count / (double)(rounds * size));
 }
 
