@@ -377,9 +377,10 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	/*
 	 * Shootdown: the changer raises the generation, then looks for vCPUs with
 	 * running_mm == mm and waits until they have left. We set running_mm, then read the
-	 * generation: either it sees us, or we see its change.
+	 * generation: either it sees us, or we see its change. By an exchange, because QEMU
+	 * emulates arm64 without order between a store-release and a load-acquire behind it.
 	 */
-	atomic_store(&v->running_mm, mm);
+	atomic_exchange(&v->running_mm, mm);
 	gen = mm_tlb_gen(mm);
 	if (v->tlb_gen != gen) {
 		flush = !vm->traits.shadow_paging;
