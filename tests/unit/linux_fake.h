@@ -65,6 +65,7 @@ static inline void fake_kernel_init(struct fake_kernel *f, bool trace)
 	TAILQ_INIT(&f->p.tasks);
 	pthread_mutex_init(&f->p.lock, NULL);
 	pthread_mutex_init(&f->p.siglock, NULL);
+	cpu_timers_init(&f->p);
 	waitq_init(&f->p.child_wait);
 	waitq_init(&f->p.vfork_wait);
 	waitq_init(&f->p.exit_wait);
@@ -95,6 +96,7 @@ static inline void fake_kernel_init(struct fake_kernel *f, bool trace)
 
 static inline void fake_kernel_exit(struct fake_kernel *f)
 {
+	cpu_timers_exit(&f->p);
 	call_finish(&f->t, &f->t.call);
 	free(f->t.restart_call);
 	sched_exit(&f->t.st);

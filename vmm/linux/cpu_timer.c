@@ -1,5 +1,5 @@
 /*
- * ITIMER_VIRTUAL and ITIMER_PROF: timers of a process's CPU time.
+ * ITIMER_VIRTUAL and ITIMER_PROF, timers of a process's CPU time; and its limit, RLIMIT_CPU.
  *
  * All CPU time here is user time, so the two differ only in their signal. While one is set, a host
  * timer looks at the process when its time could be up at the earliest, and again if it is not: it
@@ -10,6 +10,8 @@
 #include "process.h"
 
 #include <signal.h>
+
+#define NSEC 1000000000LL
 
 int64_t cpu_time_locked(struct process *p)
 {
@@ -45,6 +47,34 @@ int64_t cpu_time_look_locked(struct process *p, int64_t left, bool thread)
 	return time_add_ever(core_now(), left);
 }
 
+static int64_t seconds(uint64_t s)
+{
+	return s > (uint64_t)(TIME_NEVER / NSEC) ? TIME_NEVER : (int64_t)s * NSEC;
+}
+
+/* Is the limit reached, soft or hard? getrlimit(2) shows that the soft one has grown, unless it is
+ * being set anew. siglock held. */
+static void limit_locked(struct process *p, int64_t cpu)
+{
+	struct cpu_limit *l = &p->cpu_limit;
+	struct siginfo_k info = {.si_signo = SIGXCPU, .si_code = SI_KERNEL};
+
+	if (cpu < seconds(l->soft) && (l->soft == UINT64_MAX || cpu < seconds(l->hard)))
+		return;
+	if (cpu >= seconds(l->hard)) {
+		info.si_signo = SIGKILL;
+		l->soft = UINT64_MAX;
+		signal_send_locked(p, NULL, SIGKILL, &info);
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	if (p->rlim[RLIMIT_CPU].rlim_cur == l->soft)
+		p->rlim[RLIMIT_CPU].rlim_cur++;
+	pthread_mutex_unlock(&p->lock);
+	l->soft++;
+	signal_send_locked(p, NULL, SIGXCPU, &info);
+}
+
 /* When to look next. siglock held. */
 static void rearm_locked(struct process *p, int64_t cpu)
 {
@@ -53,6 +83,8 @@ static void rearm_locked(struct process *p, int64_t cpu)
 	for (int i = 0; i < CPU_ITIMERS; i++)
 		if (p->cpu_itimer[i].target != TIME_NEVER && p->cpu_itimer[i].target - cpu < left)
 			left = p->cpu_itimer[i].target - cpu;
+	if (seconds(p->cpu_limit.soft) != TIME_NEVER && seconds(p->cpu_limit.soft) - cpu < left)
+		left = seconds(p->cpu_limit.soft) - cpu;
 	if (left != TIME_NEVER)
 		timer_arm(&p->cpu_timer, cpu_time_look_locked(p, left, false));
 }
@@ -65,6 +97,7 @@ static void on_look(struct timer *timer)
 
 	pthread_mutex_lock(&p->siglock);
 	cpu = cpu_time_locked(p);
+	limit_locked(p, cpu);
 	for (int i = 0; i < CPU_ITIMERS; i++) {
 		struct cpu_itimer *it = &p->cpu_itimer[i];
 		struct siginfo_k info = {.si_signo = sigs[i], .si_code = SI_KERNEL};
@@ -81,9 +114,23 @@ static void on_look(struct timer *timer)
 	pthread_mutex_unlock(&p->siglock);
 }
 
+void cpu_limit_set(struct process *p, uint64_t soft, uint64_t hard)
+{
+	struct cpu_limit *l = &p->cpu_limit;
+
+	pthread_mutex_lock(&p->siglock);
+	l->hard = hard;
+	if (!l->closed && (soft != UINT64_MAX || l->soft != UINT64_MAX)) {
+		l->soft = soft;
+		rearm_locked(p, cpu_time_locked(p));
+	}
+	pthread_mutex_unlock(&p->siglock);
+}
+
 void cpu_timers_init(struct process *p)
 {
 	timer_init(&p->cpu_timer, p->k->timers, on_look);
+	p->cpu_limit = (struct cpu_limit){.soft = UINT64_MAX, .hard = UINT64_MAX};
 	for (int i = 0; i < CPU_ITIMERS; i++)
 		p->cpu_itimer[i] = (struct cpu_itimer){.target = TIME_NEVER};
 }
@@ -93,6 +140,8 @@ void cpu_timers_exit(struct process *p)
 	pthread_mutex_lock(&p->siglock);
 	for (int i = 0; i < CPU_ITIMERS; i++)
 		p->cpu_itimer[i].target = TIME_NEVER;
+	p->cpu_limit.soft = UINT64_MAX;
+	p->cpu_limit.closed = true;
 	pthread_mutex_unlock(&p->siglock);
 	timer_cancel(&p->cpu_timer);
 }

@@ -1,8 +1,8 @@
 /*
- * CPU time, and interval timers of it: setitimer(2)'s ITIMER_VIRTUAL and ITIMER_PROF.
+ * CPU time, and what it ends: setitimer(2)'s ITIMER_VIRTUAL and ITIMER_PROF, and RLIMIT_CPU.
  *
- * p->cpu_itimer[] is protected by p's siglock. Like the other timers of a process they outlive an
- * exec and are not inherited by a fork.
+ * p->cpu_itimer[] and p->cpu_limit are protected by p's siglock. Like the other timers of a process
+ * the first outlive an exec and are not inherited by a fork; a limit is.
  */
 #ifndef VMBOX_LINUX_CPU_TIMER_H
 #define VMBOX_LINUX_CPU_TIMER_H
@@ -19,6 +19,12 @@ struct cpu_itimer {
 	int64_t interval;
 };
 
+/* RLIMIT_CPU in seconds; soft UINT64_MAX: none, whatever the hard one is. */
+struct cpu_limit {
+	uint64_t soft, hard;
+	bool closed; /* the process has ended */
+};
+
 /* p->k is set. */
 void cpu_timers_init(struct process *p);
 /* The process ends, or the kernel does: none fires any more. No lock held. */
@@ -27,6 +33,12 @@ void cpu_timers_exit(struct process *p);
  * and interval are at most half the range. Takes siglock. */
 void cpu_itimer_exchange(struct process *p, int which, bool set, int64_t value, int64_t interval,
 			 int64_t *old_value, int64_t *old_interval);
+
+/*
+ * RLIMIT_CPU from now on: SIGXCPU at soft and then each second, whereby the limit grows by one, and
+ * SIGKILL at hard. Takes siglock.
+ */
+void cpu_limit_set(struct process *p, uint64_t soft, uint64_t hard);
 
 /* ---- for whoever waits for CPU time; siglock held ---- */
 

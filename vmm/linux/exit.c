@@ -424,6 +424,9 @@ void task_die(struct task *t)
 	task_drop_parts(t);
 
 	process_get(p);
+	pthread_mutex_lock(&p->lock);
+	p->ended_prio = t->prio;
+	pthread_mutex_unlock(&p->lock);
 	sched_exit(&t->st);
 	pthread_mutex_lock(&k->tree_lock);
 	pthread_mutex_lock(&p->siglock);

@@ -167,7 +167,11 @@ static void copy_task(struct task *t, struct task *n, const struct clone_args_k 
 		n->clear_child_tid = a->child_tid;
 	pthread_mutex_lock(&t->p->lock);
 	memcpy(n->comm, t->comm, sizeof(n->comm));
+	n->prio = t->prio;
 	pthread_mutex_unlock(&t->p->lock);
+	if (n->prio.reset_on_fork && n->prio.nice < 0)
+		n->prio.nice = 0;
+	n->prio.reset_on_fork = false;
 }
 
 /* As Linux, what cannot be stored is not stored. */

@@ -126,8 +126,8 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 		memcpy(s->comm, t->comm, sizeof(s->comm));
 	s->cred = p->cred;
 	s->no_new_privs = p->attr.no_new_privs;
-	s->nice = p->attr.nice;
-	s->policy = p->attr.sched_policy;
+	s->nice = t ? t->prio.nice : p->ended_prio.nice;
+	s->policy = t ? t->prio.policy : p->ended_prio.policy;
 	s->rss_limit = p->rlim[RLIMIT_RSS].rlim_cur;
 	s->sig_queue_max = p->rlim[RLIMIT_SIGPENDING].rlim_cur;
 	s->arg_start = p->arg_start;

@@ -236,11 +236,6 @@ static int process_inherit(struct process *p, struct process *from)
 	p->attr = from->attr;
 	if (from->attr.mdwe & MDWE_NO_INHERIT)
 		p->attr.mdwe = 0;
-	if (from->attr.reset_on_fork) {
-		p->attr.reset_on_fork = false;
-		if (p->attr.nice < 0)
-			p->attr.nice = 0;
-	}
 	pthread_mutex_unlock(&from->lock);
 	return r;
 }
@@ -391,6 +386,7 @@ void process_link_locked(struct process *p, struct task *first, struct process *
 {
 	struct kernel *k = p->k;
 	struct process *parent = creator && sibling ? creator->parent : creator;
+	struct rlimit64 cpu;
 
 	process_set_group_locked(p, creator ? creator->pgid : p->pid);
 	process_set_session_locked(p, creator ? creator->sid : p->pid);
@@ -409,6 +405,10 @@ void process_link_locked(struct process *p, struct task *first, struct process *
 	pthread_mutex_lock(&p->siglock);
 	task_link_locked(first);
 	pthread_mutex_unlock(&p->siglock);
+	pthread_mutex_lock(&p->lock);
+	cpu = p->rlim[RLIMIT_CPU];
+	pthread_mutex_unlock(&p->lock);
+	cpu_limit_set(p, cpu.rlim_cur, cpu.rlim_max);
 	stats_count_process(k->stats);
 }
 

@@ -133,14 +133,22 @@ int signal_check_permission_locked(struct process *by, struct process *p, int si
 
 /* ---- sys_sched.c ---- */
 
-/* p runs and is what getpriority(2)'s which (PRIO_*) and who, not 0, choose; of threads' ids their
- * process. tree_lock held. */
-bool process_chosen_locked(struct process *p, int which, uint32_t who);
+/*
+ * Calls f on each task that getpriority(2)'s which (PRIO_*) and who choose, 0 the caller's, with
+ * tree_lock and p->lock held: its process and priorities. Of a process that has ended, or whose
+ * first task has, those of its last.
+ */
+void sched_for_chosen(struct task *t, int which, uint32_t who,
+		      void (*f)(void *arg, struct process *p, struct task_prio *prio), void *arg);
 
-/* Sets p's policy and whether children keep its nice value, if `me` may, who may also have asked
- * for that nice value: 0 or -EPERM. p->lock held. */
-int sched_may_set_locked(struct process *p, const struct cred *me, int policy, int nice,
-			 bool reset);
+/* Calls f on the task that a tid argument names (0: the caller), other processes' ones with
+ * tree_lock held. -ESRCH, -EINVAL (negative), or f's result. */
+long sched_on_task(struct task *t, int tid,
+		   long (*f)(struct task *self, struct task *other, void *arg), void *arg);
+
+/* Sets t's policy and whether children keep its nice value, if `me` may, who may also have asked
+ * for that nice value: 0 or -EPERM. t->p->lock held. */
+int sched_may_set_locked(struct task *t, const struct cred *me, int policy, int nice, bool reset);
 
 /* ---- sys_kill.c ---- */
 

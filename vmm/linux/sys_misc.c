@@ -219,6 +219,8 @@ static int do_prlimit(struct task *t, struct process *p, unsigned res, const str
 	pthread_mutex_unlock(&p->lock);
 	if (set && r == 0 && (res == RLIMIT_STACK || res == RLIMIT_AS || res == RLIMIT_DATA))
 		tell_mm(p, res, res == RLIMIT_DATA ? rlimit_data(set) : set->rlim_cur);
+	if (set && r == 0 && res == RLIMIT_CPU)
+		cpu_limit_set(p, set->rlim_cur, set->rlim_max);
 	return r;
 }
 

@@ -15,10 +15,8 @@
 #define POLICY_RESET_ON_FORK 0x40000000
 #define RT_PRIO_MAX          99
 
-/* Calls f on the task that a tid argument names (0: the caller), other processes' ones with
- * tree_lock held. -ESRCH, -EINVAL (negative), or f's result. */
-static long on_task(struct task *t, int tid,
-		    long (*f)(struct task *self, struct task *other, void *arg), void *arg)
+long sched_on_task(struct task *t, int tid,
+		   long (*f)(struct task *self, struct task *other, void *arg), void *arg)
 {
 	struct task *other;
 	long r = -ESRCH;
@@ -80,7 +78,7 @@ long sys_sched_getaffinity(struct task *t, struct call *c)
 		return -EINVAL;
 	if ((int)c->args[0] < 0)
 		return -ESRCH;
-	r = on_task(t, (int)c->args[0], get_affinity, &mask);
+	r = sched_on_task(t, (int)c->args[0], get_affinity, &mask);
 	if (r < 0)
 		return r;
 	if (copy_to_guest(task_mm(t), gva(c->args[2]), &mask, sizeof(mask)) < 0)
@@ -100,7 +98,7 @@ long sys_sched_setaffinity(struct task *t, struct call *c)
 	mask &= all_cpus(t->k);
 	if ((int)c->args[0] < 0)
 		return -ESRCH;
-	return on_task(t, (int)c->args[0], set_affinity, &mask);
+	return sched_on_task(t, (int)c->args[0], set_affinity, &mask);
 }
 
 long sys_getcpu(struct task *t, struct call *c)
@@ -144,7 +142,7 @@ static long get_policy(struct task *self, struct task *t, void *arg)
 	(void)self;
 	(void)arg;
 	pthread_mutex_lock(&t->p->lock);
-	policy = t->p->attr.sched_policy;
+	policy = t->prio.policy;
 	pthread_mutex_unlock(&t->p->lock);
 	return policy;
 }
@@ -153,24 +151,24 @@ static long get_policy_flags(struct task *self, struct task *t, void *arg)
 {
 	long policy = get_policy(self, t, arg);
 
-	return t->p->attr.reset_on_fork ? policy | POLICY_RESET_ON_FORK : policy;
+	return t->prio.reset_on_fork ? policy | POLICY_RESET_ON_FORK : policy;
 }
 
-int sched_may_set_locked(struct process *p, const struct cred *me, int policy, int nice, bool reset)
+int sched_may_set_locked(struct task *t, const struct cred *me, int policy, int nice, bool reset)
 {
-	struct process_attr *at = &p->attr;
-	int64_t limit = (int64_t)p->rlim[RLIMIT_NICE].rlim_cur;
+	struct task_prio *at = &t->prio;
+	int64_t limit = (int64_t)t->p->rlim[RLIMIT_NICE].rlim_cur;
 
 	if (!cred_capable(me, CAP_SYS_NICE)) {
 		/* RLIMIT_NICE: 20 - the lowest nice value that may be asked for. */
 		if (nice < at->nice && 20 - nice > limit)
 			return -EPERM;
-		if (at->sched_policy == SCHED_IDLE && policy != SCHED_IDLE && 20 - at->nice > limit)
+		if (at->policy == SCHED_IDLE && policy != SCHED_IDLE && 20 - at->nice > limit)
 			return -EPERM;
 		if (at->reset_on_fork && !reset)
 			return -EPERM;
 	}
-	at->sched_policy = policy;
+	at->policy = policy;
 	at->reset_on_fork = reset;
 	return 0;
 }
@@ -188,8 +186,8 @@ static long set_policy(struct task *self, struct task *t, void *arg)
 		return -EPERM;
 	process_cred(self->p, &me);
 	pthread_mutex_lock(&t->p->lock);
-	r = sched_may_set_locked(t->p, &me, policy, t->p->attr.nice,
-				 want->policy < 0 ? t->p->attr.reset_on_fork : want->reset);
+	r = sched_may_set_locked(t, &me, policy, t->prio.nice,
+				 want->policy < 0 ? t->prio.reset_on_fork : want->reset);
 	pthread_mutex_unlock(&t->p->lock);
 	return r;
 }
@@ -202,7 +200,7 @@ static long set_scheduler(struct task *t, int tid, int policy, bool reset, uint6
 		return -EINVAL;
 	if (copy_from_guest(task_mm(t), &want.prio, gva(param), sizeof(want.prio)) < 0)
 		return -EFAULT;
-	return on_task(t, tid, set_policy, &want);
+	return sched_on_task(t, tid, set_policy, &want);
 }
 
 long sys_sched_setscheduler(struct task *t, struct call *c)
@@ -222,7 +220,7 @@ long sys_sched_setparam(struct task *t, struct call *c)
 
 long sys_sched_getscheduler(struct task *t, struct call *c)
 {
-	return on_task(t, (int)c->args[0], get_policy_flags, NULL);
+	return sched_on_task(t, (int)c->args[0], get_policy_flags, NULL);
 }
 
 long sys_sched_getparam(struct task *t, struct call *c)
@@ -232,7 +230,7 @@ long sys_sched_getparam(struct task *t, struct call *c)
 
 	if (!c->args[1])
 		return -EINVAL;
-	r = on_task(t, (int)c->args[0], get_policy, NULL);
+	r = sched_on_task(t, (int)c->args[0], get_policy, NULL);
 	return r < 0 ? r : copy_to_guest(task_mm(t), gva(c->args[1]), &prio, sizeof(prio));
 }
 
@@ -266,111 +264,111 @@ long sys_sched_get_priority_min(struct task *t, struct call *c)
 
 long sys_sched_rr_get_interval(struct task *t, struct call *c)
 {
-	long r = on_task(t, (int)c->args[0], get_policy, NULL);
+	long r = sched_on_task(t, (int)c->args[0], get_policy, NULL);
 
 	return r < 0 ? r : timespec_to_guest(task_mm(t), gva(c->args[1]), SCHED_SLICE_NS);
 }
 
 /* ---- nice values: kept, shown, inherited; the scheduler treats all alike ---- */
 
-struct nice {
+static struct task_prio *prio_of_locked(struct process *p, uint32_t tid)
+{
 	struct task *t;
-	int which;
-	uint32_t who;
-	struct cred cred; /* t's */
+
+	TAILQ_FOREACH (t, &p->tasks, thread)
+		if (t->tid == tid)
+			return &t->prio;
+	return p->pid == tid ? &p->ended_prio : NULL;
+}
+
+void sched_for_chosen(struct task *t, int which, uint32_t who,
+		      void (*f)(void *arg, struct process *p, struct task_prio *prio), void *arg)
+{
+	uint32_t uid = process_uid(t->p);
+	struct task_prio *one;
+	struct process *p;
+	struct task *o;
+
+	pthread_mutex_lock(&t->k->tree_lock);
+	if (!who)
+		who = which == PRIO_PROCESS ? t->tid : which == PRIO_PGRP ? t->p->pgid : uid;
+	TAILQ_FOREACH (p, &t->k->processes, all) {
+		if (p->life == LIFE_DEAD || p->life == LIFE_NEW)
+			continue;
+		pthread_mutex_lock(&p->lock);
+		one = which == PRIO_PROCESS ? prio_of_locked(p, who) : NULL;
+		if (one) {
+			f(arg, p, one);
+		} else if (which == PRIO_PGRP ? p->pgid == who
+					      : which == PRIO_USER && p->cred.uid == who) {
+			TAILQ_FOREACH (o, &p->tasks, thread)
+				f(arg, p, &o->prio);
+			if (TAILQ_EMPTY(&p->tasks))
+				f(arg, p, &p->ended_prio);
+		}
+		pthread_mutex_unlock(&p->lock);
+	}
+	pthread_mutex_unlock(&t->k->tree_lock);
+}
+
+struct nice {
+	struct cred cred; /* the caller's */
 	int value;        /* to set */
 	long result;
 };
 
-bool process_chosen_locked(struct process *p, int which, uint32_t who)
+static void get_nice(void *arg, struct process *p, struct task_prio *prio)
 {
-	struct task *t;
+	struct nice *n = arg;
 
-	if (p->life == LIFE_DEAD || p->life == LIFE_NEW)
-		return false;
-	switch (which) {
-	case PRIO_PROCESS:
-		TAILQ_FOREACH (t, &p->tasks, thread)
-			if (t->tid == who)
-				return true;
-		return p->pid == who;
-	case PRIO_PGRP:
-		return p->pgid == who;
-	}
-	return process_uid(p) == who;
-}
-
-static void for_chosen(struct nice *n, void (*f)(struct nice *n, struct process *p))
-{
-	struct process *p, *me = n->t->p;
-
-	process_cred(me, &n->cred);
-	pthread_mutex_lock(&n->t->k->tree_lock);
-	if (n->who == 0)
-		n->who = n->which == PRIO_PROCESS ? me->pid
-			 : n->which == PRIO_PGRP  ? me->pgid
-						  : n->cred.uid;
-	TAILQ_FOREACH (p, &n->t->k->processes, all)
-		if (process_chosen_locked(p, n->which, n->who))
-			f(n, p);
-	pthread_mutex_unlock(&n->t->k->tree_lock);
-}
-
-static void get_nice(struct nice *n, struct process *p)
-{
-	long v;
-
-	pthread_mutex_lock(&p->lock);
-	v = 20 - p->attr.nice;
-	pthread_mutex_unlock(&p->lock);
-	if (v > n->result)
-		n->result = v;
+	(void)p;
+	if (20 - prio->nice > n->result)
+		n->result = 20 - prio->nice;
 }
 
 long sys_getpriority(struct task *t, struct call *c)
 {
-	struct nice n = {
-		.t = t, .which = (int)c->args[0], .who = (uint32_t)c->args[1], .result = -ESRCH};
+	struct nice n = {.result = -ESRCH};
+	int which = (int)c->args[0];
 
-	if (n.which < PRIO_PROCESS || n.which > PRIO_USER)
+	if (which < PRIO_PROCESS || which > PRIO_USER)
 		return -EINVAL;
-	for_chosen(&n, get_nice);
+	sched_for_chosen(t, which, (uint32_t)c->args[1], get_nice, &n);
 	return n.result;
 }
 
-static void set_nice(struct nice *n, struct process *p)
+static void set_nice(void *arg, struct process *p, struct task_prio *prio)
 {
+	struct nice *n = arg;
 	const struct cred *me = &n->cred;
 	int r = 0;
 
-	pthread_mutex_lock(&p->lock);
 	if (!cred_capable(me, CAP_SYS_NICE)) {
 		/* RLIMIT_NICE: 20 - the lowest nice value that may be asked for. */
 		if (p->cred.uid != me->euid && p->cred.euid != me->euid)
 			r = -EPERM;
-		else if (n->value < p->attr.nice &&
+		else if (n->value < prio->nice &&
 			 20 - n->value > (int64_t)p->rlim[RLIMIT_NICE].rlim_cur)
 			r = -EACCES;
 	}
 	if (r == 0)
-		p->attr.nice = n->value;
-	pthread_mutex_unlock(&p->lock);
+		prio->nice = n->value;
 	if (r < 0 || n->result == -ESRCH)
 		n->result = r;
 }
 
 long sys_setpriority(struct task *t, struct call *c)
 {
-	struct nice n = {
-		.t = t, .which = (int)c->args[0], .who = (uint32_t)c->args[1], .result = -ESRCH};
+	struct nice n = {.value = (int)c->args[2], .result = -ESRCH};
+	int which = (int)c->args[0];
 
-	if (n.which < PRIO_PROCESS || n.which > PRIO_USER)
+	if (which < PRIO_PROCESS || which > PRIO_USER)
 		return -EINVAL;
-	n.value = (int)c->args[2];
 	if (n.value < -20)
 		n.value = -20;
 	if (n.value > 19)
 		n.value = 19;
-	for_chosen(&n, set_nice);
+	process_cred(t->p, &n.cred);
+	sched_for_chosen(t, which, (uint32_t)c->args[1], set_nice, &n);
 	return n.result;
 }

@@ -28,24 +28,31 @@ struct sched_attr_k {
 	uint32_t util_min, util_max;
 };
 
+static long read_attr(struct task *self, struct task *t, void *arg)
+{
+	struct sched_attr_k *a = arg;
+
+	(void)self;
+	pthread_mutex_lock(&t->p->lock);
+	a->policy = (uint32_t)t->prio.policy;
+	a->nice = t->prio.nice;
+	a->flags = t->prio.reset_on_fork ? FLAG_RESET_FORK : 0;
+	pthread_mutex_unlock(&t->p->lock);
+	return 0;
+}
+
 long sys_sched_getattr(struct task *t, struct call *c)
 {
 	struct sched_attr_k a = {.size = sizeof(a), .util_max = 1024};
 	unsigned size = (unsigned)c->args[2];
-	struct process *p;
+	long r;
 
 	if (!c->args[1] || (int)c->args[0] < 0 || size > PAGE_SIZE || size < SIZE_VER0 ||
 	    c->args[3])
 		return -EINVAL;
-	p = process_by_arg(t, (int)c->args[0]);
-	if (!p)
-		return -ESRCH;
-	pthread_mutex_lock(&p->lock);
-	a.policy = (uint32_t)p->attr.sched_policy;
-	a.nice = p->attr.nice;
-	a.flags = p->attr.reset_on_fork ? FLAG_RESET_FORK : 0;
-	pthread_mutex_unlock(&p->lock);
-	process_put(p);
+	r = sched_on_task(t, (int)c->args[0], read_attr, &a);
+	if (r)
+		return r;
 	if (a.size > size)
 		a.size = size;
 	return copy_to_guest(task_mm(t), gva(c->args[1]), &a, a.size);
@@ -92,10 +99,10 @@ static bool deadline_valid(const struct sched_attr_k *a)
 	       period <= (1ULL << 22) * 1000;
 }
 
-/* p->lock held. */
-static int set_attr_locked(struct process *p, const struct cred *me, const struct sched_attr_k *a)
+/* t->p->lock held. */
+static int set_attr_locked(struct task *t, const struct cred *me, const struct sched_attr_k *a)
 {
-	int policy = a->flags & FLAG_KEEP_POLICY ? p->attr.sched_policy : (int)a->policy;
+	int policy = a->flags & FLAG_KEEP_POLICY ? t->prio.policy : (int)a->policy;
 	bool root = cred_capable(me, CAP_SYS_NICE), keep = a->flags & FLAG_KEEP_PARAMS;
 	int r;
 
@@ -114,41 +121,41 @@ static int set_attr_locked(struct process *p, const struct cred *me, const struc
 	default:
 		return -EINVAL;
 	}
-	if (!root && me->euid != p->cred.uid && me->euid != p->cred.euid)
+	if (!root && me->euid != t->p->cred.uid && me->euid != t->p->cred.euid)
 		return -EPERM;
-	r = sched_may_set_locked(p, me, policy, keep ? p->attr.nice : a->nice,
+	r = sched_may_set_locked(t, me, policy, keep ? t->prio.nice : a->nice,
 				 a->flags & FLAG_RESET_FORK);
 	if (r)
 		return r;
 	if (!keep && policy != SCHED_IDLE)
-		p->attr.nice = a->nice;
+		t->prio.nice = a->nice;
 	return 0;
+}
+
+static long write_attr(struct task *self, struct task *t, void *arg)
+{
+	struct cred me;
+	long r;
+
+	process_cred(self->p, &me);
+	pthread_mutex_lock(&t->p->lock);
+	r = set_attr_locked(t, &me, arg);
+	pthread_mutex_unlock(&t->p->lock);
+	return r;
 }
 
 long sys_sched_setattr(struct task *t, struct call *c)
 {
 	struct sched_attr_k a;
-	struct process *p;
-	struct cred me;
 	int r;
 
 	if (!c->args[1] || (int)c->args[0] < 0 || c->args[2])
 		return -EINVAL;
 	r = get_attr(t, c->args[1], &a);
-	if (r)
-		return r;
-	p = process_by_arg(t, (int)c->args[0]);
-	if (!p)
-		return -ESRCH;
-	process_cred(t->p, &me);
-	pthread_mutex_lock(&p->lock);
-	r = set_attr_locked(p, &me, &a);
-	pthread_mutex_unlock(&p->lock);
-	process_put(p);
-	return r;
+	return r ? r : sched_on_task(t, (int)c->args[0], write_attr, &a);
 }
 
-/* ---- I/O priorities: kept, of processes alone ---- */
+/* ---- I/O priorities: kept ---- */
 
 #define WHO_PROCESS 1
 #define WHO_USER    3
@@ -178,45 +185,34 @@ struct ioprio {
 	long result;
 };
 
-/* tree_lock held. */
-static void ioprio_of(struct ioprio *io, struct process *p)
+static void ioprio_of(void *arg, struct process *p, struct task_prio *prio)
 {
-	pthread_mutex_lock(&p->lock);
+	struct ioprio *io = arg;
+
+	if (io->result == -EPERM)
+		return;
 	if (io->set < 0) {
-		if (io->result < 0 || p->attr.ioprio < io->best)
-			io->best = p->attr.ioprio;
+		if (io->result < 0 || prio->io < io->best)
+			io->best = prio->io;
 		io->result = 0;
 	} else if (p->cred.uid != io->me.euid && p->cred.uid != io->me.uid &&
 		   !cred_capable(&io->me, CAP_SYS_NICE)) {
 		io->result = -EPERM;
 	} else {
-		p->attr.ioprio = io->set;
-		if (io->result == -ESRCH)
-			io->result = 0;
+		prio->io = io->set;
+		io->result = 0;
 	}
-	pthread_mutex_unlock(&p->lock);
 }
 
 static long for_ioprio(struct task *t, int which, uint32_t who, int set)
 {
 	struct ioprio io = {.set = set, .result = -ESRCH};
-	struct process *p;
 
 	if (which < WHO_PROCESS || which > WHO_USER)
 		return -EINVAL;
 	process_cred(t->p, &io.me);
-	pthread_mutex_lock(&t->k->tree_lock);
-	if (!who)
-		who = which == WHO_PROCESS ? t->p->pid : which == WHO_USER ? io.me.uid : t->p->pgid;
-	TAILQ_FOREACH (p, &t->k->processes, all) {
-		/* PRIO_* are one less. */
-		if (!process_chosen_locked(p, which - 1, who))
-			continue;
-		ioprio_of(&io, p);
-		if (io.result == -EPERM)
-			break;
-	}
-	pthread_mutex_unlock(&t->k->tree_lock);
+	/* PRIO_* are one less. */
+	sched_for_chosen(t, which - 1, who, ioprio_of, &io);
 	return set < 0 && !io.result ? io.best : io.result;
 }
 

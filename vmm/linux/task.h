@@ -8,7 +8,7 @@
  *
  * Lock order (top first): kernel->tree_lock > process->siglock > objects (fdtable, file, pipe) >
  * mm->lock > memobj > gmem; object > waitq > sched. process->lock (credentials, limits, names) may
- * be taken below tree_lock; nothing is taken below it but fs->lock.
+ * be taken below tree_lock and siglock; nothing is taken below it but fs->lock.
  */
 #ifndef VMBOX_LINUX_TASK_H
 #define VMBOX_LINUX_TASK_H
@@ -56,17 +56,21 @@ static inline bool cred_capable(const struct cred *c, unsigned cap)
 
 #define AUXV_MAX 32 /* entries of an auxiliary vector, AT_NULL included */
 
-/* What fork copies and exec keeps: prctl, personality, setpriority, sched_setscheduler. */
+/* What a task has of setpriority, sched_setscheduler and ioprio_set; its children get a copy. */
+struct task_prio {
+	int nice;           /* -20..19 */
+	int io;             /* ioprio_set(2)'s */
+	int policy;         /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
+	bool reset_on_fork; /* sched(7): children have no negative nice value */
+};
+
+/* What fork copies and exec keeps: prctl, personality. */
 struct process_attr {
 	uint32_t personality;
-	int nice;            /* -20..19 */
-	int ioprio;          /* ioprio_set(2)'s */
-	int sched_policy;    /* SCHED_OTHER, SCHED_BATCH or SCHED_IDLE */
 	uint64_t timerslack; /* ns */
 	bool no_new_privs, keepcaps;
-	uint8_t mdwe;       /* PR_SET_MDWE's bits */
-	int8_t mce_kill;    /* PR_MCE_KILL's, or -1: none was asked for */
-	bool reset_on_fork; /* sched(7): children have no negative nice value */
+	uint8_t mdwe;    /* PR_SET_MDWE's bits */
+	int8_t mce_kill; /* PR_MCE_KILL's, or -1: none was asked for */
 };
 
 enum life { LIFE_NEW, LIFE_RUNNING, LIFE_EXITING, LIFE_ZOMBIE, LIFE_DEAD };
@@ -129,7 +133,8 @@ struct process {
 	uint64_t arg_start, arg_end, env_start, env_end; /* guest addresses for /proc */
 	uint64_t auxv[2 * AUXV_MAX];                     /* what exec gave the program */
 	bool dumpable;
-	struct process_attr attr; /* a child gets a copy */
+	struct process_attr attr;    /* a child gets a copy */
+	struct task_prio ended_prio; /* of the task that ended last */
 	enum {
 		FUTEX_HASH_DEFAULT,
 		FUTEX_HASH_CUSTOM,
@@ -159,8 +164,9 @@ struct process {
 	/* ITIMER_REAL: absolute ns (TIME_NEVER: off), and the period or 0 */
 	struct timer itimer;
 	int64_t itimer_deadline, itimer_interval;
-	struct timer cpu_timer; /* for cpu_itimer: cpu_timer.h */
+	struct timer cpu_timer; /* for the next two: cpu_timer.h */
 	struct cpu_itimer cpu_itimer[CPU_ITIMERS];
+	struct cpu_limit cpu_limit;
 	LIST_HEAD(, posix_timer) timers; /* timer_create(2) */
 	int timer_next;                  /* the next one's number */
 
@@ -241,6 +247,7 @@ struct task {
 
 	/* protected by p->lock: */
 	char comm[TASK_COMM_LEN];
+	struct task_prio prio;
 
 	/* changed with k->tree_lock and p->siglock held, read with either: */
 	TAILQ_ENTRY(task) thread;
