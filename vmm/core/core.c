@@ -45,6 +45,7 @@ void xfer_buf_init_read(struct xfer_buf *x, void *dst, size_t len)
 {
 	x->x.copy = xfer_buf_copy_out;
 	x->x.left = len;
+	x->x.at_pos = false;
 	x->buf = dst;
 }
 
@@ -52,6 +53,7 @@ void xfer_buf_init_write(struct xfer_buf *x, const void *src, size_t len)
 {
 	x->x.copy = xfer_buf_copy_in;
 	x->x.left = len;
+	x->x.at_pos = false;
 	/* copy_in only reads it; one struct serves both directions. */
 	x->buf = (uint8_t *)(uintptr_t)src;
 }

@@ -56,6 +56,7 @@ struct xfer {
 	 */
 	ssize_t (*copy)(struct xfer *x, void *buf, size_t len);
 	size_t left; /* bytes that may still be moved; copy keeps it */
+	bool at_pos; /* a write to a file opened to append goes to its position all the same */
 };
 
 /* A transfer from or to a plain buffer of the host. */

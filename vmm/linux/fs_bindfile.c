@@ -206,7 +206,7 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 			err = host_lock(&h->i.data_lock, h->pace);
 		if (err)
 			break;
-		err = write_part(h, x, pos, f->flags & O_APPEND, &total);
+		err = write_part(h, x, pos, f->flags & O_APPEND && !x->at_pos, &total);
 		pthread_mutex_unlock(&h->i.data_lock);
 	}
 	if (total && (f->flags & O_DSYNC))

@@ -292,7 +292,8 @@ ssize_t memfile_write(struct file *f, struct xfer *x, int64_t *pos, struct sched
 		      struct call *c)
 {
 	struct inode *i = file_inode(f);
-	int64_t start = f->flags & O_APPEND ? memfile_size(i) : *pos;
+	bool append = f->flags & O_APPEND && !x->at_pos;
+	int64_t start = append ? memfile_size(i) : *pos;
 	ssize_t total = 0, err = lower_at_hand(i, start);
 
 	if (!err)
@@ -305,7 +306,7 @@ ssize_t memfile_write(struct file *f, struct xfer *x, int64_t *pos, struct sched
 			err = host_lock(&i->data_lock, memfile_pace(i));
 		if (err)
 			break;
-		if (f->flags & O_APPEND)
+		if (append)
 			*pos = memfile_size(i);
 		err = write_part(i, x, pos, &total);
 		if (total)

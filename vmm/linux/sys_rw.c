@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 #define SENDFILE_CHUNK 32768 /* one read of the host: a job that reads gives no less */
-#define RWF_KNOWN      (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND)
+#define RWF_NOAPPEND_K 0x20  /* Linux 6.9 */
+#define RWF_KNOWN                                                                                  \
+	((unsigned)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND) | RWF_NOAPPEND_K)
 
 struct rw {
 	struct uio u;
 	size_t total;
 	int64_t pos; /* if not positional: the file's after the last run */
 	bool positional, write, nowait;
+	bool moves; /* positional, and yet the file's position becomes pos: RWF_APPEND */
 };
 
 static void rw_free(void *state)
@@ -98,6 +101,11 @@ static long rw_run(struct task *t, struct call *c, struct file *f, struct rw *rw
 	} else if (rw->positional) {
 		r = rw->write ? ops->write(f, x, &rw->pos, task, c)
 			      : ops->read(f, x, &rw->pos, task, c);
+		if (rw->moves && x->left < rw->total) {
+			pthread_mutex_lock(&f->lock);
+			f->pos = rw->pos;
+			pthread_mutex_unlock(&f->lock);
+		}
 	} else {
 		r = host_lock(&f->lock, memfile_pace(file_inode(f)));
 		if (r)
@@ -134,7 +142,7 @@ static long rw_limit(struct task *t, struct file *f, struct rw *rw)
 	if (!rw->write || !S_ISREG(file_inode(f)->mode) ||
 	    task_rlimit(t, RLIMIT_FSIZE) >= INT64_MAX)
 		return 0;
-	if (f->flags & O_APPEND) {
+	if (f->flags & O_APPEND && !rw->u.x.at_pos) {
 		err = host_may_wait(inode_pace(file_inode(f)), HOST_LOOK);
 		if (!err)
 			err = inode_getattr(file_inode(f), &a);
@@ -171,8 +179,10 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 		return -EBADF;
 	if (!(write ? vfs_ops(f)->write : vfs_ops(f)->read))
 		return -EINVAL;
-	if (flags & ~(unsigned)RWF_KNOWN)
+	if (flags & ~RWF_KNOWN)
 		return -EOPNOTSUPP;
+	if (flags & RWF_APPEND && flags & RWF_NOAPPEND_K)
+		return -EINVAL;
 	rw = call_state(c, sizeof(*rw));
 	if (!rw)
 		return -ENOMEM;
@@ -189,11 +199,13 @@ static long rw_begin(struct task *t, struct call *c, bool write, bool vec, bool 
 			err = inode_getattr(file_inode(f), &a);
 		if (err)
 			return err;
+		rw->moves = !positional;
 		rw->positional = true;
 		rw->pos = (int64_t)a.size;
 	}
 	err = vec ? uio_init_iov(&rw->u, task_mm(t), !write, gva(c->args[1]), c->args[2])
 		  : uio_init(&rw->u, task_mm(t), !write, c->args[1], c->args[2]);
+	rw->u.x.at_pos = flags & RWF_NOAPPEND_K;
 	/* rw_verify_area(): the end must be a position, too. */
 	if (!err && !vfs_file(f)->stream && vfs_ops(f)->lseek &&
 	    (int64_t)rw->u.x.left > INT64_MAX - (rw->positional ? rw->pos : f->pos))
