@@ -148,8 +148,7 @@ static void commit_identity(struct exec *e)
 	p->env_end = e->env_end;
 	memcpy(p->auxv, e->auxv, sizeof(p->auxv));
 	p->dumpable = true;
-	p->attr.keepcaps = false;
-	cred_exec_caps(&p->cred);
+	cred_exec(&p->cred, p->attr.no_new_privs);
 	set_comm(e->t, e->filename);
 	pthread_mutex_unlock(&p->lock);
 	if (old)

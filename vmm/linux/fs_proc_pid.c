@@ -266,7 +266,7 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 		    (unsigned long long)s.cred.cap_inh, (unsigned long long)s.cred.cap_perm,
 		    (unsigned long long)s.cred.cap_eff);
 	proc_printf(b, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", (unsigned long long)s.cred.cap_bset,
-		    0ULL);
+		    (unsigned long long)s.cred.cap_amb);
 	proc_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\n", s.no_new_privs);
 	show_cpus(b, s.cpus & proc_all_cpus(ctx->k));
 	proc_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");

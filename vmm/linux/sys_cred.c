@@ -10,6 +10,8 @@
 #include "syscalls.h"
 
 #include <linux/capability.h>
+#include <linux/prctl.h>
+#include <linux/securebits.h>
 #include <string.h>
 
 #define KEEP UINT32_MAX /* -1: leave this one */
@@ -126,10 +128,12 @@ static void change_caps(struct change *ch)
 	const struct ids *o = &ch->old, *n = &ch->i;
 	struct cred *cr = ch->cr;
 
+	if (cr->securebits & SECBIT_NO_SETUID_FIXUP)
+		return;
 	if ((!o->r || !o->e || !o->s) && n->r && n->e && n->s) {
-		if (!ch->p->attr.keepcaps)
-			cr->cap_perm = 0;
-		cr->cap_eff = 0;
+		if (!(cr->securebits & SECBIT_KEEP_CAPS))
+			cr->cap_perm = cr->cap_eff = 0;
+		cr->cap_amb = 0;
 	}
 	if (!o->e && n->e)
 		cr->cap_eff = 0;
@@ -223,10 +227,12 @@ static long set_fs(struct task *t, uint32_t id, bool user)
 	if (id != KEEP &&
 	    (change_privileged(&ch) || among(id, ch.i.r, ch.i.e, ch.i.s) || id == ch.i.fs)) {
 		if (user) {
+			bool fixup = !(cr->securebits & SECBIT_NO_SETUID_FIXUP);
+
 			cr->fsuid = id;
-			if (!ch.old.fs && id)
+			if (fixup && !ch.old.fs && id)
 				cr->cap_eff &= ~FS_CAPS;
-			if (ch.old.fs && !id)
+			if (fixup && ch.old.fs && !id)
 				cr->cap_eff |= cr->cap_perm & FS_CAPS;
 		} else {
 			cr->fsgid = id;
@@ -346,39 +352,134 @@ long sys_setgroups(struct task *t, struct call *c)
 void cred_init_caps(struct cred *c)
 {
 	c->cap_bset = ROOT_CAPS;
-	c->cap_inh = 0;
+	c->cap_inh = c->cap_amb = 0;
+	c->securebits = 0;
 	c->cap_perm = c->cap_eff = c->euid == 0 ? ROOT_CAPS : 0;
 }
 
-void cred_exec_caps(struct cred *c)
+/* cap_bprm_creds_from_file() for files without capabilities or set-id bits. */
+void cred_exec(struct cred *c, bool no_new_privs)
 {
-	bool root = c->uid == 0 || c->euid == 0;
+	bool root = !(c->securebits & SECBIT_NOROOT) && (c->uid == 0 || c->euid == 0);
+	bool all = root && c->euid == 0;
+	uint64_t had = c->cap_perm;
 
 	c->cap_perm = root ? c->cap_bset | c->cap_inh : 0;
-	c->cap_eff = c->euid == 0 ? c->cap_perm : 0;
+	if (c->euid != c->uid || c->egid != c->gid)
+		c->cap_amb = 0;
+	if (no_new_privs && (c->cap_perm & ~had || c->euid != c->uid || c->egid != c->gid)) {
+		c->euid = c->uid;
+		c->egid = c->gid;
+		c->cap_perm &= had;
+	}
+	c->suid = c->fsuid = c->euid;
+	c->sgid = c->fsgid = c->egid;
+	c->cap_perm |= c->cap_amb;
+	c->cap_eff = all ? c->cap_perm : c->cap_amb;
+	c->securebits &= ~(unsigned)SECBIT_KEEP_CAPS;
 }
 
 void cred_real_ids(struct cred *c)
 {
 	c->fsuid = c->uid;
 	c->fsgid = c->gid;
-	c->cap_eff = c->uid == 0 ? c->cap_perm : 0;
+	if (!(c->securebits & SECBIT_NO_SETUID_FIXUP))
+		c->cap_eff = c->uid == 0 ? c->cap_perm : 0;
 }
 
-long cred_bounding(struct task *t, uint64_t cap, bool drop)
+static long bounding(struct cred *cr, uint64_t cap, bool drop)
+{
+	if (drop && !cred_capable(cr, CAP_SETPCAP))
+		return -EPERM;
+	if (cap > CAP_LAST)
+		return -EINVAL;
+	if (!drop)
+		return cr->cap_bset >> cap & 1;
+	cr->cap_bset &= ~(1ULL << cap);
+	return 0;
+}
+
+static long ambient(struct cred *cr, const uint64_t *a)
+{
+	uint64_t bit;
+
+	if (a[1] == PR_CAP_AMBIENT_CLEAR_ALL) {
+		if (a[2] || a[3] || a[4])
+			return -EINVAL;
+		cr->cap_amb = 0;
+		return 0;
+	}
+	if (a[2] > CAP_LAST || a[3] || a[4])
+		return -EINVAL;
+	bit = 1ULL << a[2];
+	switch (a[1]) {
+	case PR_CAP_AMBIENT_IS_SET:
+		return (cr->cap_amb & bit) != 0;
+	case PR_CAP_AMBIENT_RAISE:
+		if (!(cr->cap_perm & cr->cap_inh & bit) ||
+		    cr->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
+			return -EPERM;
+		cr->cap_amb |= bit;
+		return 0;
+	case PR_CAP_AMBIENT_LOWER:
+		cr->cap_amb &= ~bit;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static long set_securebits(struct cred *cr, uint64_t bits)
+{
+	uint64_t locks = cr->securebits & SECURE_ALL_LOCKS;
+
+	/* What is locked stays, the locks included. */
+	if (locks >> 1 & (cr->securebits ^ bits) || locks & ~bits ||
+	    bits & ~(uint64_t)(SECURE_ALL_LOCKS | SECURE_ALL_BITS) ||
+	    !cred_capable(cr, CAP_SETPCAP))
+		return -EPERM;
+	cr->securebits = (unsigned)bits;
+	return 0;
+}
+
+static long set_keepcaps(struct cred *cr, uint64_t on)
+{
+	if (on > 1)
+		return -EINVAL;
+	if (cr->securebits & SECBIT_KEEP_CAPS_LOCKED)
+		return -EPERM;
+	cr->securebits &= ~(unsigned)SECBIT_KEEP_CAPS;
+	if (on)
+		cr->securebits |= SECBIT_KEEP_CAPS;
+	return 0;
+}
+
+long cred_prctl(struct task *t, const uint64_t *a)
 {
 	struct cred *cr = &t->p->cred;
-	long r = 0;
+	long r = -EINVAL;
 
 	pthread_mutex_lock(&t->p->lock);
-	if (drop && !cred_capable(cr, CAP_SETPCAP))
-		r = -EPERM;
-	else if (cap > CAP_LAST)
-		r = -EINVAL;
-	else if (!drop)
-		r = cr->cap_bset >> cap & 1;
-	else
-		cr->cap_bset &= ~(1ULL << cap);
+	switch ((int)a[0]) {
+	case PR_CAPBSET_READ:
+	case PR_CAPBSET_DROP:
+		r = bounding(cr, a[1], (int)a[0] == PR_CAPBSET_DROP);
+		break;
+	case PR_CAP_AMBIENT:
+		r = ambient(cr, a);
+		break;
+	case PR_SET_SECUREBITS:
+		r = set_securebits(cr, a[1]);
+		break;
+	case PR_GET_SECUREBITS:
+		r = cr->securebits;
+		break;
+	case PR_SET_KEEPCAPS:
+		r = set_keepcaps(cr, a[1]);
+		break;
+	case PR_GET_KEEPCAPS:
+		r = (cr->securebits & SECBIT_KEEP_CAPS) != 0;
+		break;
+	}
 	pthread_mutex_unlock(&t->p->lock);
 	return r;
 }
@@ -444,6 +545,7 @@ static int change_sets(struct cred *cr, uint64_t eff, uint64_t perm, uint64_t in
 	cr->cap_eff = eff;
 	cr->cap_perm = perm;
 	cr->cap_inh = inh;
+	cr->cap_amb &= perm & inh;
 	return 0;
 }
 

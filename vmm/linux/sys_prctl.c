@@ -88,15 +88,6 @@ static long attributes(struct task *t, int op, const uint64_t *a)
 		else
 			p->dumpable = a[1] == 1;
 		break;
-	case PR_GET_KEEPCAPS:
-		r = at->keepcaps;
-		break;
-	case PR_SET_KEEPCAPS:
-		if (a[1] > 1)
-			r = -EINVAL;
-		else
-			at->keepcaps = a[1] == 1;
-		break;
 	case PR_SET_TIMERSLACK:
 		at->timerslack = (int64_t)a[1] <= 0 ? TIMERSLACK_DEFAULT : a[1];
 		break;
@@ -117,21 +108,6 @@ static long attributes(struct task *t, int op, const uint64_t *a)
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;
-}
-
-/* No ambient capabilities: none can be raised. */
-static long ambient(const uint64_t *a)
-{
-	switch (a[1]) {
-	case PR_CAP_AMBIENT_CLEAR_ALL:
-		return a[2] || a[3] || a[4] ? -EINVAL : 0;
-	case PR_CAP_AMBIENT_IS_SET:
-	case PR_CAP_AMBIENT_LOWER:
-		return a[3] || a[4] || a[2] > CAP_LAST ? -EINVAL : 0;
-	case PR_CAP_AMBIENT_RAISE:
-		return a[3] || a[4] || a[2] > CAP_LAST ? -EINVAL : -EPERM;
-	}
-	return -EINVAL;
 }
 
 /* As of 6.12: no flags. */
@@ -221,8 +197,8 @@ int mdwe_check(struct task *t, unsigned have, unsigned want)
 	return want & VMA_WRITE || !(have & VMA_EXEC) ? -EACCES : 0;
 }
 
-/* What takes CAP_SYS_RESOURCE or CAP_SETPCAP, which nobody here has for these; and what can only
- * be left as it is. */
+/* What takes CAP_SYS_RESOURCE, which nobody here has for these; and what can only be left as it
+ * is. */
 static long refused(int op, const uint64_t *a)
 {
 	switch (op) {
@@ -230,7 +206,6 @@ static long refused(int op, const uint64_t *a)
 		return a[4] || (a[3] && a[1] < PR_SET_MM_AUXV) ? -EINVAL : -EPERM;
 	case PR_SET_IO_FLUSHER_K:
 	case PR_GET_IO_FLUSHER_K:
-	case PR_SET_SECUREBITS:
 		return -EPERM;
 	case PR_SET_USER_DISPATCH_K:
 		return a[1] || a[2] || a[3] || a[4] ? -EINVAL : 0;
@@ -259,22 +234,23 @@ long sys_prctl(struct task *t, struct call *c)
 		return get_subreaper(t, a[1]);
 	case PR_GET_TIMING:
 	case PR_GET_SECCOMP:
-	case PR_GET_SECUREBITS:
 		return 0;
 	case PR_SET_TIMING:
 		return a[1] == PR_TIMING_STATISTICAL ? 0 : -EINVAL;
 	case PR_CAPBSET_READ:
-		return cred_bounding(t, a[1], false);
 	case PR_CAPBSET_DROP:
-		return cred_bounding(t, a[1], true);
+	case PR_CAP_AMBIENT:
+	case PR_SET_SECUREBITS:
+	case PR_GET_SECUREBITS:
+	case PR_SET_KEEPCAPS:
+	case PR_GET_KEEPCAPS:
+		return cred_prctl(t, a);
 	case PR_SET_THP_DISABLE:
 		return thp_disable(t, a);
 	case PR_GET_THP_DISABLE:
 		return thp_disabled(t, a);
 	case PR_FUTEX_HASH_K:
 		return futex_prctl(t, a);
-	case PR_CAP_AMBIENT:
-		return ambient(a);
 	case PR_MCE_KILL:
 		return mce_kill(t->p, a);
 	case PR_MCE_KILL_GET:
@@ -298,7 +274,6 @@ long sys_prctl(struct task *t, struct call *c)
 		return 0; /* there are none */
 	case PR_SET_MM:
 	case PR_SET_TSC:
-	case PR_SET_SECUREBITS:
 	case PR_SET_IO_FLUSHER_K:
 	case PR_GET_IO_FLUSHER_K:
 	case PR_SET_USER_DISPATCH_K:

@@ -40,8 +40,9 @@ struct cred {
 	uint32_t gid, egid, sgid, fsgid;
 	unsigned ngroups;
 	uint32_t groups[NGROUPS];
-	/* bit n is capability n: effective, permitted, inheritable, bounding */
-	uint64_t cap_eff, cap_perm, cap_inh, cap_bset;
+	/* bit n is capability n: effective, permitted, inheritable, bounding, ambient */
+	uint64_t cap_eff, cap_perm, cap_inh, cap_bset, cap_amb;
+	unsigned securebits; /* SECBIT_* */
 };
 
 /* cap: CAP_*. What a permission check asks, of credentials that the caller may read. */
@@ -68,7 +69,7 @@ struct task_prio {
 struct process_attr {
 	uint32_t personality;
 	uint64_t timerslack; /* ns */
-	bool no_new_privs, keepcaps;
+	bool no_new_privs;
 	uint8_t mdwe;    /* PR_SET_MDWE's bits */
 	int8_t mce_kill; /* PR_MCE_KILL's, or -1: none was asked for */
 };
@@ -360,12 +361,14 @@ void process_add_child_times_locked(struct process *p, const struct process *chi
 
 /* Those of init: all that an ordinary container's root has if its effective uid is 0, else none. */
 void cred_init_caps(struct cred *c);
-/* What execve makes of them: uid 0 gets the bounding set, others keep none (no ambient ones). */
-void cred_exec_caps(struct cred *c);
+/* What execve makes of credentials: uid 0 gets the bounding set, unless SECBIT_NOROOT, and others
+ * keep the ambient one. With no_new_privs nothing is gained. The saved ids become the effective. */
+void cred_exec(struct cred *c, bool no_new_privs);
 /* c looks at files with its real ids: access(2). */
 void cred_real_ids(struct cred *c);
-/* PR_CAPBSET_READ, PR_CAPBSET_DROP. -EINVAL, -EPERM. */
-long cred_bounding(struct task *t, uint64_t cap, bool drop);
+/* prctl(2)'s PR_CAPBSET_*, PR_CAP_AMBIENT, PR_*_SECUREBITS, PR_*_KEEPCAPS, whose arguments a[]
+ * are. Their results; -EINVAL, -EPERM. */
+long cred_prctl(struct task *t, const uint64_t *a);
 
 /* ---- cpu.c: the owner only ---- */
 
