@@ -433,6 +433,17 @@ int memobj_mark_dirty(struct memobj *o, uint64_t pgoff)
 	return r;
 }
 
+bool memobj_has_changes(struct memobj *o)
+{
+	uint64_t ix = 0;
+	bool any;
+
+	pthread_mutex_lock(&o->lock);
+	any = radix_next(&o->dirty, &ix);
+	pthread_mutex_unlock(&o->lock);
+	return any;
+}
+
 /* The next dirty page from *ix on, with a reference, and how much of it counts. 0: none. */
 static pfn_t next_dirty(struct memobj *o, uint64_t *ix, size_t *len)
 {

@@ -92,6 +92,8 @@ void memobj_track(struct memobj *o);
  */
 int memobj_write_back(struct memobj *o,
 		      int (*put)(void *owner, uint64_t pos, const void *page, size_t len));
+/* A tracked object has such pages. */
+bool memobj_has_changes(struct memobj *o);
 /* Its pages may have been changed by mappings, or will be: they are not to be filled again. */
 void memobj_keep(struct memobj *o);
 

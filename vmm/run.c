@@ -13,6 +13,7 @@
 #include "../devices/chardev.h"
 #include "linux/task.h"
 #include "linux/vfs.h"
+#include "linux/writeback.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -28,6 +29,7 @@
  * be writing what it must not lose) and on a worker. */
 #define VCPU_END_S     5
 #define WORKERS_END_NS 200000000
+#define WRITTEN_NS     10000000000LL /* so long the host need not take any page of a mapping */
 
 extern const uint8_t vdso_image_start[], vdso_image_end[];
 
@@ -170,7 +172,7 @@ static void on_halt(void *arg)
 {
 	struct run *r = arg;
 
-	if (!r->o->stats)
+	if (!r->o->stats && !atomic_load(&r->k->maps_written))
 		leave_at_once(guest_status(r));
 	pthread_mutex_lock(&r->lock);
 	r->halted = true;
@@ -519,6 +521,7 @@ int run_image(const struct run_options *o)
 	static struct run r;
 	pthread_condattr_t attr;
 	int status = EXIT_VMBOX;
+	bool written;
 
 	r = (struct run){.o = o};
 	pthread_mutex_init(&r.lock, NULL);
@@ -538,13 +541,19 @@ int run_image(const struct run_options *o)
 		if (signals_start(&r.signals, r.k, r.reactor) == 0 && start_threads(&r) == 0) {
 			wait_for_halt(&r);
 			status = guest_status(&r);
+			written = kernel_write_back(r.k, WRITTEN_NS);
+			if (!written)
+				vmbox_error("not everything written to mapped files is there: the "
+					    "host does not answer");
+			if (!o->stats)
+				leave_at_once(status);
 			stop_threads(&r);
 			if (o->stats)
 				report_stats(o, &r.vm, &r.exitless, r.k);
 			leave_at_once(status);
 			/* A mount of the host's that hangs must not keep what the guest has ended.
 			 */
-			if (r.hung || !kernel_stop(r.k, WORKERS_END_NS)) {
+			if (r.hung || !written || !kernel_stop(r.k, WORKERS_END_NS)) {
 				fflush(NULL);
 				host_tty_restore();
 				_exit(status);

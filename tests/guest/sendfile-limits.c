@@ -1,10 +1,12 @@
-// What ends sendfile and copy_file_range early: a time limit of the socket, and RLIMIT_FSIZE.
+// What ends sendfile, splice and copy_file_range early: a time limit of the socket, and
+// RLIMIT_FSIZE.
 #include "check.h"
 
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 
 #define LIMIT 100000
 
@@ -42,6 +44,83 @@ static void send_up_to(void *arg)
 	(void)arg;
 	limit_size();
 	CHECK_EQ(sendfile(out, in, &from, LIMIT), LIMIT);
+}
+
+/* len bytes from a pipe to `at`, or to where the file stands (-1); what is left in the pipe. */
+static void splice_over(size_t len, off_t at)
+{
+	loff_t to = at;
+	char buf[4096];
+	int p[2];
+	ssize_t r;
+
+	limit_size();
+	CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	make_pipe(p);
+	memset(buf, 'x', sizeof(buf));
+	for (size_t n = 0; n < len; n += sizeof(buf))
+		CHECK_EQ(write(p[1], buf, sizeof(buf)), sizeof(buf));
+	close(p[1]);
+	r = splice(p[0], NULL, out, at < 0 ? NULL : &to, len, 0);
+	say("splice %zu at %ld: %ld", len, (long)at, (long)r);
+	if (r < 0)
+		say(" %s", strerrorname_np(errno));
+	for (r = 0, len = 0; (r = read(p[0], buf, sizeof(buf))) > 0; len += (size_t)r)
+		;
+	say(", left %zu, at %ld\n", len, at < 0 ? (long)lseek(out, 0, SEEK_CUR) : (long)to);
+}
+
+static void splice_at_the_end(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(lseek(out, LIMIT - 4096, SEEK_SET), LIMIT - 4096);
+	splice_over(8192, -1);
+	splice_over(4096, -1);
+	splice_over(4096, LIMIT);
+	splice_over(8192, LIMIT - 5000);
+	splice_over(4096, LIMIT - 4096);
+	splice_over(4096, 2 * LIMIT);
+}
+
+static void splice_signal(void *arg)
+{
+	loff_t to = LIMIT;
+	int p[2];
+
+	(void)arg;
+	limit_size();
+	make_pipe(p);
+	CHECK_EQ(write(p[1], "x", 1), 1);
+	splice(p[0], NULL, out, &to, 1, 0);
+}
+
+static void splice_partly(void *arg)
+{
+	loff_t to = LIMIT - 1;
+	int p[2];
+
+	(void)arg;
+	limit_size();
+	make_pipe(p);
+	CHECK_EQ(write(p[1], "xy", 2), 2);
+	CHECK_EQ(splice(p[0], NULL, out, &to, 2, 0), 1);
+}
+
+/* A pipe has no size that counts. */
+static void tee_and_vmsplice(void *arg)
+{
+	char byte = 1;
+	struct iovec v = {&byte, 1};
+	int p[2], q[2];
+	const struct rlimit l = {0, 0};
+
+	(void)arg;
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &l), 0);
+	make_pipe(p);
+	make_pipe(q);
+	CHECK_EQ(vmsplice(p[1], &v, 1, 0), 1);
+	CHECK_EQ(tee(p[0], q[1], 1, 0), 1);
+	CHECK_EQ(splice(p[0], NULL, q[1], NULL, 1, 0), 1);
 }
 
 static void send_to_socket(void *arg)
@@ -89,6 +168,10 @@ int main(void)
 	try("copy_file_range beyond", copy_over);
 	try("sendfile beyond", send_over);
 	try("sendfile up to it", send_up_to);
+	try("splice at the limit", splice_at_the_end);
+	try("splice beyond", splice_signal);
+	try("splice partly beyond", splice_partly);
+	try("between pipes", tee_and_vmsplice);
 	try("sendfile to a full socket", send_to_socket);
 	CHECK_EQ(unlink(temp_path(dir, "a")), 0);
 	CHECK_EQ(unlink(temp_path(dir, "b")), 0);

@@ -136,6 +136,11 @@ bool host_call_doomed(struct task *t)
 	return host_call_is_away() && signal_doomed(t);
 }
 
+bool host_call_over(void)
+{
+	return host_call_is_away() && signal_doomed(task_current);
+}
+
 /* The call is over, as far as this thread is concerned. */
 static void tell_paces(const struct host_call *h)
 {

@@ -101,6 +101,8 @@ void host_call_part(void);
 bool host_call_is_away(void);
 /* The same, and its process may have ended already: nothing more is to be changed for it. */
 bool host_call_doomed(struct task *t);
+/* The same for whoever's call this thread has. */
+bool host_call_over(void);
 
 /* For syscall_dispatch(): runs fn for c, or has it run. As the handler; -EBLOCKED also for a call
  * that is away. */

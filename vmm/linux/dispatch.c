@@ -110,10 +110,12 @@ bool syscall_may_leave(int row)
 {
 	switch (row) {
 	case ROW_access:
+	case ROW_bind:
 	case ROW_chdir:
 	case ROW_chmod:
 	case ROW_chown:
 	case ROW_chroot:
+	case ROW_connect:
 	case ROW_copy_file_range:
 	case ROW_creat:
 	case ROW_execve:
@@ -175,6 +177,9 @@ bool syscall_may_leave(int row)
 	case ROW_renameat2:
 	case ROW_rmdir:
 	case ROW_sendfile:
+	case ROW_sendmmsg:
+	case ROW_sendmsg:
+	case ROW_sendto:
 	case ROW_setxattr:
 	case ROW_splice:
 	case ROW_stat:

@@ -16,6 +16,7 @@
 #include "trace.h"
 #include "tty.h"
 #include "vfs.h"
+#include "writeback.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -292,7 +293,20 @@ static bool process_end(struct process *p, int status)
 	return halt;
 }
 
-/* The last task of p has gone. Returns true if that was PID 1. */
+static void kernel_halt(struct kernel *k)
+{
+	atomic_store(&k->halted, true);
+	if (k->on_halt)
+		k->on_halt(k->halt_arg);
+}
+
+static void process_end_written(struct process *p, int status)
+{
+	if (process_end(p, status))
+		kernel_halt(p->k);
+}
+
+/* The last task of p has gone. Returns true if that was PID 1, and has ended. */
 static bool process_exit(struct process *p, int status)
 {
 	process_stop_timers(p);
@@ -300,14 +314,9 @@ static bool process_exit(struct process *p, int status)
 	vfs_process_exit(p);
 	ipc_process_exit(p);
 	process_drop_parts(p);
-	return process_end(p, status);
-}
-
-static void kernel_halt(struct kernel *k)
-{
-	atomic_store(&k->halted, true);
-	if (k->on_halt)
-		k->on_halt(k->halt_arg);
+	/* May free a file, which the thread that ends it later need not wait for. */
+	drop_exe(p);
+	return !writeback_delays_end(p, status, process_end_written) && process_end(p, status);
 }
 
 /* ---- one whose tasks are stuck ---- */

@@ -397,4 +397,6 @@ const struct inode_ops bind_ops = {
 	.open = host_open,
 	.iterate = host_iterate,
 	.fallocate = bind_fallocate,
+	.write_back = bind_write_back_file,
+	.has_changes = bind_has_changes,
 };

@@ -14,4 +14,8 @@ int bind_truncate(struct host_inode *h, int64_t size);
 /* As inode_ops' fallocate. */
 int bind_fallocate(struct inode *i, int mode, int64_t off, int64_t len);
 
+/* As inode_ops' write_back and has_changes. */
+int bind_write_back_file(struct inode *i);
+bool bind_has_changes(struct inode *i);
+
 #endif

@@ -3,10 +3,12 @@
  *
  * read(2) and write(2) go to the host's file. Mappings have pages of their own, which a write also
  * changes where they are there; the pages that shared mappings change (memobj_track) are written to
- * the host by msync, fsync and when a description of the file is closed, and from the first such
- * mapping on reads look at the pages first. So all of the guest sees one content at all times.
+ * the host by msync, fsync and when a description of the file is closed (writeback.h), and from the
+ * first such mapping on reads look at the pages first. So all of the guest sees one content at all
+ * times.
  */
 #include "fs_bind.h"
+#include "writeback.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -116,6 +118,7 @@ static struct memobj *bind_mmap(struct file *f, int *err)
 	}
 	h->i.mf.lower = h->hf;
 	atomic_store(&h->mapped_rw, true);
+	atomic_store(&h->i.sb->v->k->maps_written, true);
 	pthread_mutex_unlock(&h->i.data_lock);
 	return o;
 }
@@ -167,7 +170,7 @@ static ssize_t write_part(struct host_inode *h, struct xfer *x, int64_t *pos, bo
 	size_t done = 0;
 	struct stat st;
 
-	while (x->left && done < MEMFILE_HOLD) {
+	while (x->left && done < MEMFILE_HOLD && !(*total && host_call_over())) {
 		ssize_t got = x->copy(x, buf, x->left < sizeof(buf) ? x->left : sizeof(buf)), put;
 
 		if (got <= 0)
@@ -198,7 +201,8 @@ static ssize_t bind_write(struct file *f, struct xfer *x, int64_t *pos, struct s
 	/* Who waits for the disk does so from the start: there is no way back once bytes are
 	 * written. */
 	err = f->flags & O_DSYNC ? host_must_wait(h->pace) : host_may_wait(h->pace, HOST_WRITE);
-	while (!err && x->left) {
+	/* For a process that has ended meanwhile no more is begun. */
+	while (!err && x->left && !(total && host_call_over())) {
 		/* What is written stays: no way back, and no short count either. */
 		if (total)
 			pthread_mutex_lock(&h->i.data_lock);
@@ -228,11 +232,13 @@ static int put_page(void *owner, uint64_t pos, const void *page, size_t len)
 		pos += (uint64_t)n;
 		len -= (size_t)n;
 	}
+	writeback_moved();
 	return 0;
 }
 
-static int write_back(struct host_inode *h)
+int bind_write_back_file(struct inode *i)
 {
+	struct host_inode *h = hi(i);
 	int err;
 
 	if (!atomic_load(&h->mapped_rw))
@@ -244,10 +250,15 @@ static int write_back(struct host_inode *h)
 	return err;
 }
 
+bool bind_has_changes(struct inode *i)
+{
+	return atomic_load(&hi(i)->mapped_rw) && memobj_has_changes(i->mf.obj);
+}
+
 static int bind_fsync(struct file *f)
 {
 	struct host_inode *h = hi(file_inode(f));
-	int err = write_back(h), fd;
+	int err = bind_write_back_file(&h->i), fd;
 
 	if (err)
 		return err;
@@ -261,8 +272,11 @@ static int bind_fsync(struct file *f)
 static void bind_release(struct file *f)
 {
 	/* Mappings refer to the file, too: the last of them is gone. */
-	if ((f->flags & O_ACCMODE) == O_RDWR)
-		write_back(hi(file_inode(f)));
+	if ((f->flags & O_ACCMODE) == O_RDWR) {
+		if (writeback_release(f))
+			return;
+		bind_write_back_file(file_inode(f));
+	}
 	vfs_file_free(f);
 }
 
@@ -304,6 +318,24 @@ static struct inode *table_at(struct hostfs *fs, size_t *b, size_t *n)
 	return NULL;
 }
 
+void bind_write_back(struct super *sb)
+{
+	struct hostfs *fs = hostfs_of(sb);
+	size_t b = 0, n = 0;
+	struct inode *i;
+
+	for (;;) {
+		vfs_lock(sb->v);
+		i = table_at(fs, &b, &n);
+		vfs_unlock(sb->v);
+		if (!i)
+			break;
+		if (atomic_load(&hi(i)->mapped_rw) && !writeback_inode(sb->v->k, i))
+			bind_write_back_file(i);
+		inode_put(i);
+	}
+}
+
 int bind_sync(struct super *sb)
 {
 	struct hostfs *fs = hostfs_of(sb);
@@ -318,7 +350,7 @@ int bind_sync(struct super *sb)
 		vfs_unlock(sb->v);
 		if (!i)
 			break;
-		one = write_back(hi(i));
+		one = bind_write_back_file(i);
 		err = err ? err : one;
 		inode_put(i);
 	}

@@ -169,5 +169,6 @@ extern const struct inode_ops bind_ops;
 int bind_open(struct inode *i, struct vfs_file *f);
 /* As super_ops' sync. */
 int bind_sync(struct super *sb);
+void bind_write_back(struct super *sb);
 
 #endif

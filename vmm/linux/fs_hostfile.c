@@ -244,7 +244,7 @@ ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched
 	uint8_t buf[HOST_CHUNK];
 	ssize_t total = 0;
 
-	while (x->left) {
+	while (x->left && !(total && host_call_over())) {
 		size_t n = x->left < sizeof(buf) ? x->left : sizeof(buf);
 		ssize_t got = hf ? hostfd_read(hf, buf, n, *pos, task, c) : -EBADF, put;
 

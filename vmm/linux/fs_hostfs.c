@@ -570,6 +570,7 @@ static const struct super_ops host_supers[] = {
 			    .statfs = overlay_statfs,
 			    .shutdown = host_shutdown},
 	[HOSTFS_WRITE] = {.sync = bind_sync,
+			  .write_back = bind_write_back,
 			  .type = "hostfs",
 			  .magic = 0x00c0ffee,
 			  .statfs = host_statfs,

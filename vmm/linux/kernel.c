@@ -13,6 +13,7 @@
 #include "syscalls.h"
 #include "trace.h"
 #include "vfs.h"
+#include "writeback.h"
 #include "../core/workpool.h"
 
 #include <stdlib.h>
@@ -165,6 +166,10 @@ static void take_ended_early(struct kernel *k)
 
 bool kernel_stop(struct kernel *k, int64_t ns)
 {
+	/* Such jobs end processes. */
+	if (!kernel_write_back(k, ns))
+		return false;
+	atomic_store(&k->stopping, true);
 	take_ended_early(k);
 	/* Such a task can only be given up when the worker has let go of it. */
 	if (k->pool && anybody_away(k) && !workpool_stop(k->pool, ns))

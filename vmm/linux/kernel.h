@@ -125,10 +125,15 @@ struct kernel {
 	char hostname[65],
 		domainname[65];    /* protected by tree_lock; "": kernel_config's, and "(none)" */
 	pthread_mutex_t wall_lock; /* wall.h */
-	LIST_HEAD(, wall_watch) walls; /* protected by wall_lock */
-	_Atomic unsigned wall_moves;   /* how often CLOCK_REALTIME has been set */
-	_Atomic unsigned ntasks;       /* tasks and zombies: RLIMIT_NPROC */
-	_Atomic unsigned nsignals;     /* queued signals: RLIMIT_SIGPENDING */
+	LIST_HEAD(, wall_watch) walls;   /* protected by wall_lock */
+	_Atomic unsigned wall_moves;     /* how often CLOCK_REALTIME has been set */
+	_Atomic unsigned ntasks;         /* tasks and zombies: RLIMIT_NPROC */
+	_Atomic unsigned nsignals;       /* queued signals: RLIMIT_SIGPENDING */
+	_Atomic unsigned writebacks;     /* jobs of writeback.h */
+	_Atomic int64_t writeback_moved; /* core_now() when the host took a page, or the first of
+					    them began */
+	_Atomic bool maps_written; /* a mapping of a file of the host could be; never again false */
+	_Atomic bool stopping;     /* kernel_stop(): nothing goes to workers any more */
 
 	/* PID 1 has ended: its wait status. Set once, then on_halt(halt_arg) is called (any thread,
 	 * no lock). */
@@ -143,10 +148,10 @@ int kernel_create(struct gmem *gm, struct sched *sched, struct reactor *reactor,
 		  const struct kernel_config *cfg, const struct machine_ops *ops, void *machine,
 		  struct kernel **out);
 /*
- * Ends every task that is left (no vCPU thread runs any more); their files are closed, which writes
- * back what mappings of the host's files have changed. Nobody wants the results of host calls that
- * still run: they are waited for up to ns. False: one has not returned, so that kernel_destroy()
- * would not either: leave everything as it is, and end the process with _exit().
+ * Ends every task that is left (no vCPU thread runs any more); their files are closed. Nobody wants
+ * the results of host calls that still run: they are waited for up to ns. False: one has not
+ * returned, so that kernel_destroy() would not either: leave everything as it is, and end the
+ * process with _exit().
  */
 bool kernel_stop(struct kernel *k, int64_t ns);
 /* The same without a limit, if it was not done, and frees all. k may be NULL. */

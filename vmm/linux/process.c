@@ -14,6 +14,7 @@
 #include "stats.h"
 #include "tty.h"
 #include "vfs.h"
+#include "writeback.h"
 #include "../core/workpool.h"
 
 #include <signal.h>
@@ -59,6 +60,7 @@ void task_drop_parts(struct task *t)
 	waitq_remove_all(&t->st);
 	job_cancel(t->fault_job);
 	t->fault_job = NULL;
+	writeback_forget(t);
 	if (t->own_files)
 		fdtable_put(t->own_files);
 	if (t->own_fs)

@@ -9,6 +9,7 @@
 #include "process.h"
 #include "rewrite.h"
 #include "syscalls.h"
+#include "writeback.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -306,6 +307,13 @@ static enum step step_loop(struct task *t, bool in_guest)
 			if (s != STEP_ON)
 				continue;
 		}
+		if (t->writebacks) {
+			sched_prepare(&t->st);
+			if (!writeback_wait(t)) {
+				s = block(t);
+				continue;
+			}
+		}
 		if (signal_pending(t) || t->restart || t->saved_mask_valid) {
 			s = deliver(t, in_guest);
 			if (s != STEP_ON)
@@ -351,7 +359,7 @@ enum task_next task_step_in_guest(struct task *t)
 static bool has_work(struct task *t)
 {
 	return signal_pending(t) || t->restart || t->saved_mask_valid || t->stop_wait ||
-	       t->trap_pending;
+	       t->trap_pending || t->writebacks;
 }
 
 enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,

@@ -232,6 +232,8 @@ long sys_sendmmsg(struct task *t, struct call *c)
 
 	if (!x)
 		return err;
+	/* What has gone is not sent again. */
+	host_call_keeps(c);
 	for (; x->done < n; x->done++) {
 		uint64_t at = c->args[1] + x->done * sizeof(struct mmsghdr_k);
 		uint32_t len;
@@ -245,6 +247,10 @@ long sys_sendmmsg(struct task *t, struct call *c)
 			r = send_run(t, c, so, x);
 		if (r == -EBLOCKED)
 			return r;
+		if (r == -EHOSTWAIT) {
+			transfer_reset(x);
+			return r;
+		}
 		len = (uint32_t)r;
 		if (r >= 0 && copy_to_guest(task_mm(t), gva(at + offsetof(struct mmsghdr_k, len)),
 					    &len, sizeof(len)))

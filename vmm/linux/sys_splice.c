@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHUNK         65536
 #define FILE_CHUNK    32768 /* one read of the host: a job that reads gives no less */
@@ -156,16 +157,37 @@ static ssize_t splice_in(struct task *t, struct call *c, struct splice *s, struc
 	return n;
 }
 
-static ssize_t splice_out(struct splice *s, struct sched_task *task)
+/* RLIMIT_FSIZE for the next len bytes: as fsize_clip(). */
+static ssize_t splice_clip(struct task *t, struct splice *s, size_t len)
 {
-	size_t before = s->x.x.left;
-	ssize_t n;
+	int64_t pos = s->out_pos;
 
+	if (s->to || !S_ISREG(file_inode(s->out)->mode))
+		return (ssize_t)len;
+	/* An inherited one: others move its position, too. */
+	if (!seekable(s->out) && vfs_ops(s->out)->lseek)
+		pos = vfs_ops(s->out)->lseek(s->out, 0, SEEK_CUR);
+	return pos < 0 ? (ssize_t)pos : (ssize_t)fsize_clip(t, pos, len);
+}
+
+static ssize_t splice_out(struct task *t, struct splice *s, struct sched_task *task)
+{
+	size_t before = s->x.x.left, beyond;
+	ssize_t n = splice_clip(t, s, before);
+
+	if (n < 0)
+		return n;
+	beyond = before - (size_t)n;
+	s->x.x.left -= beyond;
 	if (seekable(s->out))
 		n = vfs_ops(s->out)->write(s->out, &s->x.x, &s->out_pos, NULL, NULL);
 	else
 		n = vfs_ops(s->out)->write(s->out, &s->x.x, NULL, task, NULL);
 	host_call_part();
+	/* The limit was reached, and is met: that ends it, with the signal. */
+	if (beyond && !s->x.x.left)
+		splice_clip(t, s, beyond);
+	s->x.x.left += beyond;
 	before -= s->x.x.left;
 	s->done += before;
 	s->left -= before;
@@ -229,7 +251,7 @@ long sys_splice(struct task *t, struct call *c)
 			if (r)
 				break;
 		}
-		r = splice_out(s, s->done ? NULL : call_waiter(t, c, out_nb));
+		r = splice_out(t, s, s->done ? NULL : call_waiter(t, c, out_nb));
 		if (r == -EHOSTWAIT || (r == -EBLOCKED && !s->done))
 			return r;
 		if (r < 0 || s->x.x.left)

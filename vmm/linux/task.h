@@ -34,6 +34,7 @@ struct rewrite;
 struct sem_undo;
 struct thread_end;
 struct tty;
+struct writeback;
 
 struct cred {
 	uint32_t uid, euid, suid, fsuid;
@@ -142,6 +143,14 @@ struct process {
 		FUTEX_HASH_GLOBAL
 	} futex_hash; /* PR_FUTEX_HASH */
 	unsigned futex_slots;
+	/* writeback.h: jobs for it; it has no task left, and ends when there are none: how */
+	unsigned writebacks;
+	bool end_waits;
+	int end_status;
+	void (*end)(struct process *p, int status);
+	uint64_t end_seen; /* pages_written, when the timer was armed */
+	struct timer end_timer;
+	_Atomic uint64_t pages_written; /* by these jobs; without the lock */
 
 	/* protected by siglock: process-wide pending signals and group state */
 	pthread_mutex_t siglock;
@@ -217,14 +226,15 @@ struct task {
 	/* CLONE_VFORK in progress, of a process or of a thread; references */
 	struct process *vfork_child;
 	struct thread_end *vfork_thread;
-	struct trap trap;      /* the last one: signal frames show it */
-	unsigned trap_nr;      /* the number of the last system call: restarts need it */
-	bool trap_pending;     /* a fault or exception that task_step has to handle */
-	struct job *fault_job; /* reads the page that it touched; a reference */
-	bool yield;            /* sched_yield(2): to the tail of the run queue after this call */
-	bool keep_regs;        /* rt_sigreturn: the registers are not this call's to change */
-	bool stop_wait;        /* joined a group stop: blocked until that ends */
-	bool restart; /* the ended call's result is -ERESTART*, to be resolved with delivery */
+	struct trap trap;             /* the last one: signal frames show it */
+	unsigned trap_nr;             /* the number of the last system call: restarts need it */
+	bool trap_pending;            /* a fault or exception that task_step has to handle */
+	struct job *fault_job;        /* reads the page that it touched; a reference */
+	struct writeback *writebacks; /* jobs whose end it waits for, a reference each */
+	bool yield;     /* sched_yield(2): to the tail of the run queue after this call */
+	bool keep_regs; /* rt_sigreturn: the registers are not this call's to change */
+	bool stop_wait; /* joined a group stop: blocked until that ends */
+	bool restart;   /* the ended call's result is -ERESTART*, to be resolved with delivery */
 	long result;
 	struct {
 		uint64_t pc, addr, sp;

@@ -166,6 +166,10 @@ struct inode_ops {
 	/* fallocate(2): mode is checked to be 0, KEEP_SIZE or PUNCH_HOLE|KEEP_SIZE. NULL:
 	 * -EOPNOTSUPP */
 	int (*fallocate)(struct inode *i, int mode, int64_t off, int64_t len);
+	/* [no lock] What mappings have changed goes to where it lasts, and whether there is any:
+	 * writeback.h. */
+	int (*write_back)(struct inode *i);
+	bool (*has_changes)(struct inode *i);
 };
 
 struct inode {
@@ -249,6 +253,9 @@ struct super_ops {
 	/* [no lock] Everything is on its way to where it lasts. 0 or a negative errno. NULL:
 	 * nothing to do. */
 	int (*sync)(struct super *sb);
+	/* [no lock] Has workers write what mappings have changed, and does not wait. NULL: nothing
+	 * to do. */
+	void (*write_back)(struct super *sb);
 	/* [V] At the end: gives up references that it holds itself. NULL: none. */
 	void (*shutdown)(struct super *sb);
 };

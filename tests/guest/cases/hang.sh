@@ -55,7 +55,8 @@ done
 
 # The same for one process and what it does; and it can be killed meanwhile.
 for what in 'lookup exec' 'open exec' 'pwrite64 write' 'pwrite64 sendfile' 'pwrite64 splice' \
-	'pwrite64 copy_file_range' 'ftruncate truncate' 'pwrite64 read' 'pwrite64 fdinfo' 'pwrite64 flags'; do
+	'pwrite64 copy_file_range' 'ftruncate truncate' 'pwrite64 read' 'pwrite64 fdinfo' 'pwrite64 flags' \
+	'lookup connect' 'lookup bind' 'lookup sendto' 'lookup sendmmsg'; do
 	status=0
 	file=/src/new
 	case $what in
@@ -65,6 +66,33 @@ for what in 'lookup exec' 'open exec' 'pwrite64 write' 'pwrite64 sendfile' 'pwri
 		"${hang%/*}/hung" -k "${what#* }" "$file" < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
 	want_status 5 "hung $what"
 	want_out on "hung $what"
+done
+
+# What mappings have changed is written when the last who holds the file lets go of it: he waits, and
+# nobody else. When the guest has ended vmbox asks the host for a while, and says what is missing.
+status=0
+timeout $((40 * SLOWER)) "$hang" pwrite64 -- "$VMBOX" run --cpus 1 --bind "$WORK/src:/src:rw" --bind "${hang%/*}:/tools" "$busybox" sh -c '
+	for w in munmap close mapexec exit; do
+		/tools/hung -k $w /src/$w || [ $? = 5 ] || echo $w
+	done
+	/tools/hung exit /src/last
+	echo $?' < /dev/null > "$WORK/out" 2> "$WORK/err" || status=$?
+want_status 0 "mappings of what hangs"
+want_out "on
+on
+on
+on
+on
+5" "mappings of what hangs"
+grep -q 'does not answer' "$WORK/err" || fail "mappings of what hangs: nobody says so"
+
+# What one that the end of the guest ends has written to a mapping is there.
+for what in stay exit; do
+	rm -f "$WORK/src/map"
+	status=0
+	"$VMBOX" run ${CPUS:+--cpus $CPUS} --bind "$WORK/src:/src:rw" "${hang%/*}/hung" $what /src/map > "$WORK/out" 2> "$WORK/err" || status=$?
+	want_status 5 "a mapping and $what"
+	[ "$(od -An -tu1 -N1 "$WORK/src/map" | tr -d ' ')" = 1 ] || fail "a mapping and $what: not written"
 done
 
 # They take no worker from another mount.

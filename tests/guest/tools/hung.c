@@ -4,14 +4,17 @@
  *
  * WHAT: exec, write, sendfile, splice, copy_file_range, truncate; read: the child reads by a
  * descriptor by which another one writes; flags: by such a one F_SETFL and FIONBIO, which wait for
- * nothing, as /proc/self/fdinfo does (fdinfo); mapped: the child has written to a mapping, and
- * reads; munmap: it then gives it up; exit: it ends with it.
+ * nothing, as /proc/self/fdinfo does (fdinfo). Of a mapping that the child has written to: munmap;
+ * close: of the descriptor, after that; mapexec: an execve; exit: its end, with the mapping; stay:
+ * none, it keeps it. connect, bind, sendto, sendmmsg: to a socket's name.
  */
 #define _GNU_SOURCE
 #include "../check.h"
 
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static const char *what, *path;
 static int fd = -1, go[2];
@@ -42,6 +45,37 @@ static char *map(void)
 	return p;
 }
 
+/* It names a socket, and is not opened. */
+static bool by_name(void)
+{
+	return strcmp(what, "connect") == 0 || strcmp(what, "bind") == 0 ||
+	       strcmp(what, "sendto") == 0 || strcmp(what, "sendmmsg") == 0;
+}
+
+/* A datagram has gone already where many are sent. */
+static void name_socket(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX}, here = a;
+	struct iovec v = {&a, 1};
+	struct mmsghdr m[2] = {{.msg_hdr = {&here, sizeof(here), &v, 1, NULL, 0, 0}},
+			       {.msg_hdr = {&a, sizeof(a), &v, 1, NULL, 0, 0}}};
+	int s = socket(AF_UNIX, SOCK_DGRAM, 0), to = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	CHECK(strlen(path) < sizeof(a.sun_path));
+	memcpy(a.sun_path, path, strlen(path));
+	memcpy(here.sun_path + 1, "here", 4);
+	CHECK_EQ(bind(to, (struct sockaddr *)&here, sizeof(here)), 0);
+	now();
+	if (strcmp(what, "connect") == 0)
+		connect(s, (struct sockaddr *)&a, sizeof(a));
+	else if (strcmp(what, "bind") == 0)
+		bind(s, (struct sockaddr *)&a, sizeof(a));
+	else if (strcmp(what, "sendto") == 0)
+		sendto(s, "x", 1, 0, (struct sockaddr *)&a, sizeof(a));
+	else
+		sendmmsg(s, m, 2, 0);
+}
+
 /* Another writes by the same descriptor, and hangs. */
 static void write_beside(void)
 {
@@ -60,7 +94,9 @@ static void hang(void)
 	loff_t from = 0, to = 4096;
 	char buf[8];
 
-	if (strcmp(what, "exec") == 0) {
+	if (by_name()) {
+		name_socket();
+	} else if (strcmp(what, "exec") == 0) {
 		now();
 		execl(path, path, (char *)NULL);
 	} else if (strcmp(what, "write") == 0) {
@@ -83,7 +119,9 @@ static void hang(void)
 	} else if (strcmp(what, "read") == 0) {
 		write_beside();
 		now();
-		CHECK(read(fd, buf, 1) >= 0);
+		/* The writer sleeps, but its worker may not have begun. */
+		for (;;)
+			CHECK(read(fd, buf, 1) >= 0);
 	} else if (strcmp(what, "fdinfo") == 0) {
 		char name[40];
 
@@ -109,9 +147,22 @@ static void hang(void)
 		close(fd);
 		now();
 		CHECK_EQ(munmap(m, 4096), 0);
+	} else if (strcmp(what, "close") == 0) {
+		CHECK_EQ(munmap(map(), 4096), 0);
+		now();
+		close(fd);
+	} else if (strcmp(what, "mapexec") == 0) {
+		map();
+		close(fd);
+		now();
+		execl("/proc/self/exe", "hung", (char *)NULL);
 	} else if (strcmp(what, "exit") == 0) {
 		map();
 		now();
+	} else if (strcmp(what, "stay") == 0) {
+		map();
+		now();
+		pause();
 	} else {
 		_exit(98);
 	}
@@ -120,6 +171,7 @@ static void hang(void)
 int main(int argc, char **argv)
 {
 	bool kills = argc > 1 && strcmp(argv[1], "-k") == 0;
+	int status;
 	pid_t pid;
 
 	argv += kills;
@@ -127,18 +179,17 @@ int main(int argc, char **argv)
 		return 97;
 	what = argv[1];
 	path = argv[2];
-	if (strcmp(what, "exec") != 0) {
-		fd = open(path, O_RDWR | O_CREAT, 0600);
-		CHECK(fd >= 0);
-	}
 	make_pipe(go);
 	pid = fork_ok();
 	if (!pid) {
+		/* Here: who closes it last may be the one that waits. */
+		if (strcmp(what, "exec") != 0 && !by_name()) {
+			fd = open(path, O_RDWR | O_CREAT, 0600);
+			CHECK(fd >= 0);
+		}
 		hang();
 		_exit(96);
 	}
-	if (fd >= 0)
-		close(fd);
 	wait_byte(go[0]);
 	/* Who goes on here is another process than the one that waits. */
 	if (strcmp(what, "exit") != 0)
@@ -152,7 +203,10 @@ int main(int argc, char **argv)
 	}
 	if (kills) {
 		CHECK_EQ(kill(pid, SIGKILL), 0);
-		CHECK_EQ(reap(pid), SIGKILL);
+		status = reap(pid);
+		/* By its own end it may have gone before. */
+		CHECK(status == SIGKILL ||
+		      (strcmp(what, "exit") == 0 && status == W_EXITCODE(96, 0)));
 	}
 	say("on\n");
 	return 5;
