@@ -295,8 +295,9 @@ static long link_call(struct task *t, int olddir, uint64_t uold, int newdir, uin
 		return bad_new;
 	}
 	err = walk_new(&w, t, newdir, new, 0, false);
+	/* In Linux's order. */
 	if (!err && w.at.mnt != p.mnt)
-		err = -EXDEV;
+		err = w.at.d->sb->flags & SB_RDONLY ? -EROFS : -EXDEV;
 	if (!err)
 		err = may_link(p.d->inode, &w);
 	if (!err)

@@ -5,8 +5,8 @@
  * with a process; also with locks held. So who drops it never waits for the host: a worker writes,
  * and frees the file. The task that dropped it goes back to its program when that is done, unless
  * it must die first; a process is not seen to have ended before its files are written, unless the
- * host has not taken a page for WRITEBACK_EXIT_NS: then the worker is left to it. The guest does not
- * see the difference, because reads look at the pages first.
+ * host has not taken a page for WRITEBACK_EXIT_NS: then the worker is left to it. The guest does
+ * not see the difference, because reads look at the pages first.
  *
  * Jobs are counted in kernel->writebacks. Of a process: process->lock protects writebacks,
  * end_waits, end_status, end_seen. task->writebacks is its owner's.
@@ -45,7 +45,8 @@ void writeback_forget(struct task *t);
  * p has no task and no parts any more. True: its files are still being written; end(p, status) is
  * called after that, once, by any thread without a lock. False: it is the caller's to call.
  */
-bool writeback_delays_end(struct process *p, int status, void (*end)(struct process *p, int status));
+bool writeback_delays_end(struct process *p, int status,
+			  void (*end)(struct process *p, int status));
 
 /*
  * Has all that mappings have changed written. False: the host has not taken a page for ns; it is
