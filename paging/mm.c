@@ -177,6 +177,11 @@ uint64_t mm_id(const struct mm *mm)
 	return mm->id;
 }
 
+struct mm_cids *mm_cids(struct mm *mm)
+{
+	return &mm->cids;
+}
+
 struct mm *mm_lookup(struct gmem *gm, uint64_t id)
 {
 	struct mm *mm;

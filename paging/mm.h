@@ -71,6 +71,16 @@ uint64_t mm_id(const struct mm *mm);
 /* A reference to the mm with that id or NULL (InvalidId). */
 struct mm *mm_lookup(struct gmem *gm, uint64_t id);
 
+/*
+ * For whoever runs tasks in mm: the small numbers (concurrency ids, one bit each) that are taken by
+ * those that run, and how many tasks want one. None at first; paging does not look.
+ */
+struct mm_cids {
+	_Atomic uint64_t taken;
+	_Atomic unsigned users;
+};
+struct mm_cids *mm_cids(struct mm *mm);
+
 /* The value for CR3 / TTBR0: the physical address of the root table. */
 gpa_t mm_root(const struct mm *mm);
 /*

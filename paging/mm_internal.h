@@ -65,6 +65,7 @@ struct mm {
 	_Atomic(struct detours *) detours; /* detour.c's; NULL: there never was one */
 	_Atomic uint64_t asid;             /* asid.c's, under the space's lock; 0: none yet */
 	_Atomic bool no_spans;
+	struct mm_cids cids;
 
 	struct mm *hash_next; /* protected by gm->mms_lock */
 

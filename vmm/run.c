@@ -70,7 +70,7 @@ static void run_task(struct vcpu *v, struct task *t)
 		if (task_step(t) != TASK_RUN)
 			return;
 		if (sched_need_resched(t->k->sched, v->index)) {
-			sched_yield_task(&t->st);
+			task_yield(t);
 			return;
 		}
 		v->task = t;

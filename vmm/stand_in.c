@@ -80,7 +80,7 @@ static enum channel_outcome go_on(struct vcpu *v, struct task *t)
 		if (!sched_need_resched(s, v->index))
 			return vcpu_put_frame(v, &t->cpu, task_mm(t)) ? CHANNEL_FRAME
 								      : CHANNEL_TAKEN;
-		sched_yield_task(&t->st);
+		task_yield(t);
 		t = NULL;
 	}
 	v->task = NULL;

@@ -634,6 +634,17 @@ void sched_interrupt(struct sched_task *t)
 	sched_unlock(s, &todo);
 }
 
+void sched_kick(struct sched_task *t)
+{
+	struct sched *s = t->sched;
+	struct todo todo = TODO_NOTHING;
+
+	pthread_mutex_lock(&s->lock);
+	if (t->state == SCHED_RUNNING)
+		todo.kick = t->cpu;
+	sched_unlock(s, &todo);
+}
+
 void sched_deadline(struct sched_task *t, int64_t deadline)
 {
 	if (deadline == t->deadline)

@@ -143,6 +143,10 @@ void sched_wake(struct sched_task *t);
 /* sched_wake, and if it runs in the guest, a kick of its vCPU: for signals. From any thread. */
 void sched_interrupt(struct sched_task *t);
 
+/* If it runs: a kick of its vCPU, which it leaves, or does not enter, before it is looked at again.
+ * From any thread. */
+void sched_kick(struct sched_task *t);
+
 /*
  * The running task should leave the vCPU: another one waits for it and the slice is over, or
  * its affinity forbids this vCPU, or the scheduler stops. Takes no lock.

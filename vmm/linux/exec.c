@@ -236,6 +236,7 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	struct mm *old = p->mm;
 
 	robust_exec(t);
+	rseq_exit(t);
 	take_over(t);
 	/* The vCPU that runs t finds another mm here and activates it; it holds its own reference
 	 * to the old one. */

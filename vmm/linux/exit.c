@@ -430,6 +430,7 @@ void task_die(struct task *t)
 	pthread_mutex_unlock(&p->siglock);
 	trace_exit(t, status);
 	robust_exit(t);
+	rseq_exit(t);
 	task_drop_parts(t);
 
 	process_get(p);

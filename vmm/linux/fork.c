@@ -163,6 +163,7 @@ static void copy_task(struct task *t, struct task *n, const struct clone_args_k 
 	n->blocked = t->saved_mask_valid ? t->saved_mask : t->blocked;
 	if (!(a->flags & CLONE_VM) || a->flags & CLONE_VFORK)
 		n->altstack = t->altstack;
+	rseq_fork(t, n, (a->flags & CLONE_VM) != 0);
 	if (a->flags & CLONE_CHILD_CLEARTID)
 		n->clear_child_tid = a->child_tid;
 	pthread_mutex_lock(&t->p->lock);

@@ -501,6 +501,7 @@ static void handler_run(struct task *t, int sig, const struct siginfo_k *info,
 
 	if (t->restart)
 		restart_resolve(t, act);
+	rseq_signal(t);
 	if (arch_signal_frame(t, sig, info, act, saved) < 0) {
 		signal_force_segv(t, sig);
 		return;

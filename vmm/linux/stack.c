@@ -18,6 +18,10 @@
 #define STACK_GAP_MAX 8192
 #define STACK_EAGER   3 /* pages below and at the stack pointer brought in */
 
+/* Not in every libc's <elf.h>. */
+#define AT_RSEQ_FEATURE_SIZE_K 27
+#define AT_RSEQ_ALIGN_K        28
+
 struct builder {
 	uint8_t *buf; /* the bytes of [base, base + size) */
 	uint64_t base, size;
@@ -79,6 +83,8 @@ static void fill_auxv(struct exec *e, struct auxv *v, uint64_t random, uint64_t 
 	aux(v, AT_EXECFN, execfn);
 	if (platform)
 		aux(v, AT_PLATFORM, platform);
+	aux(v, AT_RSEQ_FEATURE_SIZE_K, RSEQ_FEATURE_SIZE);
+	aux(v, AT_RSEQ_ALIGN_K, RSEQ_ALIGN);
 	aux(v, AT_NULL, 0);
 }
 

@@ -32,7 +32,14 @@ enum step { STEP_ON, STEP_AGAIN, STEP_GONE, STEP_OUT };
 static enum step block(struct task *t)
 {
 	task_count_faults(t);
+	rseq_leave(t);
 	return sched_block(&t->st) ? STEP_GONE : STEP_AGAIN;
+}
+
+void task_yield(struct task *t)
+{
+	rseq_leave(t);
+	sched_yield_task(&t->st);
 }
 
 static void force_fault(struct task *t, int sig, int code, uint64_t addr)
@@ -58,7 +65,8 @@ void task_trap(struct task *t, const struct trap *from)
 {
 	struct trap copy = *from, *trap = &copy;
 
-	if (trap->kind != TRAP_SYSCALL)
+	t->rseq.open = trap->kind != TRAP_SYSCALL;
+	if (t->rseq.open)
 		rewrite_trap(t, trap);
 	switch (trap->kind) {
 	case TRAP_KICK:
@@ -220,8 +228,11 @@ static enum step run_call(struct task *t)
 	t->in_call = false;
 	keep_regs = t->keep_regs;
 	t->keep_regs = false;
-	if (keep_regs || t->dead)
+	if (keep_regs || t->dead) {
+		/* Back to where a signal came, wherever that was. */
+		t->rseq.open = true;
 		return STEP_ON;
+	}
 	if (is_restart(r)) {
 		t->restart = true;
 		t->result = r;
@@ -231,7 +242,7 @@ static enum step run_call(struct task *t)
 	if (t->yield) {
 		t->yield = false;
 		task_count_faults(t);
-		sched_yield_task(&t->st);
+		task_yield(t);
 		return STEP_GONE;
 	}
 	return STEP_ON;
@@ -318,6 +329,10 @@ static enum step step_loop(struct task *t, bool in_guest)
 			s = deliver(t, in_guest);
 			if (s != STEP_ON)
 				continue;
+		}
+		if (atomic_load_explicit(&t->rseq.due, memory_order_relaxed) && !rseq_resume(t)) {
+			s = STEP_AGAIN;
+			continue;
 		}
 		if (!arch_regs_ok(&t->cpu.regs)) {
 			force_fault(t, SIGSEGV, SI_KERNEL, 0);

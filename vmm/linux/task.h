@@ -17,6 +17,7 @@
 #include "call.h"
 #include "cpu.h"
 #include "cpu_timer.h"
+#include "rseq.h"
 #include "signal.h"
 #include "../core/file.h"
 #include "../core/futex.h"
@@ -214,6 +215,7 @@ struct task {
 	/* Read by others under tree_lock: robust.h. */
 	_Atomic uint64_t robust_list; /* gva, 0: none */
 	_Atomic uint64_t robust_lists2[ROBUST_LISTS2];
+	struct rseq_task rseq;
 	struct futex_owner futex; /* of PI locks: the futex table's */
 	struct stack_t_guest {
 		uint64_t sp, size;
@@ -303,6 +305,9 @@ enum task_next task_step_in_guest(struct task *t);
 enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS, TASK_WHOLE };
 enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,
 			   long *result);
+
+/* The owner lets others run: sched_yield_task. It no longer owns t. */
+void task_yield(struct task *t);
 
 /* The task left the guest. Only notes and translates: work is done by task_step(). */
 void task_trap(struct task *t, const struct trap *trap);
