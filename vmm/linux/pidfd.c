@@ -1,5 +1,5 @@
 /*
- * pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2).
+ * pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), process_mrelease(2).
  *
  * pidfd_getfd asks for what ptrace would: the same user, and a process that is dumpable; and takes
  * from the process's table, whatever thread the pidfd is of.
@@ -309,4 +309,60 @@ long sys_pidfd_getfd(struct task *t, struct call *c)
 	f = fdtable_lookup(files, (int)c->args[1]);
 	fdtable_put(files);
 	return f ? install_file(t, f, true) : -EBADF;
+}
+
+static bool dies(struct process *p)
+{
+	bool yes;
+
+	pthread_mutex_lock(&p->siglock);
+	yes = p->group_exit;
+	pthread_mutex_unlock(&p->siglock);
+	return yes;
+}
+
+static struct mm *mm_of(struct process *p)
+{
+	struct mm *mm;
+
+	pthread_mutex_lock(&p->lock);
+	mm = p->mm;
+	pthread_mutex_unlock(&p->lock);
+	return mm;
+}
+
+/* Nobody who lives has p's memory: 0, -EINVAL; it has none any more: -ESRCH. */
+static int check_dying_locked(struct process *p)
+{
+	const struct mm *mm = mm_of(p);
+	struct process *q;
+
+	if (!mm)
+		return -ESRCH;
+	if (!dies(p))
+		return -EINVAL;
+	TAILQ_FOREACH (q, &p->k->processes, all)
+		if (mm_of(q) == mm && !dies(q))
+			return -EINVAL;
+	return 0;
+}
+
+/*
+ * On Linux the caller frees the memory of one that cannot get round to it. Here whoever dies has
+ * been woken, and the memory goes with its last task: there is nothing to be done.
+ */
+long sys_process_mrelease(struct task *t, struct call *c)
+{
+	struct process *p;
+	int r;
+
+	if ((unsigned)c->args[1])
+		return -EINVAL;
+	p = pidfd_process(call_io_file(t, c, 0, (int)c->args[0]));
+	if (!p)
+		return -EBADF;
+	pthread_mutex_lock(&p->k->tree_lock);
+	r = check_dying_locked(p);
+	pthread_mutex_unlock(&p->k->tree_lock);
+	return r;
 }
