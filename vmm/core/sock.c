@@ -145,6 +145,11 @@ void sock_release(struct sock *s)
 	sock_put(s);
 }
 
+unsigned sock_refs(const struct sock *s)
+{
+	return atomic_load(&s->refs);
+}
+
 enum sock_kind sock_kind(const struct sock *s)
 {
 	return s->kind;

@@ -167,6 +167,9 @@ size_t sock_sndbuf(struct sock *s);
 void sock_set_passcred(struct sock *s, bool on);
 bool sock_passcred(struct sock *s);
 
+/* References to it: the file's, and those of its peer, its messages and its listener. */
+unsigned sock_refs(const struct sock *s);
+
 /* For tests and for the limit: files in flight; sockets that exist; queued bytes. */
 size_t sock_inflight(void);
 size_t sock_count(void);

@@ -83,6 +83,9 @@ int proc_show_maps(struct proc_buf *b, const struct proc_ctx *ctx);
 int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx);
 int proc_show_rollup(struct proc_buf *b, const struct proc_ctx *ctx);
 
+/* unix_name.c: /proc/PID/net/unix. */
+int proc_show_unix(struct proc_buf *b, const struct proc_ctx *ctx);
+
 /* Mounts as /proc/PID/mounts (info false) or mountinfo shows them. */
 int proc_show_mounts(struct proc_buf *b, const struct proc_ctx *ctx, bool info);
 

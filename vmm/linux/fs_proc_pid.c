@@ -517,6 +517,8 @@ static int follow_root(const struct proc_ctx *ctx, struct path *out)
 	return follow_fs(ctx, out, true);
 }
 
+static const struct proc_entry net_entries[] = {PROC_FILE("unix", proc_show_unix), {.name = NULL}};
+
 const struct proc_entry proc_pid_entries[] = {
 	{.name = "auxv", .mode = S_IFREG | 0400, .show = show_auxv, .owner_only = true},
 	{.name = "cgroup", .mode = S_IFREG | 0444, .show = show_cgroup},
@@ -534,6 +536,7 @@ const struct proc_entry proc_pid_entries[] = {
 	{.name = "maps", .mode = S_IFREG | 0444, .show = proc_show_maps, .owner_only = true},
 	{.name = "mountinfo", .mode = S_IFREG | 0444, .show = show_mountinfo},
 	{.name = "mounts", .mode = S_IFREG | 0444, .show = show_mounts},
+	{.name = "net", .mode = S_IFDIR | 0555, .children = net_entries},
 	{.name = "oom_adj", .mode = S_IFREG | 0644, .show = show_zero_line, .store = store_nothing},
 	{.name = "oom_score", .mode = S_IFREG | 0444, .show = show_zero_line},
 	{.name = "oom_score_adj",

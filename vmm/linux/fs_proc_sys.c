@@ -196,6 +196,12 @@ static int text_self(char *buf, size_t size, const struct proc_ctx *ctx)
 	return ctx->reader ? snprintf(buf, size, "%u", ctx->reader->p->pid) : -ENOENT;
 }
 
+static int text_net(char *buf, size_t size, const struct proc_ctx *ctx)
+{
+	(void)ctx;
+	return snprintf(buf, size, "self/net");
+}
+
 static int text_mounts(char *buf, size_t size, const struct proc_ctx *ctx)
 {
 	return snprintf(buf, size, "self/mounts");
@@ -436,6 +442,7 @@ const struct proc_entry proc_root_entries[] = {
 	PROC_FILE("meminfo", show_meminfo),
 	PROC_FILE("partitions", show_partitions),
 	{.name = "mounts", .mode = S_IFLNK | 0777, .text = text_mounts},
+	{.name = "net", .mode = S_IFLNK | 0777, .text = text_net},
 	{.name = "self", .mode = S_IFLNK | 0777, .text = text_self},
 	{.name = "thread-self", .mode = S_IFLNK | 0777, .text = text_thread_self},
 	PROC_FILE("stat", show_stat),

@@ -32,6 +32,7 @@ static void socket_release(struct file *f)
 	struct socket *so = socket_of(f);
 
 	if (so->s) {
+		unix_remove(so);
 		unix_unbind(so);
 		sock_release(so->s);
 	}
@@ -236,6 +237,8 @@ int socket_file(struct task *t, struct sock *s, int type, unsigned flags, struct
 	f->quiet = type != SOCK_STREAM;
 	f->priv = so;
 	sock_attach(s, &f->f);
+	so->ino = f->path.d->inode->ino;
+	unix_add(so);
 	*out = &f->f;
 	return 0;
 fail:

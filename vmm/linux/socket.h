@@ -3,7 +3,7 @@
  *
  * struct socket is what an open file over a sock has besides: its name's place in the name table,
  * timeouts, options that are only kept. socket->lock protects what is marked; unix_names->lock,
- * taken alone, the table. Others families are EAFNOSUPPORT.
+ * above sock->lock, the table and the list of all. Others families are EAFNOSUPPORT.
  */
 #ifndef VMBOX_LINUX_SOCKET_H
 #define VMBOX_LINUX_SOCKET_H
@@ -31,6 +31,8 @@ struct socket {
 	struct sock *s; /* the file's reference */
 	struct kernel *k;
 	int type; /* SOCK_* */
+	uint64_t ino;
+	LIST_ENTRY(socket) all; /* protected by unix_names->lock */
 	struct unix_name name;
 	_Atomic int64_t rcvtimeo, sndtimeo; /* ns; 0: none */
 	_Atomic int rcvbuf;
@@ -76,6 +78,9 @@ int unix_autobind(struct task *t, struct socket *so);
 int unix_find(struct task *t, const struct sockaddr_un *a, unsigned len, enum sock_kind kind,
 	      struct sock **out);
 void unix_unbind(struct socket *so);
+/* so, complete, is one of those that /proc/net/unix shows; until unix_remove. */
+void unix_add(struct socket *so);
+void unix_remove(struct socket *so);
 
 /* ---- scm.c: control messages ---- */
 

@@ -3,6 +3,7 @@
  *
  * Abstract names of different types do not meet, as on Linux.
  */
+#include "fs_proc.h"
 #include "socket.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct unix_names {
 	/* protected by lock: */
 	LIST_HEAD(, unix_name) bucket[BUCKETS];
 	uint32_t next_auto;
+	LIST_HEAD(, socket) all;
 };
 
 struct unix_names *unix_names_create(void)
@@ -242,4 +244,57 @@ int unix_find(struct task *t, const struct sockaddr_un *a, unsigned len, enum so
 	*out = e ? sock_get(e->s) : NULL;
 	pthread_mutex_unlock(&n->lock);
 	return *out ? 0 : -ECONNREFUSED;
+}
+
+/* ---- /proc/net/unix ---- */
+
+void unix_add(struct socket *so)
+{
+	struct unix_names *n = so->k->unix_names;
+
+	pthread_mutex_lock(&n->lock);
+	LIST_INSERT_HEAD(&n->all, so, all);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void unix_remove(struct socket *so)
+{
+	struct unix_names *n = so->k->unix_names;
+
+	pthread_mutex_lock(&n->lock);
+	LIST_REMOVE(so, all);
+	pthread_mutex_unlock(&n->lock);
+}
+
+/* unix_seq_show() */
+static void show_socket(struct proc_buf *b, struct socket *so)
+{
+	const unsigned listens = 1 << 16, unconnected = 1, connected = 3; /* __SO_ACCEPTCON, SS_* */
+	uint8_t name[SOCK_NAME_MAX];
+	int len = sock_name(so->s, false, name);
+
+	proc_printf(b, "%016llx: %08X %08X %08X %04X %02X %5llu", 0ULL, sock_refs(so->s), 0,
+		    sock_listening(so->s) ? listens : 0, so->type,
+		    sock_has_peer(so->s) ? connected : unconnected, (unsigned long long)so->ino);
+	if (len > 0)
+		proc_puts(b, " ", 1);
+	/* A path's last NUL is not shown. */
+	if (len > 0 && name[0])
+		len--;
+	for (int i = 0; i < len; i++)
+		proc_puts(b, name[i] ? (const char *)&name[i] : "@", 1);
+	proc_puts(b, "\n", 1);
+}
+
+int proc_show_unix(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	struct unix_names *n = ctx->k->unix_names;
+	struct socket *so;
+
+	proc_printf(b, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+	pthread_mutex_lock(&n->lock);
+	LIST_FOREACH (so, &n->all, all)
+		show_socket(b, so);
+	pthread_mutex_unlock(&n->lock);
+	return 0;
 }
