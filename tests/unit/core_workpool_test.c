@@ -411,6 +411,31 @@ static void lanes_take_turns(void **state)
 	until_released(6);
 }
 
+/* A lane that a job has left has room for the next; one that is full takes none. */
+static void a_job_moves_on(void **state)
+{
+	struct job_lane first;
+	struct slow *s, *next;
+
+	job_lane_init(&first, 1);
+	s = submit_to(&first, false);
+	until(&s->begun);
+	next = submit_to(&first, false);
+	assert_true(job_move(&s->job, &other_lane));
+	until(&next->begun);
+	assert_true(job_move(&next->job, &first));
+	assert_false(job_move(&next->job, &other_lane));
+	s->may_end = true;
+	until_done(s);
+	assert_true(job_move(&next->job, &other_lane));
+	next->may_end = true;
+	until_done(next);
+	assert_int_equal(first.running + other_lane.running, 0);
+	job_put(&s->job);
+	job_put(&next->job);
+	until_released(2);
+}
+
 static void a_job_of_a_full_lane_is_taken_back(void **state)
 {
 	struct slow *hung = submit_to(&other_lane, false), *s;
@@ -523,6 +548,7 @@ int main(void)
 		T(a_job_that_ends_while_its_task_dies),
 		T(a_lane_that_hangs_is_alone),
 		T(lanes_take_turns),
+		T(a_job_moves_on),
 		T(a_job_of_a_full_lane_is_taken_back),
 		T(stop_does_not_wait_for_ever),
 		T(destroy_waits_for_what_runs_and_drops_the_rest),

@@ -176,12 +176,10 @@ static void *worker(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	while ((j = next_job(p))) {
-		struct job_lane *l = j->lane;
-
 		pthread_mutex_unlock(&p->lock);
 		j->ops->run(j);
 		pthread_mutex_lock(&p->lock);
-		lane_update(p, l, -1, 0);
+		lane_update(p, j->lane, -1, 0);
 		atomic_store_explicit(&j->state, JOB_DONE, memory_order_release);
 		pthread_mutex_unlock(&p->lock);
 		waitq_wake_all(&j->done);
@@ -207,6 +205,25 @@ static void grow(struct workpool *p)
 	if (!pthread_create(&p->threads[p->nthreads], NULL, worker, p))
 		p->nthreads++;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+bool job_move(struct job *j, struct job_lane *l)
+{
+	struct workpool *p = j->pool;
+	bool moved;
+
+	pthread_mutex_lock(&p->lock);
+	moved = l == j->lane || l->running < l->max;
+	if (moved && l != j->lane) {
+		lane_update(p, j->lane, -1, 0);
+		lane_update(p, l, 1, 0);
+		j->lane = l;
+		/* Where it was another may begin now. */
+		grow(p);
+		pthread_cond_signal(&p->work);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return moved;
 }
 
 int workpool_submit(struct workpool *p, struct job_lane *l, struct job *j)

@@ -50,8 +50,8 @@ struct job {
 	TAILQ_ENTRY(job) link;
 	/* immutable once submitted: */
 	struct workpool *pool;
-	struct job_lane *lane;
-	struct waitq done; /* tasks that wait for the end */
+	struct job_lane *lane; /* changed by job_move() alone, with pool->lock held */
+	struct waitq done;     /* tasks that wait for the end */
 };
 
 /*
@@ -93,6 +93,12 @@ bool job_done(struct job *j);
  * -EBLOCKED.
  */
 bool job_wait(struct job *j, struct sched_task *t);
+
+/*
+ * From its run: what it waits for next is l's business, and it counts there from here on. False:
+ * as many as may are busy with that already; nothing has changed.
+ */
+bool job_move(struct job *j, struct job_lane *l);
 
 /* Nobody runs it now, and nobody will: it was queued, or is CANCELLED already. */
 bool job_take_back(struct job *j);

@@ -14,16 +14,23 @@
 
 #define ASKED_MAX 8 /* devices and kinds that one call's time is told of */
 
+struct asked {
+	struct host_pace *p;
+	enum host_op op;
+};
+
 /* The call that this thread runs, as far as it concerns the host. */
 struct host_call {
 	bool stays; /* may wait here */
 	bool away;  /* on a worker */
+	bool begun; /* and may not leave it any more */
+	/* On a worker: its job, why it was sent, and that it has come to that. */
+	struct job *job;
+	struct asked why;
+	bool at_why;
 	unsigned n;
 	int64_t start; /* 0: the host was not asked yet */
-	struct asked {
-		struct host_pace *p;
-		enum host_op op;
-	} asked[ASKED_MAX];
+	struct asked asked[ASKED_MAX];
 	struct asked wait_for; /* why it has to go to a worker */
 };
 
@@ -73,12 +80,27 @@ static int must_leave(struct host_call *h, struct host_pace *p, enum host_op op)
 	return -EHOSTWAIT;
 }
 
+/*
+ * A worker that has come to what it was sent for goes on to something else: it is to be counted
+ * there, so that it does not keep others from the first when it hangs at the second. Before that it
+ * asks again what has just been answered on the way.
+ */
+static bool may_go_on(struct host_call *h, struct host_pace *p, enum host_op op)
+{
+	return !h->at_why || job_move(h->job, &p->lanes[op]) || h->begun;
+}
+
 int host_may_wait(struct host_pace *p, enum host_op op)
 {
 	struct host_call *h = host_call;
 
-	if (!h || !p || was_asked(h, p, op))
+	if (!h || !p)
 		return 0;
+	h->at_why |= h->away && p == h->why.p && op == h->why.op;
+	if (was_asked(h, p, op))
+		return 0;
+	if (!may_go_on(h, p, op))
+		return must_leave(h, p, op);
 	if (!h->start)
 		h->start = core_now();
 	if (!h->stays &&
@@ -118,7 +140,7 @@ int host_lock(pthread_mutex_t *m, struct host_pace *p)
 void host_call_begun(void)
 {
 	if (host_call)
-		host_call->stays = true;
+		host_call->stays = host_call->begun = true;
 }
 
 void host_call_keeps(struct call *c)
@@ -180,7 +202,8 @@ struct away {
 	struct task *t;
 	struct call *c;
 	long (*fn)(struct task *t, struct call *c);
-	struct asked why;
+	struct asked why; /* -EHOSTWAIT: for the next one */
+	uint64_t args[6];
 	long result;
 };
 
@@ -202,16 +225,18 @@ static void take_faults(void)
 static void away_work(struct job *j)
 {
 	struct away *a = container_of(j, struct away, job);
-	struct host_call h = {.stays = true, .away = true};
+	struct host_call h = {.stays = true, .away = true, .job = j};
 
 	take_faults();
 	host_call = &h;
 	task_current = a->t;
 	if (a->why.op != HOST_OPS)
 		(void)host_may_wait(a->why.p, a->why.op);
+	h.why = a->why;
 	a->result = a->fn(a->t, a->c);
 	task_current = NULL;
 	host_call = NULL;
+	a->why = h.wait_for;
 	tell_paces(&h);
 }
 
@@ -262,7 +287,7 @@ static void call_rewind(struct task *t, struct call *c, const uint64_t args[6])
 
 /* False: no worker has it, and none will. */
 static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struct call *),
-		 const struct asked *why)
+		 const struct asked *why, const uint64_t args[6])
 {
 	struct away *a = calloc(1, sizeof(*a));
 	bool interrupted = c->interrupted, killed = c->killed;
@@ -274,6 +299,7 @@ static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struc
 	a->c = c;
 	a->fn = fn;
 	a->why = *why;
+	memcpy(a->args, args, sizeof(a->args));
 	c->interrupted = c->killed = false;
 	c->away = &a->job;
 	/* Queued before the worker begins: from then on the waiters are its. */
@@ -288,17 +314,40 @@ static bool send(struct task *t, struct call *c, long (*fn)(struct task *, struc
 	return false;
 }
 
-/* The worker is done with it: the handler's result; -EBLOCKED: it goes on here. */
-static long come_back(struct task *t, struct call *c)
+/* The handler has to leave, as *why says: for a worker, or that one for another. args: the call's,
+ * as they were at first. */
+static long leave(struct task *t, struct call *c, long (*fn)(struct task *, struct call *),
+		  const struct asked *why, const uint64_t args[6])
 {
-	long r = container_of(c->away, struct away, job)->result;
+	if (c->rerun || c->keeps) {
+		waitq_remove_all(&t->st);
+		c->rerun = true;
+	} else {
+		call_rewind(t, c, args);
+	}
+	if (!send(t, c, fn, why, args))
+		return fn(t, c);
+	/* What the handler was told of, the step looks after now. */
+	if (signal_pending(t))
+		sched_wake(&t->st);
+	return -EBLOCKED;
+}
 
+/* The worker is done with it: the handler's result; -EBLOCKED: it goes on here. */
+static long come_back(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
+{
+	struct away *a = container_of(c->away, struct away, job);
+	struct asked why = a->why;
+	uint64_t args[6];
+	long r = a->result;
+
+	memcpy(args, a->args, sizeof(args));
 	/* Ours of the job, before that goes; and the worker's: a later run queues anew. */
-	if (r == -EBLOCKED)
+	if (r == -EBLOCKED || r == -EHOSTWAIT)
 		waitq_remove_all(&t->st);
 	job_put(c->away);
 	c->away = NULL;
-	return r;
+	return r == -EHOSTWAIT ? leave(t, c, fn, &why, args) : r;
 }
 
 long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
@@ -310,8 +359,8 @@ long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct c
 	if (c->away) {
 		if (!job_done(c->away))
 			return -EBLOCKED;
-		r = come_back(t, c);
-		if (r != -EBLOCKED)
+		r = come_back(t, c, fn);
+		if (r != -EBLOCKED || c->away)
 			return r;
 		/* Here it must not wait for the host, either. */
 		c->rerun = true;
@@ -327,13 +376,5 @@ long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct c
 		tell_paces(&h);
 		return r;
 	}
-	if (c->rerun || c->keeps) {
-		waitq_remove_all(&t->st);
-		c->rerun = true;
-	} else {
-		call_rewind(t, c, args);
-	}
-	if (send(t, c, fn, &h.wait_for))
-		return -EBLOCKED;
-	return fn(t, c);
+	return leave(t, c, fn, &h.wait_for, args);
 }

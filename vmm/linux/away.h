@@ -23,6 +23,10 @@
  * A later run (c->rerun) may say -EHOSTWAIT, too, having done nothing in that run that may not be
  * done again; the worker then goes on from what the call has kept.
  *
+ * On the worker, too, it may say so once the call has come to what it was sent for and goes on to
+ * something else, which as many hang at as may: then it waits for its turn there in the same way,
+ * and else counts there from then on. So what hangs at opens keeps nobody from look-ups.
+ *
  * Until the job is DONE the call and the task's waiters are the worker's, and the task cannot be
  * freed. One that must die takes back what no worker has begun; else its process can end without
  * it (task_stuck() in process.h). When the guest ends nobody waits for it.

@@ -95,6 +95,19 @@ for what in stay exit; do
 	[ "$(od -An -tu1 -N1 "$WORK/src/map" | tr -d ' ')" = 1 ] || fail "a mapping and $what: not written"
 done
 
+# What hangs at opens, more than there are workers for, keeps nobody from looking up names.
+hanging open '
+	for i in 1 2 3 4 5 6 7 8; do cat /src/f & done
+	sleep 0.3
+	ls -d /src/f
+	sleep 0.3
+	ls -d /src/f1 /src/g
+	exit 6'
+want_status 6 "many hanging opens"
+want_out "/src/f
+/src/f1
+/src/g" "many hanging opens"
+
 # They take no worker from another mount.
 mkdir "$WORK/other"
 echo other > "$WORK/other/f"
