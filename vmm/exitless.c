@@ -15,14 +15,15 @@
 #define PATIENCE_WAIT 60000  /* of the stub that has handed over its registers */
 #define LEASE         200000 /* that was longer: it is not in the stub at all */
 #define LAZY          30000  /* what a task has woken waits so long for the same vCPU */
-#define IDLE          100000 /* the poller, without a request: then the exit is the better price */
+#define IDLE          500000 /* the poller, without a request: a program starts up in less */
 #define IDLE_ON       2000000
 #define GAP           300000 /* so long it did not poll: somebody else needs the processor */
 #define LOOK          50000  /* so often it looks who else runs */
 #define CROWDED       8
 #define BURST         400000 /* calls in that time: */
 #define BURST_CALLS   4
-#define WORTH         20 /* answers: the session was */
+#define EXIT          30000 /* what an answer saves */
+#define WORTH         2     /* so much of what it saves may a session last that was worth it */
 #define CALM          10000000
 #define PAUSE_IDLE    1000000
 #define PAUSE_BUSY    4000000
@@ -276,6 +277,7 @@ static int64_t longer(int64_t pause, int64_t first)
 static void after_session(struct exitless *e, const struct session *s)
 {
 	int64_t now = core_now();
+	bool worth;
 
 	e->sessions++;
 	e->disturbed += s->disturbed;
@@ -283,7 +285,8 @@ static void after_session(struct exitless *e, const struct session *s)
 		e->pause_busy = longer(e->pause_busy, PAUSE_BUSY);
 	else if (now - s->start > CALM)
 		e->pause_busy = 0;
-	e->pause_idle = s->answers < WORTH ? longer(e->pause_idle, PAUSE_IDLE) : 0;
+	worth = (int64_t)s->answers * EXIT * WORTH >= now - s->start;
+	e->pause_idle = worth ? 0 : longer(e->pause_idle, PAUSE_IDLE);
 	atomic_store(&e->not_before,
 		     e->mode == EXITLESS_ON ? 0
 					    : now + (s->disturbed ? e->pause_busy : e->pause_idle));
