@@ -52,6 +52,13 @@ struct machine_mem_ops {
 	 * use until the data page is dropped from KVM's alias. Known after the machine's probe.
 	 */
 	bool (*shadow)(void *machine);
+	/*
+	 * Has KVM forget what it holds of entries of mm's leaf tables, which have changed, without
+	 * dropping the pages from its alias. Each n-th of them: its guest-physical address. True:
+	 * no vCPU uses what they said before. False: it cannot now, or not cheaply. mm->lock held.
+	 * NULL: never.
+	 */
+	bool (*forget)(void *machine, struct mm *mm, const gpa_t *entries, unsigned n);
 	/* Bits of a guest-physical address. NULL: what the memory needs. */
 	unsigned (*phys_bits)(void *machine);
 	/* How many memslots there may be. NULL: any number. */

@@ -124,6 +124,9 @@ int gmem_map_kernel(struct gmem *gm, uint64_t va, pfn_t pfn, unsigned prot, bool
  * architecture's kernel half is not part of an mm's root.
  */
 int gmem_map_cpu(struct gmem *gm, unsigned cpu, uint64_t va, pfn_t pfn, unsigned prot, bool user);
+/* What gmem_map_cpu has mapped there, for the supervisor to write, is this frame from now on.
+ * Nothing is flushed: for an activator that looks the address up in the tables each time. */
+void gmem_remap_cpu(struct gmem *gm, unsigned cpu, uint64_t va, pfn_t pfn);
 /*
  * A root table that maps the kernel half alone: for a vCPU that runs no mm (x86_64), TTBR1
  * (arm64). 0 before the first gmem_map_kernel.

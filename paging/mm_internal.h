@@ -56,7 +56,8 @@ struct mm {
 	pfn_t root;
 	unsigned window; /* through which its entries see frames */
 
-	int home; /* the activator that root is for; -1: nobody's yet; protected by lock */
+	bool pruned; /* a table has gone; protected by lock */
+	int home;    /* the activator that root is for; -1: nobody's yet; protected by lock */
 
 	_Atomic unsigned refs;   /* users; at 0 its contents go */
 	_Atomic unsigned holds;  /* activators, and one for all users; at 0 the structure goes */

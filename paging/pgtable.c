@@ -250,6 +250,11 @@ void pgtable_destroy(struct mm *mm)
 
 /* ---- restricting changes ---- */
 
+static gpa_t entry_gpa(const struct gmem *gm, const pte_t *p)
+{
+	return gpa((uintptr_t)p - (uintptr_t)gm->vmm);
+}
+
 void pgtable_batch_init(struct pgtable_batch *b, struct mm *mm)
 {
 	b->mm = mm;
@@ -270,7 +275,8 @@ void pgtable_restrict(struct pgtable_batch *b, pte_t *p, uint64_t e, bool put)
 	}
 	if (!old || (!live && !put))
 		return;
-	b->e[b->n++] = (struct pgtable_batch_entry){.pfn = pte_pfn(old), .drop = live, .put = put};
+	b->e[b->n++] = (struct pgtable_batch_entry){
+		.pfn = pte_pfn(old), .entry = entry_gpa(b->mm->gm, p), .drop = live, .put = put};
 	b->flush |= live;
 	if (b->n == PGTABLE_BATCH)
 		pgtable_batch_flush(b);
@@ -304,6 +310,30 @@ static void drop_frames(struct pgtable_batch *b)
 		alias_drop_run(b->mm->gm, first, run);
 }
 
+/*
+ * KVM finds what it made of an entry by the table that it thinks it is in. A table that has taken
+ * the place of another may not be that.
+ */
+#define FORGET_MAX 24
+
+static bool forget_entries(struct pgtable_batch *b)
+{
+	struct gmem *gm = b->mm->gm;
+	gpa_t entries[FORGET_MAX];
+	unsigned n = 0;
+
+	if (!gm->ops->forget || b->mm->pruned)
+		return false;
+	for (unsigned i = 0; i < b->n; i++) {
+		if (!b->e[i].drop)
+			continue;
+		if (n == FORGET_MAX)
+			return false;
+		entries[n++] = b->e[i].entry;
+	}
+	return gm->ops->forget(gm->machine, b->mm, entries, n);
+}
+
 /* Before ops->flush looks who is active: whoever becomes so later compares the generation. */
 void pgtable_flush(struct mm *mm)
 {
@@ -318,7 +348,7 @@ void pgtable_batch_flush(struct pgtable_batch *b)
 	struct frame_list frames = {0};
 
 	if (b->flush) {
-		if (gmem_shadow(mm->gm)) {
+		if (gmem_shadow(mm->gm) && !forget_entries(b)) {
 			qsort(b->e, b->n, sizeof(b->e[0]), compare_entry);
 			drop_frames(b);
 		}
@@ -354,6 +384,7 @@ static void prune_table(struct pgtable_batch *b, pte_t *t, int level, uint64_t b
 			frame_list_push(mm->gm, &b->tables, pte_pfn(e));
 			b->flush = true;
 			mm->tables--;
+			mm->pruned = true;
 		}
 	}
 }

@@ -149,9 +149,10 @@ struct pgtable_batch {
 	struct frame_list tables; /* to free after the flush */
 	struct pgtable_batch_entry {
 		pfn_t pfn;
-		bool drop;  /* drop it from KVM's alias */
-		bool put;   /* drop a reference after the flush */
-		bool large; /* of each frame of its block */
+		gpa_t entry; /* where it lies */
+		bool drop;   /* drop it from KVM's alias */
+		bool put;    /* drop a reference after the flush */
+		bool large;  /* of each frame of its block */
 	} e[PGTABLE_BATCH];
 };
 

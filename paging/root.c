@@ -49,6 +49,16 @@ int gmem_map_cpu(struct gmem *gm, unsigned cpu, uint64_t va, pfn_t pfn, unsigned
 	return gmem_map_under(gm, gm->cpu_kern[cpu], va, pfn, prot, user);
 }
 
+void gmem_remap_cpu(struct gmem *gm, unsigned cpu, uint64_t va, pfn_t pfn)
+{
+	unsigned made = 0;
+	pte_t *p = pgtable_walk_make(gm, gm->cpu_kern[cpu], va, &made);
+
+	if (p)
+		atomic_store_explicit(p, pte_make(pfn, PTE_PRESENT | PTE_WRITE),
+				      memory_order_release);
+}
+
 static void set_kern(struct mm *mm, pfn_t root, unsigned cpu)
 {
 	struct gmem *gm = mm->gm;

@@ -43,7 +43,8 @@ void spare_offer(struct mm *child)
 		return;
 	child->forked_from = NULL;
 	/* What deals with a spare's entries deals with small ones. */
-	if (!child->large && child->resident <= child->forked_resident + SPARE_MORE &&
+	if (!child->large && !child->pruned &&
+	    child->resident <= child->forked_resident + SPARE_MORE &&
 	    child->tables <= child->forked_tables + SPARE_TABLES) {
 		pthread_mutex_lock(&gm->spares_lock);
 		if (!parent->spare.closed) {

@@ -15,9 +15,23 @@ void channel_init(struct channel *ch, struct abi_channel *page, struct vcpu *v, 
 	atomic_init(&ch->hold, CHANNEL_SHUT);
 }
 
+/* The poller may change ch->spin meanwhile: then it sets this one, too. */
+static void set_spins(struct channel *ch)
+{
+	struct abi_channel *p = ch->page;
+
+	atomic_store(&p->spin, atomic_load(&ch->spin));
+	atomic_store_explicit(&p->spin_claimed, ch->spin_claimed, memory_order_relaxed);
+}
+
 void channel_scrub(struct channel *ch)
 {
-	memset((void *)ch->page, 0, PAGE_SIZE);
+	struct abi_channel *p = ch->page;
+	size_t state = sizeof(p->state);
+
+	/* Who may be waiting there shall go on doing so. */
+	memset((uint8_t *)p + state, 0, PAGE_SIZE - state);
+	set_spins(ch);
 }
 
 void channel_open(struct channel *ch, void *task, const struct channel_spins *spins)
@@ -31,8 +45,9 @@ void channel_open(struct channel *ch, void *task, const struct channel_spins *sp
 	/* What the task left there when it was kicked is settled. */
 	atomic_store_explicit(&p->state, ABI_CHANNEL_IDLE, memory_order_relaxed);
 	atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
-	atomic_store_explicit(&p->spin, task ? spins->request : 0, memory_order_relaxed);
-	atomic_store_explicit(&p->spin_claimed, spins->claimed, memory_order_relaxed);
+	atomic_store(&ch->spin, task ? spins->request : 0);
+	ch->spin_claimed = spins->claimed;
+	set_spins(ch);
 	if (task)
 		atomic_store_explicit(&ch->hold, CHANNEL_OPEN, memory_order_release);
 }
@@ -94,6 +109,13 @@ static void answer(struct channel *ch, uint32_t exit)
 	atomic_store_explicit(&p->exit, exit, memory_order_relaxed);
 	atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->state, ABI_CHANNEL_IDLE, memory_order_release);
+}
+
+void channel_send(struct channel *ch, uint32_t errand)
+{
+	ch->errands++;
+	atomic_store_explicit(&ch->page->exit, errand, memory_order_relaxed);
+	atomic_store_explicit(&ch->page->state, ABI_CHANNEL_IDLE, memory_order_release);
 }
 
 static void release(struct channel *ch)
@@ -168,6 +190,17 @@ static bool serve_saved(struct channel *ch, const struct channel_ops *ops, uint3
 	}
 }
 
+void channel_dismiss(struct channel *ch)
+{
+	uint32_t hold = CHANNEL_OPEN;
+
+	if (!atomic_compare_exchange_strong(&ch->hold, &hold, CHANNEL_CLAIMED))
+		return;
+	if (ch->outcome == CHANNEL_GONE)
+		answer(ch, 1);
+	release(ch);
+}
+
 bool channel_serve(struct channel *ch, const struct channel_ops *ops)
 {
 	uint32_t hold = CHANNEL_OPEN, state;
@@ -190,5 +223,6 @@ bool channel_serve(struct channel *ch, const struct channel_ops *ops)
 
 void channel_set_spin(struct channel *ch, uint32_t spin)
 {
-	atomic_store_explicit(&ch->page->spin, spin, memory_order_relaxed);
+	atomic_store(&ch->spin, spin);
+	atomic_store(&ch->page->spin, spin);
 }

@@ -65,13 +65,15 @@ struct channel {
 	bool has_frames; /* the stub can save and load all registers */
 
 	_Atomic uint32_t hold; /* enum channel_hold; a futex */
+	_Atomic uint32_t spin; /* as in the page */
 	/* whoever holds it: */
 	void *task; /* opaque; NULL: there is none, or its requests are not answered */
 	enum channel_outcome outcome;
-	int64_t result;      /* ANSWERED, DONE */
-	uint32_t frame_spin; /* so often the stub looks for a frame */
-	bool save_asked;     /* the stub has been told to save all registers, and not done so yet */
-	uint64_t answered, left, declined, frames, parked;
+	int64_t result;        /* ANSWERED, DONE */
+	uint32_t spin_claimed; /* as in the page */
+	uint32_t frame_spin;   /* so often the stub looks for a frame */
+	bool save_asked; /* the stub has been told to save all registers, and not done so yet */
+	uint64_t answered, left, declined, frames, parked, errands;
 };
 
 struct channel_request {
@@ -99,7 +101,9 @@ void channel_init(struct channel *ch, struct abi_channel *page, struct vcpu *v, 
 
 /* ---- vCPU thread ---- */
 
-/* Another process is going to see the page. Shut. */
+/* Another process is going to see the page. Shut; or claimed, and the stub waits
+ * (ABI_CHANNEL_BACK).
+ */
 void channel_scrub(struct channel *ch);
 /* Before KVM_RUN: task's requests may be answered. How often the stub looks: spin, until its
  * request is taken (0, or task NULL: it does not ask), claimed, until it is answered; frame, for
@@ -130,6 +134,10 @@ static inline uint32_t channel_state(struct channel *ch)
 /* Answers a request if there is one, or goes on with the vCPU if its registers are here. False:
  * there was nothing to do, or it was the vCPU thread's already. */
 bool channel_serve(struct channel *ch, const struct channel_ops *ops);
+/* Who waits without a task waits no longer. */
+void channel_dismiss(struct channel *ch);
+/* While the stub waits after it has saved: what it shall do meanwhile (ABI_CHANNEL_ERRAND). */
+void channel_send(struct channel *ch, uint32_t errand);
 /* The stub looks so often for an answer from now on (0: does not ask), until the next channel_open.
  */
 void channel_set_spin(struct channel *ch, uint32_t spin);

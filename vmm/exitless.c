@@ -12,7 +12,8 @@
  */
 #define PATIENCE      4000   /* of the stub, until its request is taken */
 #define PATIENCE_MORE 60000  /* until a call that is being made is finished */
-#define PATIENCE_WAIT 60000  /* of the stub that has handed over its registers */
+#define PATIENCE_SAVE 250000 /* of the stub that has handed over its registers: execve is long */
+#define WAIT          60000  /* a vCPU without a task waits so long in the guest for another */
 #define LEASE         200000 /* that was longer: it is not in the stub at all */
 #define LAZY          30000  /* what a task has woken waits so long for the same vCPU */
 #define IDLE          500000 /* the poller, without a request: a program starts up in less */
@@ -163,12 +164,16 @@ struct session {
  * It need not wait in the stub: a program that has written to its channel may run on, without a
  * task, and keep the vCPU from those that are waiting for it.
  */
-static void end_lease(struct exitless *e, unsigned cpu, int64_t before)
+static void end_lease(struct exitless *e, unsigned cpu, int64_t now)
 {
 	struct exitless_lease *l = &e->lease[cpu];
 	struct vcpu *v = e->vm->vcpus[cpu];
 
-	if (!l->since || l->since > before)
+	if (!l->since || now - l->since < WAIT)
+		return;
+	if (channel_state(v->channel) == ABI_CHANNEL_PARKED)
+		channel_dismiss(v->channel);
+	if (now - l->since < LEASE)
 		return;
 	l->since = 0;
 	if (atomic_load(&v->run_count) == l->run)
@@ -180,8 +185,8 @@ void exitless_lend(struct exitless *e, const struct vcpu *v, bool lend)
 	struct exitless_lease *l = &e->lease[v->index];
 	uint64_t run = atomic_load(&v->run_count);
 
-	if (!lend) {
-		l->since = 0;
+	if (!lend || !atomic_load(&v->running_mm)) {
+		l->since = 0; /* or it has left by now */
 	} else if (!l->since || l->run != run) {
 		l->since = core_now();
 		l->run = run;
@@ -190,7 +195,8 @@ void exitless_lend(struct exitless *e, const struct vcpu *v, bool lend)
 
 static bool serve_one(struct exitless *e, unsigned cpu)
 {
-	struct channel *ch = e->vm->vcpus[cpu]->channel;
+	struct vcpu *v = e->vm->vcpus[cpu];
+	struct channel *ch = v->channel;
 	uint32_t state = channel_state(ch);
 	bool did;
 
@@ -198,7 +204,9 @@ static bool serve_one(struct exitless *e, unsigned cpu)
 	    (state != ABI_CHANNEL_PARKED || !sched_queued(e->sched, cpu)))
 		return false;
 	sched_near((int)cpu);
+	vcpu_served = v;
 	did = channel_serve(ch, e->ops);
+	vcpu_served = NULL;
 	sched_near(-1);
 	return did;
 }
@@ -216,7 +224,7 @@ static void look_after_vcpus(struct exitless *e, int64_t now)
 {
 	for (unsigned i = 0; i < e->vm->nvcpus; i++) {
 		sched_spread(e->sched, i, now - LAZY);
-		end_lease(e, i, now - LEASE);
+		end_lease(e, i, now);
 	}
 }
 
@@ -299,7 +307,7 @@ static void *poller(void *arg)
 
 	e->patience = per_us * (PATIENCE / 1000);
 	e->patience_more = per_us * (PATIENCE_MORE / 1000);
-	e->patience_frame = per_us * (PATIENCE_WAIT / 1000);
+	e->patience_frame = per_us * (PATIENCE_SAVE / 1000);
 	while (!atomic_load(&e->stop)) {
 		struct session s = {0};
 

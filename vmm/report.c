@@ -37,11 +37,11 @@ static void print_text_group(const char *name, const char *const names[], const 
 }
 
 /* answered: in the guest, with a result; frames: with registers; waited: a vCPU without a task;
- * left: begun by the poller, but the task had to leave; sessions: of
- * polling. */
+ * errands: what ring 3's stub had the supervisor do; left: begun by the poller, but the task had to
+ * leave; sessions: of polling. */
 static void print_exitless(FILE *f, const struct vm *vm, const struct exitless *e)
 {
-	uint64_t served = 0, left = 0, declined = 0, frames = 0, parked = 0;
+	uint64_t served = 0, left = 0, declined = 0, frames = 0, parked = 0, errands = 0;
 
 	for (unsigned i = 0; i < vm->nvcpus && vm->vcpus[i]->channel; i++) {
 		served += vm->vcpus[i]->channel->answered;
@@ -49,15 +49,17 @@ static void print_exitless(FILE *f, const struct vm *vm, const struct exitless *
 		declined += vm->vcpus[i]->channel->declined;
 		frames += vm->vcpus[i]->channel->frames;
 		parked += vm->vcpus[i]->channel->parked;
+		errands += vm->vcpus[i]->channel->errands;
 	}
 	fprintf(f,
 		f == stderr ? "exitless: %" PRIu64 " answered  frames %" PRIu64 "  waited %" PRIu64
-			      "  left %" PRIu64 "  declined %" PRIu64 "  sessions %" PRIu64
-			      "  disturbed %" PRIu64 "\n"
+			      "  errands %" PRIu64 "  left %" PRIu64 "  declined %" PRIu64
+			      "  sessions %" PRIu64 "  disturbed %" PRIu64 "\n"
 			    : "\"exitless\":{\"answered\":%" PRIu64 ",\"frames\":%" PRIu64
-			      ",\"waited\":%" PRIu64 ",\"left\":%" PRIu64 ",\"declined\":%" PRIu64
-			      ",\"sessions\":%" PRIu64 ",\"disturbed\":%" PRIu64 "},",
-		served, frames, parked, left, declined, e->sessions, e->disturbed);
+			      ",\"waited\":%" PRIu64 ",\"errands\":%" PRIu64 ",\"left\":%" PRIu64
+			      ",\"declined\":%" PRIu64 ",\"sessions\":%" PRIu64
+			      ",\"disturbed\":%" PRIu64 "},",
+		served, frames, parked, errands, left, declined, e->sessions, e->disturbed);
 }
 
 void report_stats(const struct run_options *o, struct vm *vm, const struct exitless *e,

@@ -257,6 +257,8 @@ static void note_call(struct vcpu *v)
 
 /* ---- standing in for v's thread ---- */
 
+_Thread_local struct vcpu *vcpu_served;
+
 bool vcpu_take_frame(struct vcpu *v, struct cpu *c)
 {
 	bool taken;
@@ -269,6 +271,14 @@ bool vcpu_take_frame(struct vcpu *v, struct cpu *c)
 	return taken;
 }
 
+static void hold(struct vcpu *v, struct mm *mm)
+{
+	struct mm *old = atomic_exchange(&v->held_mm, mm);
+
+	if (old)
+		mm_put(old);
+}
+
 /*
  * Another address space for v, in the guest: it holds the old one. Who changes the old one waits
  * for v to leave as long as that is held, and who changes the new one from running_mm on, as in
@@ -277,17 +287,26 @@ bool vcpu_take_frame(struct vcpu *v, struct cpu *c)
 static bool change_mm_inside(struct vcpu *v, struct mm *mm)
 {
 	gpa_t root;
+	int r;
 
 	if (mm_root_on(mm, v->index, &root) < 0)
 		return false;
+	r = vcpu_arch_change_root(v, root);
+	if (r < 0)
+		return false;
+	if (r > 0)
+		channel_scrub(v->channel);
 	mm_activate(v->vm->gm, v->index, mm);
 	v->mm = mm;
 	v->root = root;
 	v->mm_switches++;
 	v->root_writes++;
 	atomic_store(&v->running_mm, mm);
-	/* The root is loaded later than this. */
+	/* The root is loaded later than this, or KVM shadows it, and the generation means nothing.
+	 */
 	v->tlb_gen = mm_tlb_gen(mm);
+	if (r > 0)
+		hold(v, NULL);
 	return true;
 }
 
@@ -309,14 +328,6 @@ bool vcpu_put_frame(struct vcpu *v, struct cpu *c, struct mm *mm)
 void vcpu_put_nobody(struct vcpu *v)
 {
 	v->loaded = NULL;
-}
-
-static void hold(struct vcpu *v, struct mm *mm)
-{
-	struct mm *old = atomic_exchange(&v->held_mm, mm);
-
-	if (old)
-		mm_put(old);
 }
 
 void vcpu_hold_mm(struct vcpu *v)

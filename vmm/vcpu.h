@@ -95,6 +95,8 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
 bool vcpu_take_frame(struct vcpu *v, struct cpu *c);
 bool vcpu_put_frame(struct vcpu *v, struct cpu *c, struct mm *mm);
 void vcpu_put_nobody(struct vcpu *v);
+/* Whose channel the calling thread has claimed, or is about to; NULL: none. */
+extern _Thread_local struct vcpu *vcpu_served;
 void vcpu_hold_mm(struct vcpu *v);
 void vcpu_release_mm(struct vcpu *v);
 
@@ -142,8 +144,16 @@ bool vcpu_arch_fpu_unsure(const struct vcpu *v);
 bool vcpu_arch_take_frame(struct vcpu *v, struct cpu *c);
 /* A frame can be loaded with these registers. */
 bool vcpu_arch_fits_frame(const struct cpu *c);
-/* A frame can bring another address space, too. */
+/* Another address space can be had without leaving. */
 bool vcpu_arch_changes_mm(const struct vcpu *v);
+/*
+ * v, which waits in the stub, gets another root. 1: it has it, and nothing of what the old one's
+ * program has written reaches it; 0: it comes with a frame; -EAGAIN: it must leave, and be given
+ * all registers.
+ */
+int vcpu_arch_change_root(struct vcpu *v, gpa_t root);
+/* machine_mem_ops.forget, by v, which waits in the stub with that mm. */
+bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n);
 /* After vcpu_arch_set_fpu, if that was necessary. root: v->root is to be loaded. */
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root);
 

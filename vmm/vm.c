@@ -117,6 +117,13 @@ static void mm_flush(void *machine, struct mm *mm)
 		vm_barrier(vm, mm);
 }
 
+static bool mm_forget(void *machine, struct mm *mm, const gpa_t *entries, unsigned n)
+{
+	struct vcpu *v = vcpu_served;
+
+	return v && v->vm == machine && v->mm == mm && vcpu_arch_forget(v, entries, n);
+}
+
 static void mem_barrier(void *machine, struct mm *mm)
 {
 	vm_barrier(machine, mm);
@@ -141,6 +148,7 @@ static const struct machine_mem_ops mem_ops = {
 	.slot_add = slot_add,
 	.slots_recycle = slots_recycle,
 	.flush = mm_flush,
+	.forget = mm_forget,
 	.barrier = mem_barrier,
 	.shadow = vm_is_shadow,
 	.phys_bits = vm_phys_bits,

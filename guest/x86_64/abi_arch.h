@@ -34,10 +34,28 @@
 #define ABI_SYSCALL_ENTRY     0x100 /* in the page */
 #define ABI_SYSCALL_ENTRY_GVA 0xffffffff80003100
 #define ABI_IDT_GVA           0xffffffff80004000
+/*
+ * One page of code for errands: what ring 3's stub has the supervisor do for the VMM, by an int3
+ * while the vCPU's own IDT leads here (stub.S). Else int3 is the program's breakpoint.
+ */
+#define ABI_ERRAND_GVA 0xffffffff80005000
 /* The vCPU's channel page (struct abi_channel): the same address on each, another page. The stub
  * names it by a sign-extended displacement. */
 #define ABI_CHANNEL_GVA  0xffffffffc0000000
 #define ABI_CHANNEL_DISP (-0x40000000)
+/* The same for the supervisor's alone: the vCPU's IDT, and what an errand is about (struct
+ * abi_errand). */
+#define ABI_ERRAND_IDT_GVA  0xffffffffc0001000
+#define ABI_ERRAND_DATA_GVA 0xffffffffc0002000
+#define ABI_ERRAND_DISP     (-0x3fffe000)
+#define ABI_ERRAND_ROOT     0x00
+#define ABI_ERRAND_DONE     0x08
+#define ABI_ERRAND_IRET     0x10
+#define ABI_ERRAND_LIST     0x80
+#define ABI_ERRAND_LIST_MAX 32
+/* The tables that an errand is about are mapped here, for the supervisor. */
+#define ABI_ERRAND_TABLES_GVA 0xffffffffc0010000
+#define ABI_ERRAND_TABLES     4
 /* Per vCPU: ABI_CPU_STRIDE bytes: GDT+TSS (with its I/O bitmap: 3 pages), trap stack (1 page),
  * fault stack (1). */
 #define ABI_CPU_GVA       0xffffffff80100000
@@ -65,6 +83,7 @@
 #define ABI_DOORBELL_IO   1
 
 #ifndef __ASSEMBLER__
+#include <stdatomic.h>
 #include <stdint.h>
 
 /* What a user program sees of the CPU, without its FP/SIMD state. */
@@ -74,6 +93,18 @@ struct uregs {
 	uint64_t rip, rflags;
 	uint64_t fs_base, gs_base;
 };
+
+/* The VMM writes it while the vCPU is on no errand. */
+struct abi_errand {
+	uint64_t root;         /* for CR3 */
+	_Atomic uint64_t done; /* not 0: it is */
+	uint64_t iret[5];      /* RIP, CS, RFLAGS, RSP, SS behind it */
+	uint8_t unused[0x48];
+	uint64_t list[ABI_ERRAND_LIST_MAX]; /* addresses of page-table entries; the last ones */
+};
+_Static_assert(__builtin_offsetof(struct abi_errand, done) == ABI_ERRAND_DONE, "done");
+_Static_assert(__builtin_offsetof(struct abi_errand, iret) == ABI_ERRAND_IRET, "iret");
+_Static_assert(__builtin_offsetof(struct abi_errand, list) == ABI_ERRAND_LIST, "list");
 #endif
 
 #endif

@@ -49,4 +49,34 @@ stub_syscall:
 	hlt
 stub_syscall_end:
 
+/*
+ * Errands, where ring 3 has a stub of its own that cannot do as much (stub_channel.S). Interpreted.
+ * Another address space: who came by int3 may be anybody; it goes on in the stub, and there with what
+ * the VMM says afterwards, for the channel's state is one that nobody in the old address space can
+ * change any more.
+ */
+	.globl stub_errand, stub_errand_forget, stub_errand_forget_all, stub_errand_end
+stub_errand:
+	mov ABI_ERRAND_DISP + ABI_ERRAND_ROOT, %rcx
+	mov %rcx, %cr3
+	movl $ABI_CHANNEL_BACK, ABI_CHANNEL_DISP + ABI_CHANNEL_STATE
+	movl $1, ABI_ERRAND_DISP + ABI_ERRAND_DONE
+	mov $ABI_ERRAND_DISP + ABI_ERRAND_IRET, %rsp
+	iretq
+/*
+ * Page-table entries that the VMM has changed are stored to, in vain: KVM sees that, and forgets what it
+ * made of them. It begins as many entries before the last as there are.
+ */
+stub_errand_forget:
+	.set i, 0
+	.rept ABI_ERRAND_LIST_MAX
+	mov ABI_ERRAND_DISP + ABI_ERRAND_LIST + 8 * i, %rcx
+	lock orq $0, (%rcx)
+	.set i, i + 1
+	.endr
+stub_errand_forget_all:
+	movl $1, ABI_ERRAND_DISP + ABI_ERRAND_DONE
+	iretq
+stub_errand_end:
+
 	.section .note.GNU-stack, "", @progbits

@@ -121,7 +121,13 @@ stub_channel_posted:
 	jrcxz 5f
 	lea -1(%rcx), %ecx
 	jrcxz 4f
+	lea 1 - ABI_CHANNEL_ERRAND(%rcx), %ecx
+	jrcxz 6f
 	jmp save
+6:	movl $ABI_CHANNEL_BACK, CHANNEL(STATE)
+	int3
+	mov CHANNEL(SPIN_CLAIMED), %r11d
+	jmp 2b
 4:	leave asked
 5:	mov CHANNEL(RESULT), %rax
 	mov CHANNEL(FLAGS), %r11
@@ -137,7 +143,7 @@ stub_channel_direct_end:
  * task's or another's of the same address space. Until it has answered the registers are still here;
  * what it answers has no effect before the last jump, and can be loaded again or from somewhere else.
  */
-	.globl stub_saved, stub_saved_ax, stub_saved_out, stub_frame_loaded, stub_saved_end
+	.globl stub_saved, stub_saved_ax, stub_saved_out, stub_saved_back, stub_frame_loaded, stub_saved_end
 save:
 stub_saved:
 	mov %rbx, FRAME_RBX
@@ -174,6 +180,14 @@ stub_saved_ax:
 	jmp 1b
 2:	mov CHANNEL(EXIT), %ecx
 	jrcxz 4f
+	lea -ABI_CHANNEL_ERRAND(%rcx), %ecx
+	jrcxz 5f
+	jmp 3f
+5:	movl $ABI_CHANNEL_BACK, CHANNEL(STATE)
+	int3
+stub_saved_back:
+	mov CHANNEL(SPIN_CLAIMED), %r11d
+	jmp 1b
 3:	mov CHANNEL(AX), %rax
 	mov CHANNEL(DX), %rdx
 stub_saved_out:

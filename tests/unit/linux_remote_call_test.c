@@ -38,10 +38,10 @@ static void test_answered(void **state)
 /* Those that need the registers are not begun; nor those that the vCPU has to leave for. */
 static void test_declined(void **state)
 {
-	static const long calls[] = {SYS_clone, SYS_clone3,     SYS_execve,    SYS_execveat,
-				     SYS_exit,  SYS_exit_group, SYS_membarrier};
-	static const long whole[] = {SYS_rt_sigreturn, SYS_sigaltstack, SYS_sched_yield,
-				     SYS_rt_sigsuspend};
+	static const long calls[] = {SYS_clone, SYS_clone3, SYS_exit, SYS_exit_group,
+				     SYS_membarrier}; /* it is PID 1 */
+	static const long whole[] = {SYS_rt_sigreturn,  SYS_sigaltstack, SYS_sched_yield,
+				     SYS_rt_sigsuspend, SYS_execve,      SYS_execveat};
 	long r = 77;
 
 	world_open_cpus(1);
@@ -112,24 +112,34 @@ static void test_signals(void **state)
 	world_close();
 }
 
-/* What ends the process, or leaves its address space, is not done while a vCPU is in there. */
+/* A process that has much to free does not end while its vCPU is in the guest. */
 static void test_must_leave(void **state)
 {
+	struct mm_map much = {.len = 16 << 20, .flags = VMA_READ | VMA_WRITE};
+	struct process *p;
 	struct task *child;
+	uint64_t at;
+	long r;
 
 	world_open_cpus(2);
 	child = fork_task(w.init, 1);
+	assert_int_equal(mm_mmap(task_mm(child), &much, &at), 0);
+	for (uint64_t i = 0; i < much.len; i += PAGE_SIZE)
+		assert_int_equal(copy_to_guest(task_mm(child), gva(at + i), "x", 1), 0);
+	assert_int_equal(REMOTE(child, SYS_exit_group, &r, 0), TASK_DECLINED);
 	signal_send_process(child->p, SIGKILL, &(struct siginfo_k){.si_signo = SIGKILL});
 	assert_int_equal(task_step_in_guest(child), TASK_MUST_LEAVE);
 	assert_int_equal(task_step_in_guest(child), TASK_MUST_LEAVE);
 	assert_false(child->p->life == LIFE_ZOMBIE);
 	assert_int_equal(task_step(child), TASK_GONE);
 
+	/* Any other does. */
 	child = fork_task(w.init, 1);
+	p = child->p;
+	assert_int_equal(REMOTE(child, SYS_exit_group, &r, 0), TASK_WHOLE);
 	call_begin(child, SYS_exit_group, (const uint64_t[6]){0});
-	assert_int_equal(task_step_in_guest(child), TASK_MUST_LEAVE);
-	assert_true(child->in_call);
-	assert_int_equal(task_step(child), TASK_GONE);
+	assert_int_equal(task_step_in_guest(child), TASK_GONE);
+	assert_int_equal(p->life, LIFE_ZOMBIE);
 	world_close();
 }
 

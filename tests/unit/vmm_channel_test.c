@@ -234,6 +234,18 @@ static void test_commit(void **state)
 	}
 }
 
+/* Nothing of any program's is left; and somebody who waits goes on waiting. */
+static void assert_clean(struct channel *ch, uint32_t spin, uint32_t spin_claimed)
+{
+	const uint8_t *page = (const uint8_t *)ch->page;
+
+	assert_int_equal(atomic_load(&ch->page->spin), spin);
+	assert_int_equal(atomic_load(&ch->page->spin_claimed), spin_claimed);
+	for (size_t i = sizeof(ch->page->state); i < PAGE_SIZE; i++)
+		if (i < ABI_CHANNEL_SPIN || i >= ABI_CHANNEL_SPIN_CLAIMED + 4)
+			assert_int_equal(page[i], 0);
+}
+
 /* Nobody's channel, and one whose page says whatever it likes. */
 static void test_hostile(void **state)
 {
@@ -258,8 +270,7 @@ static void test_hostile(void **state)
 	assert_false(channel_asks(ch));
 	channel_shut(ch);
 	channel_scrub(ch);
-	for (size_t i = 0; i < PAGE_SIZE; i++)
-		assert_int_equal(((unsigned char *)ch->page)[i], 0);
+	assert_clean(ch, 1, 1);
 	assert_int_equal(fake.runs, 0);
 	finish(ch);
 }
@@ -342,6 +353,41 @@ static void test_parked(void **state)
 	assert_int_equal(ch->outcome, CHANNEL_FRAME);
 	assert_ptr_equal(ch->task, &task_b);
 	assert_int_equal(channel_settle(ch, &result), CHANNEL_NONE);
+	finish(ch);
+}
+
+/* It waits long enough; or goes on an errand for the poller, and then has the answer. */
+static void test_dismissed(void **state)
+{
+	struct channel *ch = setup(CHANNEL_STARTED, 0);
+
+	open_frames(ch, &task_a);
+	channel_dismiss(ch);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	fake.then = CHANNEL_GONE;
+	assert_true(channel_serve(ch, &serve_ops));
+	channel_dismiss(ch);
+	assert_answer(ch, ABI_CHANNEL_IDLE, 1);
+	channel_shut(ch);
+	channel_dismiss(ch);
+	assert_int_equal(atomic_load(&ch->hold), CHANNEL_SHUT);
+
+	open_frames(ch, &task_a);
+	post(ch, 1);
+	assert_true(channel_serve(ch, &serve_ops));
+	save(ch);
+	channel_send(ch, ABI_CHANNEL_ERRAND);
+	assert_answer(ch, ABI_CHANNEL_IDLE, ABI_CHANNEL_ERRAND);
+	atomic_store(&ch->page->state, ABI_CHANNEL_BACK);
+	memset((uint8_t *)ch->page + sizeof(ch->page->state), 0xff, PAGE_SIZE - 4);
+	channel_scrub(ch);
+	assert_clean(ch, 5, 6);
+	/* Nobody is asked for anything while it waits so. */
+	assert_false(channel_serve(ch, &serve_ops));
+	assert_int_equal(atomic_load(&ch->page->state), ABI_CHANNEL_BACK);
+	channel_shut(ch);
 	finish(ch);
 }
 
@@ -658,13 +704,13 @@ static void test_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answer),          cmocka_unit_test(test_must_leave),
-		cmocka_unit_test(test_rollback),        cmocka_unit_test(test_commit),
-		cmocka_unit_test(test_hostile),         cmocka_unit_test(test_full_speed),
-		cmocka_unit_test(test_frame),           cmocka_unit_test(test_parked),
-		cmocka_unit_test(test_taken),           cmocka_unit_test(test_saved_rollback),
-		cmocka_unit_test(test_turns),           cmocka_unit_test(test_saved_hostile),
-		cmocka_unit_test(test_stand_in_commit),
+		cmocka_unit_test(test_answer),         cmocka_unit_test(test_must_leave),
+		cmocka_unit_test(test_rollback),       cmocka_unit_test(test_commit),
+		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_full_speed),
+		cmocka_unit_test(test_frame),          cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_dismissed),      cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_saved_rollback), cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_saved_hostile),  cmocka_unit_test(test_stand_in_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,21 @@ bool vcpu_arch_changes_mm(const struct vcpu *v)
 	return false;
 }
 
+int vcpu_arch_change_root(struct vcpu *v, gpa_t root)
+{
+	(void)v;
+	(void)root;
+	return -EAGAIN;
+}
+
+bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n)
+{
+	(void)v;
+	(void)entries;
+	(void)n;
+	return false;
+}
+
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	(void)v;

@@ -81,17 +81,17 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 	case ROW_clone3:
 		return clones_thread(t, row, args) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_exit:
-		return process_has_threads(t->p) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
+	case ROW_exit_group:
+		return exit_is_small(t) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_arch_prctl:
+	case ROW_execve:
+	case ROW_execveat:
 	case ROW_pause:
 	case ROW_rt_sigreturn:
 	case ROW_rt_sigsuspend:
 	case ROW_sched_yield:
 	case ROW_sigaltstack:
 		return SYSCALL_WHOLE;
-	case ROW_execve:
-	case ROW_execveat:
-	case ROW_exit_group:
 	case ROW_fork:
 	case ROW_membarrier: /* it would kick its own vCPU */
 	case ROW_vfork:

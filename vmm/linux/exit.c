@@ -410,6 +410,20 @@ void task_stuck(struct task *t)
 
 /* ---- the end of a task ---- */
 
+#define SMALL_PAGES 2048
+
+bool exit_is_small(struct task *t)
+{
+	const struct process *p = t->p;
+	bool alone, others;
+
+	pthread_mutex_lock(&t->p->siglock);
+	others = !p->group_exit && !p->exec_task && p->ntasks > p->nexiting + 1;
+	alone = p->ntasks == 1;
+	pthread_mutex_unlock(&t->p->siglock);
+	return others || (alone && p != p->k->init && mm_resident_pages(task_mm(t)) <= SMALL_PAGES);
+}
+
 void task_die(struct task *t)
 {
 	struct process *p = t->p;

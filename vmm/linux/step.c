@@ -256,20 +256,7 @@ static enum step stay_stopped(struct task *t)
 	return STEP_ON;
 }
 
-/* Others of its process remain, as far as can be known. */
-static bool exit_is_small(struct task *t)
-{
-	const struct process *p = t->p;
-	bool small;
-
-	pthread_mutex_lock(&t->p->siglock);
-	small = !p->group_exit && !p->exec_task && p->ntasks > p->nexiting + 1;
-	pthread_mutex_unlock(&t->p->siglock);
-	return small;
-}
-
-/* in_guest: a task of many may end there, not its process, whose end takes long and frees what the
- * vCPU stands on. */
+/* in_guest: it may end there if that does not take long. */
 static enum step deliver(struct task *t, bool in_guest)
 {
 	switch (signal_deliver(t, t->restart, t->result)) {

@@ -346,6 +346,9 @@ void process_start(struct process *p, struct task *first);
  * the handler sets t->dead.
  */
 void task_die(struct task *t);
+/* The end of t, as far as can be known, does not take long: others of its process remain, or it has
+ * little memory. No lock. */
+bool exit_is_small(struct task *t);
 /* exit_group: every task of the process ends with this wait status; the first caller's wins. Takes
  * siglock. */
 void process_kill(struct process *p, int wait_status);

@@ -125,6 +125,8 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 			     &vm->arch.syscall_user_pfn);
 	if (r == 0)
 		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->arch.idt_pfn);
+	if (r == 0)
+		r = map_page(vm, ABI_ERRAND_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.errand_pfn);
 	if (r < 0) {
 		snprintf(err, size, "guest memory: %s", strerror(-r));
 		return r;
@@ -321,7 +323,7 @@ static void make_sregs(struct vcpu *v, struct kvm_sregs *s)
 	s->ds.selector = s->es.selector = s->fs.selector = s->gs.selector = 0;
 	s->gdt.base = base + ABI_CPU_GDT;
 	s->gdt.limit = ABI_SEL_TSS + 16 - 1;
-	s->idt.base = ABI_IDT_GVA;
+	s->idt.base = v->arch.idt;
 	s->idt.limit = X86_VECTORS * 16 - 1;
 	s->tr = (struct kvm_segment){.base = base + ABI_CPU_TSS,
 				     .limit = X86_TSS_LIMIT,
@@ -395,6 +397,7 @@ static void clear_tsc_offset(struct vcpu *v)
 
 int vcpu_arch_prepare(struct vcpu *v)
 {
+	v->arch.idt = ABI_IDT_GVA;
 	v->arch.lstar = ABI_SYSCALL_USER_GVA;
 	v->arch.syscall_mask = RFLAGS_CLEARED;
 	return map_cpu_block(v);

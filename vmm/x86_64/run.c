@@ -14,6 +14,7 @@
 
 #define STUB_OUT_LEN 2
 #define STUB_SYSRET  (ABI_SYSCALL_GVA + STUB_OUT_LEN)
+#define VECTOR_BP    3
 #define VECTOR_PF    14
 #define VECTOR_GP    13
 
@@ -290,6 +291,8 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		t->kind = TRAP_KICK;
 		return VM_EXIT_KICK;
 	}
+	if (errand_at(rip))
+		return as_exception(v, c, VECTOR_BP, 0, t);
 	if (!in_page(rip, ABI_VECTORS_GVA))
 		return as_crash(v, t);
 	vec = (rip - ABI_VECTORS_GVA) / ABI_VECTOR_STRIDE;
@@ -354,9 +357,9 @@ enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap 
 			t->kind = TRAP_KICK;
 			return VM_EXIT_KICK;
 		}
-	} else if (!at_ring0(v)) {
+	} else if (!at_ring0(v) || errand_at(c->regs.rip)) {
 		if (stub_frame_left(v, c, false) && left_calmly(v->run, err)) {
-			v->arch.at = X86_AT_USER;
+			v->arch.at = at_ring0(v) ? X86_AT_KERNEL : X86_AT_USER;
 			t->kind = TRAP_KICK;
 			return VM_EXIT_KICK;
 		}

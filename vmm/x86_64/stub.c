@@ -17,8 +17,8 @@ extern const uint8_t stub_channel[], stub_channel_entry[], stub_channel_stack[],
 	stub_channel_saved[], stub_channel_posted[], stub_channel_posted_end[],
 	stub_channel_direct_end[], stub_asked[], stub_asked_xsave[], stub_asked_out[],
 	stub_direct[], stub_direct_xsave[], stub_direct_out[], stub_fpu[], stub_fpu_loaded[],
-	stub_fpu_end[], stub_saved[], stub_saved_ax[], stub_saved_out[], stub_frame_loaded[],
-	stub_saved_end[];
+	stub_fpu_end[], stub_saved[], stub_saved_ax[], stub_saved_back[], stub_saved_out[],
+	stub_frame_loaded[], stub_saved_end[];
 
 #define OUT_LEN 2
 
@@ -221,7 +221,22 @@ bool vcpu_arch_fits_frame(const struct cpu *c)
 
 bool vcpu_arch_changes_mm(const struct vcpu *v)
 {
-	return v->vm->traits.syscall_raises_cpl;
+	return v->vm->traits.syscall_raises_cpl || v->arch.errand;
+}
+
+int vcpu_arch_change_root(struct vcpu *v, gpa_t root)
+{
+	if (v->vm->traits.syscall_raises_cpl)
+		return 0;
+	if (!errand_root(v, root, at(stub_saved_back)))
+		return -EAGAIN;
+	v->arch.sregs.cr3 = root.v;
+	return 1;
+}
+
+bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n)
+{
+	return errand_forget(v, entries, n);
 }
 
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
@@ -249,8 +264,8 @@ bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception)
 	uint64_t rip = c->regs.rip;
 
 	if (!v->channel || v->vm->traits.syscall_raises_cpl ||
-	    v->channel->outcome != CHANNEL_FRAME || rip < at(stub_saved) ||
-	    rip >= at(stub_saved_end))
+	    v->channel->outcome != CHANNEL_FRAME ||
+	    ((rip < at(stub_saved) || rip >= at(stub_saved_end)) && !errand_at(rip)))
 		return false;
 	c->regs = v->arch.frame;
 	c->regs_modified = true;
@@ -299,9 +314,11 @@ static int make_channel(struct vcpu *v, pfn_t pfn)
 			     (ring0 ? vm->traits.has_fsgsbase : vm->traits.native_fsgsbase));
 	/* Ring 3's stub leaves the flags alone; a trap after each of its instructions it could not
 	 * bear. */
-	if (!ring0)
+	if (!ring0) {
 		v->arch.syscall_mask = X86_RFLAGS_TF;
-	return x86_set_msrs(v);
+		r = errand_make(v);
+	}
+	return r < 0 ? r : x86_set_msrs(v);
 }
 
 /* Ring 3's. */
@@ -326,8 +343,10 @@ int vm_make_channels(struct vm *vm)
 	vm->arch.stub_fpu_size = stub_fpu_size(vm);
 	if (vm->traits.syscall_raises_cpl)
 		stub_call_install(vm);
-	else
+	else {
 		install(vm);
+		errand_install(vm);
+	}
 	for (unsigned i = 0; r == 0 && i < vm->nvcpus; i++)
 		r = make_channel(vm->vcpus[i], (pfn_t)(vm->channels.start >> PAGE_SHIFT) + i);
 	return r;

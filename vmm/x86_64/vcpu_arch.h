@@ -23,7 +23,13 @@ struct vcpu_arch {
 	const void *fpu_pending; /* an image that is not in the registers yet; NULL: none */
 	bool fpu_refused;        /* the stub could not load it: KVM shall */
 	struct uregs fpu_resume; /* with which registers its task goes on behind that */
-	struct uregs frame;      /* what the last frame in the channel gives: CHANNEL_FRAME */
+	/* What it runs, at ring 0, for ring 3's stub (errand.c). */
+	uint64_t idt;              /* the address of its IDT */
+	uint64_t *errand_gate;     /* in that; and */
+	struct abi_errand *errand; /* what it is about. NULL: there are none */
+	unsigned errands_failed;
+	bool errands_proven;
+	struct uregs frame; /* what the last frame in the channel gives: CHANNEL_FRAME */
 };
 
 #endif

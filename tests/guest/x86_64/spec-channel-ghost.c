@@ -6,7 +6,8 @@
 // page through which its vCPU asks, that its registers are saved or that it waits, and then not
 // wait: its task sleeps, or is gone, while the program runs on. Whatever it says, and does then,
 // hurts nobody else: honest programs lose neither registers nor calls, nobody sees what another
-// asked, and who is killed ends.
+// asked, and who is killed ends. Nor does who is sent into another address space choose what runs
+// there.
 #include "check.h"
 
 #include <linux/futex.h>
@@ -15,24 +16,26 @@
 #include <stdatomic.h>
 #include <sys/time.h>
 
-#define WORDS     ((volatile uint64_t *)0xffffffffc0000000ul)
-#define STATE     ((volatile uint32_t *)0xffffffffc0000000ul)
-#define IDLE      0
-#define REQUEST   1
-#define SAVED     2
-#define PARKED    3
-#define W_PC      7
-#define W_SPIN    16
-#define W_FLAGS   17
-#define W_AX      19
-#define W_DX      20
-#define W_FRAME   32 /* rax rbx rcx rdx rsi rdi rsp rbp r8.. */
-#define W_FS      (W_FRAME + 18)
-#define W_GS      (W_FRAME + 19)
-#define W_CLAIMED 72
-#define W_FPU     128
-#define WORDS_END 512
-#define SECRET    0x5ec2e75ec2e7ul
+#define WORDS       ((volatile uint64_t *)0xffffffffc0000000ul)
+#define STATE       ((volatile uint32_t *)0xffffffffc0000000ul)
+#define IDLE        0
+#define REQUEST     1
+#define SAVED       2
+#define PARKED      3
+#define W_PC        7
+#define W_SPIN      16
+#define W_FLAGS     17
+#define W_AX        19
+#define W_DX        20
+#define W_FRAME     32 /* rax rbx rcx rdx rsi rdi rsp rbp r8.. */
+#define W_FS        (W_FRAME + 18)
+#define W_GS        (W_FRAME + 19)
+#define W_CLAIMED   72
+#define W_FPU       128
+#define W_FRAME_FPU 68
+#define ERRAND      2 /* STATE[1] */
+#define WORDS_END   512
+#define SECRET      0x5ec2e75ec2e7ul
 
 #define CYCLES 6
 #define FEW    8  /* bad ones in a cycle that they have for themselves */
@@ -40,7 +43,7 @@
 #define STACKS 8
 
 /* What the bad ones have seen of others; shared. */
-static _Atomic unsigned *leaks;
+_Atomic unsigned *leaks;
 
 static void touch(void *arg)
 {
@@ -97,6 +100,19 @@ __asm__(".text\n"
 	"	mov $60, %eax\n"
 	"	xor %edi, %edi\n"
 	"	syscall\n"
+	"1:	call resumed\n"
+	"	hlt\n");
+
+/* Where who loads registers that were made up for him goes on, if he believes them. */
+int am_bad;
+void hijacked(void);
+__asm__(".text\n"
+	"hijacked:\n"
+	"	cmpl $0, am_bad(%rip)\n"
+	"	jne 1f\n"
+	"	mov leaks(%rip), %rax\n"
+	"	lock incl (%rax)\n"
+	"	ud2\n"
 	"1:	call resumed\n"
 	"	hlt\n");
 
@@ -279,10 +295,45 @@ static void run_on(unsigned turn)
 		;
 }
 
+/*
+ * Its task sleeps, its registers are saved. Before the vCPU can go on in another address space it
+ * is asked to do what only the supervisor can: it does that from here, with an answer of its own.
+ */
+static void lie_in_wait(unsigned turn)
+{
+	while (!WORDS[W_SPIN])
+		syscall(SYS_getppid);
+	save(turn);
+	STATE[0] = IDLE;
+	if (rnd(2))
+		ask(SYS_futex, (uint64_t)&word, FUTEX_WAIT_PRIVATE, 0);
+	else
+		ask(SYS_read, (uint64_t)feed[0], (uint64_t)alt_stack, 1);
+	for (unsigned n = 20000; n && STATE[0] == REQUEST; n--)
+		;
+	if (STATE[1] <= ERRAND)
+		return;
+	STATE[0] = SAVED;
+	for (unsigned n = 0; n < 200000; n++) {
+		if (STATE[0] != IDLE || STATE[1] != ERRAND)
+			continue;
+		for (int i = 0; i < 20; i++)
+			WORDS[W_FRAME + i] = 0;
+		WORDS[W_FRAME + 6] = (uint64_t)&stacks[(turn + 1) % STACKS][16384 - 64];
+		WORDS[W_FRAME + 16] = (uint64_t)hijacked;
+		WORDS[W_FRAME + 17] = 0x202;
+		WORDS[W_FRAME_FPU] = 0;
+		STATE[1] = 0;
+		__asm__ volatile("int3" ::: "memory");
+	}
+}
+
 static void attack(unsigned turn)
 {
 	unsigned steps = 1 + rnd(4);
 
+	if (!rnd(4))
+		lie_in_wait(turn);
 	/* Until somebody polls, or does not like to. */
 	for (unsigned n = rnd(8) ? 200 : 0; n && !WORDS[W_SPIN]; n--)
 		syscall(SYS_getppid);
@@ -354,6 +405,10 @@ static void bad(unsigned start)
 	sigset_t set;
 
 	seed = start;
+	am_bad = 1;
+	/* It may make calls that it did not mean to. */
+	dup2(open("/dev/null", O_WRONLY), 1);
+	dup2(1, 2);
 	make_pipe(feed);
 	fcntl(feed[1], F_SETFL, O_NONBLOCK);
 	sigfillset(&set);
