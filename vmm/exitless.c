@@ -203,11 +203,11 @@ static bool serve_one(struct exitless *e, unsigned cpu)
 	if (state != ABI_CHANNEL_REQUEST && state != ABI_CHANNEL_SAVED &&
 	    (state != ABI_CHANNEL_PARKED || !sched_queued(e->sched, cpu)))
 		return false;
-	sched_near((int)cpu);
+	sched_near((int)cpu, vcpu_arch_changes_mm(v));
 	vcpu_served = v;
 	did = channel_serve(ch, e->ops);
 	vcpu_served = NULL;
-	sched_near(-1);
+	sched_near(-1, false);
 	return did;
 }
 

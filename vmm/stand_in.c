@@ -21,9 +21,9 @@ static enum channel_outcome call(void *task, const struct channel_request *q, in
 }
 
 /*
- * A task that is its process's only one is followed by another process, for which the vCPU may have
- * to leave after all, or by nobody; and whoever wakes it needs a processor, beside the poller's and
- * the one that would wait in the guest.
+ * A task that is its process's only one is followed by another process or by nobody. If the vCPU
+ * had to leave for another, whoever wakes that one needs a processor, beside the poller's and the
+ * one that would wait in the guest.
  */
 static bool stays(struct vcpu *v, void *task)
 {

@@ -90,13 +90,21 @@ static void what_a_task_wakes_waits_for_its_vcpu(void **state)
 	take(1, 2);
 	block(2);
 	take_none(1);
-	sched_near(0);
+	sched_near(0, false);
 	/* Not somebody with whom it cannot take turns cheaply. */
 	t[0].group = t[2].group = &w;
 	sched_wake(&t[1]);
 	assert_false(sched_queued(w.sched, 0));
 	take(1, 1);
 	block(1);
+	/* Unless anyone can. */
+	sched_near(0, true);
+	sched_wake(&t[1]);
+	assert_true(sched_queued(w.sched, 0));
+	assert_false(sched_queued(w.sched, 1));
+	take(1, 1);
+	block(1);
+	sched_near(0, false);
 	t[1].group = &w;
 	sched_wake(&t[1]);
 	assert_true(sched_queued(w.sched, 0));
@@ -104,7 +112,7 @@ static void what_a_task_wakes_waits_for_its_vcpu(void **state)
 	/* A second one would wait for two. */
 	sched_wake(&t[2]);
 	assert_true(sched_queued(w.sched, 1));
-	sched_near(-1);
+	sched_near(-1, false);
 	/* Before its time and after it; here nobody is parked, to get it. */
 	sched_spread(w.sched, 0, before);
 	sched_spread(w.sched, 0, core_now());

@@ -155,19 +155,21 @@ static unsigned cpu_shortest_locked(const struct sched *s, uint64_t mask)
 }
 
 static _Thread_local int near_cpu = -1;
+static _Thread_local bool near_anyone;
 
-void sched_near(int cpu)
+void sched_near(int cpu, bool anyone)
 {
 	near_cpu = cpu;
+	near_anyone = anyone;
 }
 
-/* t has been woken by one of its group, who may block next. */
+/* t has been woken by who may block next, and they can take turns. */
 static bool stays_near_locked(const struct sched *s, const struct sched_task *t)
 {
 	const struct sched_cpu *c = near_cpu < 0 ? NULL : &s->cpu[near_cpu];
 
-	return c && t->cpu_mask & 1ULL << near_cpu && !c->nqueued && c->current && t->group &&
-	       c->current->group == t->group;
+	return c && t->cpu_mask & 1ULL << near_cpu && !c->nqueued && c->current &&
+	       (near_anyone || (t->group && c->current->group == t->group));
 }
 
 /* Where a task that becomes runnable goes. */

@@ -14,7 +14,7 @@
  * only then. A vCPU thread without a task parks on its vCPU's condition variable.
  *
  * Another thread may stand in for a vCPU's, if the two agree on who it is at a time: it takes tasks
- * by sched_poll. What it wakes on the way (sched_near), if it is of the group of the vCPU's task,
+ * by sched_poll. What it wakes on the way (sched_near) and can take turns with the vCPU's task
  * waits in that vCPU's queue for a moment, because a task that wakes another often blocks next, and
  * to start another vCPU takes longer; sched_spread gives it to an idle vCPU when the moment is
  * over, and the end of a slice does. Whoever stands in may be late, and what is in the guest
@@ -103,9 +103,9 @@ bool sched_queued(const struct sched *s, unsigned cpu);
  * the vCPU's thread can. The caller no longer owns it.
  */
 void sched_put_back(struct sched_task *t);
-/* The calling thread works for this vCPU from now on: what it wakes may wait there; -1: for none.
- */
-void sched_near(int cpu);
+/* The calling thread works for this vCPU from now on: what it wakes may wait there, if it is of the
+ * group of the vCPU's task, or anyone; -1: for none. */
+void sched_near(int cpu, bool anyone);
 /* What has waited since before `before` (core_now()) by sched_near's means goes to an idle vCPU, if
  * there is one. */
 void sched_spread(struct sched *s, unsigned cpu, int64_t before);
