@@ -15,7 +15,7 @@
 #define PATIENCE_SAVE 250000 /* of the stub that has handed over its registers: execve is long */
 #define WAIT          60000  /* a vCPU without a task waits so long in the guest for another */
 #define LEASE         200000 /* that was longer: it is not in the stub at all */
-#define LAZY          30000  /* what a task has woken waits so long for the same vCPU */
+#define LAZY          100000 /* what a task has woken waits so long for the same vCPU */
 #define IDLE          500000 /* the poller, without a request: a program starts up in less */
 #define IDLE_ON       2000000
 #define GAP           300000 /* so long it did not poll: somebody else needs the processor */
@@ -94,14 +94,26 @@ static void set_spins(struct exitless *e)
 		channel_set_spin(e->vm->vcpus[i]->channel, spins.request);
 }
 
+/*
+ * It may go to sleep meanwhile: then who waits does so until v's task blocks, or its slice ends.
+ */
+void exitless_near(const struct exitless *e, const struct vcpu *v)
+{
+	bool polls = e && atomic_load_explicit(&e->state, memory_order_relaxed) == EXITLESS_POLLS;
+
+	sched_near(polls ? (int)v->index : -1, vcpu_arch_changes_mm(v));
+}
+
 bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
 {
-	unsigned busy = 2; /* the poller, and v */
+	unsigned inside = 0, load = sched_load(e->sched);
 
+	/* Some may wait there, too. */
 	for (unsigned i = 0; i < e->vm->nvcpus; i++)
-		busy += e->vm->vcpus[i] != v &&
-			atomic_load_explicit(&e->vm->vcpus[i]->running_mm, memory_order_relaxed);
-	return busy <= e->processors;
+		inside += e->vm->vcpus[i] != v &&
+			  atomic_load_explicit(&e->vm->vcpus[i]->running_mm, memory_order_relaxed);
+	/* The poller, and v. */
+	return 2 + (load > inside ? load : inside) <= e->processors;
 }
 
 static bool crowded(const struct exitless *e)

@@ -69,6 +69,9 @@ void exitless_stop(struct exitless *e);
 
 /* How often a stub may look for its answers in the next run; request 0: it must not ask. */
 void exitless_spins(const struct exitless *e, struct channel_spins *spins);
+/* Before the calling thread, v's, works for a task: while somebody polls, and can tell when it has
+ * waited long enough, who is woken may wait for v. */
+void exitless_near(const struct exitless *e, const struct vcpu *v);
 /* v's task has gone and there is no other: it may wait in the guest for one, there are processors
  * enough. */
 bool exitless_may_wait(const struct exitless *e, const struct vcpu *v);

@@ -67,6 +67,7 @@ static void run_task(struct vcpu *v, struct task *t)
 	bool trapped;
 
 	for (;;) {
+		exitless_near(v->exitless, v);
 		if (task_step(t) != TASK_RUN)
 			return;
 		if (sched_need_resched(t->k->sched, v->index)) {

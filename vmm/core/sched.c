@@ -163,13 +163,13 @@ void sched_near(int cpu, bool anyone)
 	near_anyone = anyone;
 }
 
-/* t has been woken by who may block next, and they can take turns. */
+/* t has been woken by who may block next, or is just ending, and they can take turns. */
 static bool stays_near_locked(const struct sched *s, const struct sched_task *t)
 {
 	const struct sched_cpu *c = near_cpu < 0 ? NULL : &s->cpu[near_cpu];
 
-	return c && t->cpu_mask & 1ULL << near_cpu && !c->nqueued && c->current &&
-	       (near_anyone || (t->group && c->current->group == t->group));
+	return c && t->cpu_mask & 1ULL << near_cpu && !c->nqueued &&
+	       (near_anyone || (t->group && c->current && c->current->group == t->group));
 }
 
 /* Where a task that becomes runnable goes. */
