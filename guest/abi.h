@@ -82,7 +82,8 @@
 #define ABI_CHANNEL_PARKED  3 /* it did, and there is none to go on with yet */
 #define ABI_CHANNEL_BACK    4 /* the vCPU was on an errand, and waits for what follows */
 /* exit: 0: go on, with the result, or a frame if all registers were saved; 1: leave the guest; 2:
- * an errand first; more: save all registers, and look so often for what follows. */
+ * an errand, and then look so often for what follows as the result says; more: save all registers,
+ * and look so often. */
 #define ABI_CHANNEL_ERRAND 2
 
 #ifndef __ASSEMBLER__

@@ -113,7 +113,10 @@ static void answer(struct channel *ch, uint32_t exit)
 
 void channel_send(struct channel *ch, uint32_t errand)
 {
+	uint32_t spin = ch->frame_spin ? ch->frame_spin : ch->spin_claimed;
+
 	ch->errands++;
+	atomic_store_explicit(&ch->page->result, spin, memory_order_relaxed);
 	atomic_store_explicit(&ch->page->exit, errand, memory_order_relaxed);
 	atomic_store_explicit(&ch->page->state, ABI_CHANNEL_IDLE, memory_order_release);
 }
@@ -175,11 +178,9 @@ static bool serve_saved(struct channel *ch, const struct channel_ops *ops, uint3
 		answer(ch, 0);
 		return true;
 	case CHANNEL_GONE:
-		if (before == CHANNEL_GONE)
-			return false;
-		ch->parked++;
+		ch->parked += before != CHANNEL_GONE;
 		atomic_store_explicit(&ch->page->state, ABI_CHANNEL_PARKED, memory_order_release);
-		return true;
+		return before != CHANNEL_GONE;
 	default:
 		/* What may still be in the guest asks for nobody. */
 		if (ch->outcome == CHANNEL_TAKEN)

@@ -25,7 +25,7 @@
 #define BURST_CALLS   4
 #define EXIT          30000 /* what an answer saves */
 #define WORTH         2     /* so much of what it saves may a session last that was worth it */
-#define CALM          10000000
+#define CALM          40000000
 #define PAUSE_IDLE    1000000
 #define PAUSE_BUSY    4000000
 #define PAUSE_MAX     1000000000
@@ -102,6 +102,11 @@ void exitless_near(const struct exitless *e, const struct vcpu *v)
 	bool polls = e && atomic_load_explicit(&e->state, memory_order_relaxed) == EXITLESS_POLLS;
 
 	sched_near(polls ? (int)v->index : -1, vcpu_arch_changes_mm(v));
+}
+
+bool exitless_calm(const struct exitless *e)
+{
+	return !e->pause_busy;
 }
 
 bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
@@ -219,6 +224,7 @@ static bool serve_one(struct exitless *e, unsigned cpu)
 	vcpu_served = v;
 	did = channel_serve(ch, e->ops);
 	vcpu_served = NULL;
+	vcpu_tidy(v);
 	sched_near(-1, false);
 	return did;
 }
@@ -279,6 +285,8 @@ static void poll_session(struct exitless *e, struct session *s)
 		}
 		s->answers += any;
 		now = core_now();
+		if (e->pause_busy && now - s->start > CALM)
+			e->pause_busy = 0;
 		look_after_vcpus(e, now);
 		if (any)
 			s->last_answer = s->last_poll = now;
@@ -303,8 +311,6 @@ static void after_session(struct exitless *e, const struct session *s)
 	e->disturbed += s->disturbed;
 	if (s->disturbed)
 		e->pause_busy = longer(e->pause_busy, PAUSE_BUSY);
-	else if (now - s->start > CALM)
-		e->pause_busy = 0;
 	worth = (int64_t)s->answers * EXIT * WORTH >= now - s->start;
 	e->pause_idle = worth ? 0 : longer(e->pause_idle, PAUSE_IDLE);
 	atomic_store(&e->not_before,

@@ -72,6 +72,9 @@ void exitless_spins(const struct exitless *e, struct channel_spins *spins);
 /* Before the calling thread, v's, works for a task: while somebody polls, and can tell when it has
  * waited long enough, who is woken may wait for v. */
 void exitless_near(const struct exitless *e, const struct vcpu *v);
+/* The poller: it was not kept from its processor lately, so that what takes longer will not be
+ * interrupted half-way, with the vCPU waiting for it. */
+bool exitless_calm(const struct exitless *e);
 /* v's task has gone and there is no other: it may wait in the guest for one, there are processors
  * enough. */
 bool exitless_may_wait(const struct exitless *e, const struct vcpu *v);

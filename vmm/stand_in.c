@@ -11,10 +11,13 @@ static enum channel_outcome call(void *task, const struct channel_request *q, in
 	static const enum channel_outcome outcome[] = {
 		[TASK_DECLINED] = CHANNEL_DECLINED, [TASK_ANSWERED] = CHANNEL_ANSWERED,
 		[TASK_LEAVES] = CHANNEL_DONE,       [TASK_WAITS] = CHANNEL_STARTED,
-		[TASK_WHOLE] = CHANNEL_WHOLE,
+		[TASK_WHOLE] = CHANNEL_WHOLE,       [TASK_LONG] = CHANNEL_WHOLE,
 	};
 	long r = 0;
 	enum task_answer a = task_call(task, q->nr, q->args, q->pc, &r);
+
+	if (a == TASK_LONG && !exitless_calm(vcpu_served->exitless))
+		a = TASK_DECLINED;
 
 	*result = r;
 	return outcome[a];

@@ -306,7 +306,7 @@ static bool change_mm_inside(struct vcpu *v, struct mm *mm)
 	 */
 	v->tlb_gen = mm_tlb_gen(mm);
 	if (r > 0)
-		hold(v, NULL);
+		v->left_mm = atomic_exchange(&v->held_mm, NULL);
 	return true;
 }
 
@@ -323,6 +323,15 @@ bool vcpu_put_frame(struct vcpu *v, struct cpu *c, struct mm *mm)
 	c->ran_on = v;
 	v->loaded = c;
 	return true;
+}
+
+void vcpu_tidy(struct vcpu *v)
+{
+	struct mm *mm = v->left_mm;
+
+	v->left_mm = NULL;
+	if (mm)
+		mm_put(mm);
 }
 
 void vcpu_put_nobody(struct vcpu *v)

@@ -53,6 +53,7 @@ struct vcpu {
 	 * not. */
 	_Atomic(struct mm *) held_mm;
 	_Atomic uint64_t run_count;
+	struct mm *left_mm; /* who stands in: a reference, to give up when v goes on */
 	_Atomic bool kicked;
 	_Atomic bool started;
 	_Atomic bool open;
@@ -95,6 +96,8 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t);
 bool vcpu_take_frame(struct vcpu *v, struct cpu *c);
 bool vcpu_put_frame(struct vcpu *v, struct cpu *c, struct mm *mm);
 void vcpu_put_nobody(struct vcpu *v);
+/* For the same thread, when v has been answered: does what can wait until then. */
+void vcpu_tidy(struct vcpu *v);
 /* Whose channel the calling thread has claimed, or is about to; NULL: none. */
 extern _Thread_local struct vcpu *vcpu_served;
 void vcpu_hold_mm(struct vcpu *v);

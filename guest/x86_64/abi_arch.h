@@ -43,10 +43,12 @@
  * names it by a sign-extended displacement. */
 #define ABI_CHANNEL_GVA  0xffffffffc0000000
 #define ABI_CHANNEL_DISP (-0x40000000)
-/* The same for the supervisor's alone: the vCPU's IDT, and what an errand is about (struct
- * abi_errand). */
+/* The same for the supervisor's alone: the vCPU's IDT, of which the code changes one word, and what
+ * an errand is about (struct abi_errand). */
 #define ABI_ERRAND_IDT_GVA  0xffffffffc0001000
 #define ABI_ERRAND_DATA_GVA 0xffffffffc0002000
+#define ABI_ERRAND_IDT_DISP (-0x3ffff000)
+#define ABI_ERRAND_VECTOR   3 /* int3 */
 #define ABI_ERRAND_DISP     (-0x3fffe000)
 #define ABI_ERRAND_ROOT     0x00
 #define ABI_ERRAND_DONE     0x08

@@ -51,16 +51,24 @@ stub_syscall_end:
 
 /*
  * Errands, where ring 3 has a stub of its own that cannot do as much (stub_channel.S). Interpreted.
+ * The gate leads here for one int3 alone: before it is done, the next is a breakpoint again.
+ */
+	.macro done
+	movw $(ABI_VECTORS_GVA + ABI_ERRAND_VECTOR * ABI_VECTOR_STRIDE) & 0xffff, ABI_ERRAND_IDT_DISP + ABI_ERRAND_VECTOR * 16
+	movl $1, ABI_ERRAND_DISP + ABI_ERRAND_DONE
+	.endm
+
+	.globl stub_errand, stub_errand_forget, stub_errand_forget_all, stub_errand_end
+/*
  * Another address space: who came by int3 may be anybody; it goes on in the stub, and there with what
  * the VMM says afterwards, for the channel's state is one that nobody in the old address space can
  * change any more.
  */
-	.globl stub_errand, stub_errand_forget, stub_errand_forget_all, stub_errand_end
 stub_errand:
 	mov ABI_ERRAND_DISP + ABI_ERRAND_ROOT, %rcx
 	mov %rcx, %cr3
 	movl $ABI_CHANNEL_BACK, ABI_CHANNEL_DISP + ABI_CHANNEL_STATE
-	movl $1, ABI_ERRAND_DISP + ABI_ERRAND_DONE
+	done
 	mov $ABI_ERRAND_DISP + ABI_ERRAND_IRET, %rsp
 	iretq
 /*
@@ -75,7 +83,7 @@ stub_errand_forget:
 	.set i, i + 1
 	.endr
 stub_errand_forget_all:
-	movl $1, ABI_ERRAND_DISP + ABI_ERRAND_DONE
+	done
 	iretq
 stub_errand_end:
 

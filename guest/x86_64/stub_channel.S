@@ -126,7 +126,7 @@ stub_channel_posted:
 	jmp save
 6:	movl $ABI_CHANNEL_BACK, CHANNEL(STATE)
 	int3
-	mov CHANNEL(SPIN_CLAIMED), %r11d
+	mov CHANNEL(RESULT), %r11d
 	jmp 2b
 4:	leave asked
 5:	mov CHANNEL(RESULT), %rax
@@ -186,7 +186,7 @@ stub_saved_ax:
 5:	movl $ABI_CHANNEL_BACK, CHANNEL(STATE)
 	int3
 stub_saved_back:
-	mov CHANNEL(SPIN_CLAIMED), %r11d
+	mov CHANNEL(RESULT), %r11d
 	jmp 1b
 3:	mov CHANNEL(AX), %rax
 	mov CHANNEL(DX), %rdx

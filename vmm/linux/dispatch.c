@@ -82,10 +82,13 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 		return clones_thread(t, row, args) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
 	case ROW_exit:
 	case ROW_exit_group:
-		return exit_is_small(t) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
-	case ROW_arch_prctl:
+		if (!exit_is_small(t))
+			return SYSCALL_OUTSIDE;
+		return process_has_threads(t->p) ? SYSCALL_WHOLE : SYSCALL_LONG;
 	case ROW_execve:
 	case ROW_execveat:
+		return SYSCALL_LONG;
+	case ROW_arch_prctl:
 	case ROW_pause:
 	case ROW_rt_sigreturn:
 	case ROW_rt_sigsuspend:

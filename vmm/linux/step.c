@@ -378,6 +378,8 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 		return TASK_DECLINED;
 	case SYSCALL_WHOLE:
 		return TASK_WHOLE;
+	case SYSCALL_LONG:
+		return TASK_LONG;
 	case SYSCALL_ANYWHERE:
 		break;
 	}

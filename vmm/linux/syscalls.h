@@ -51,10 +51,10 @@ const struct syscall_desc *syscall_desc(int row);
 
 /*
  * Where a call of t may be made. ANYWHERE: while it is in the guest and waits there for the answer
- * (task_call). WHOLE: there, too, but its registers are needed, or must be set. OUTSIDE: it has to
- * leave the guest.
+ * (task_call). WHOLE: there, too, but its registers are needed, or must be set. LONG: as WHOLE, and
+ * it takes a while. OUTSIDE: it has to leave the guest.
  */
-enum syscall_place { SYSCALL_ANYWHERE, SYSCALL_WHOLE, SYSCALL_OUTSIDE };
+enum syscall_place { SYSCALL_ANYWHERE, SYSCALL_WHOLE, SYSCALL_LONG, SYSCALL_OUTSIDE };
 enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t args[6]);
 
 /*

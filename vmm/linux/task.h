@@ -300,9 +300,9 @@ enum task_next task_step_in_guest(struct task *t);
  * TASK_DECLINED: not begun; the task must leave the guest with it. ANSWERED: *result; the task goes
  * on. LEAVES: *result is its result, but it must leave the guest for task_step. WAITS: it must
  * leave, and task_step goes on with the call. WHOLE: not begun, but nothing prevents
- * task_step_in_guest once its registers are known.
+ * task_step_in_guest once its registers are known; LONG: nor then, but it will take a while.
  */
-enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS, TASK_WHOLE };
+enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS, TASK_WHOLE, TASK_LONG };
 enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,
 			   long *result);
 

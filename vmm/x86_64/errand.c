@@ -13,7 +13,9 @@
  *   done? the channel is another mm's now: wipes it; a frame, STATE = IDLE
  *
  * Until done the channel can be written by the old address space, on this vCPU, and nothing there
- * is believed. From then on nothing of the old one runs here.
+ * is believed. From then on nothing of the old one runs here. What says that it is done is only
+ * this errand: the code closes the gate before it says so, and after one that was given up there is
+ * none until the vCPU has left.
  */
 #include "x86.h"
 #include "../core/core.h"
@@ -26,18 +28,13 @@ extern const uint8_t stub_errand[], stub_errand_forget[], stub_errand_forget_all
 
 #define PATIENCE     100000 /* ns */
 #define LOOKS        64     /* at done, between two at the clock */
-#define BREAKPOINT   3      /* the vector */
-#define GATE_LOW     0xffffULL
-#define GATE_HIGH    (0xffffULL << 48)
-#define UNPROVEN_MAX 4 /* errands that failed, and none that did not: there are none here */
+#define UNPROVEN_MAX 4      /* errands that failed, and none that did not: there are none here */
+
+_Static_assert(ABI_ERRAND_GVA >> 16 == ABI_VECTORS_GVA >> 16, "one word is all that differs");
 
 static void aim(struct vcpu *v, uint64_t handler)
 {
-	uint64_t gate = __atomic_load_n(v->arch.errand_gate, __ATOMIC_RELAXED);
-
-	gate &= ~(GATE_LOW | GATE_HIGH);
-	gate |= (handler & 0xffff) | (handler >> 16 & 0xffff) << 48;
-	__atomic_store_n(v->arch.errand_gate, gate, __ATOMIC_SEQ_CST);
+	__atomic_store_n(v->arch.errand_gate, (uint16_t)handler, __ATOMIC_SEQ_CST);
 }
 
 int errand_make(struct vcpu *v)
@@ -47,7 +44,8 @@ int errand_make(struct vcpu *v)
 	int r = idt && data ? 0 : -ENOMEM;
 
 	if (r == 0)
-		r = gmem_map_cpu(vm->gm, v->index, ABI_ERRAND_IDT_GVA, idt, VMA_READ, false);
+		r = gmem_map_cpu(vm->gm, v->index, ABI_ERRAND_IDT_GVA, idt, VMA_READ | VMA_WRITE,
+				 false);
 	if (r == 0)
 		r = gmem_map_cpu(vm->gm, v->index, ABI_ERRAND_DATA_GVA, data, VMA_READ | VMA_WRITE,
 				 false);
@@ -57,7 +55,7 @@ int errand_make(struct vcpu *v)
 	if (r < 0)
 		return r; /* gmem_destroy frees them */
 	memcpy(frame_hva(vm->gm, idt), frame_hva(vm->gm, vm->arch.idt_pfn), PAGE_SIZE);
-	v->arch.errand_gate = (uint64_t *)frame_hva(vm->gm, idt) + BREAKPOINT * 2;
+	v->arch.errand_gate = (uint16_t *)frame_hva(vm->gm, idt) + ABI_ERRAND_VECTOR * 8;
 	v->arch.errand = frame_hva(vm->gm, data);
 	v->arch.idt = v->arch.sregs.idt.base = ABI_ERRAND_IDT_GVA;
 	return 0;
@@ -90,24 +88,37 @@ static bool wait_done(struct vcpu *v)
 	}
 }
 
-static bool has_errands(const struct vcpu *v)
+bool errands(const struct vcpu *v)
 {
 	return v->arch.errand && v->arch.errands_failed < UNPROVEN_MAX;
 }
 
+/* One that was given up may still be on its way, and would say that the next is done, until v has
+ * left. */
+static bool may_go(const struct vcpu *v)
+{
+	return errands(v) && v->arch.errand_lost != atomic_load(&v->run_count) + 1;
+}
+
 static bool run(struct vcpu *v, const uint8_t *code)
 {
+	uint64_t run_count = atomic_load(&v->run_count);
 	bool done;
 
 	atomic_store_explicit(&v->arch.errand->done, 0, memory_order_relaxed);
 	aim(v, ABI_ERRAND_GVA + (uint64_t)(code - stub_errand));
 	channel_send(v->channel, ABI_CHANNEL_ERRAND);
 	done = wait_done(v);
-	aim(v, ABI_VECTORS_GVA + BREAKPOINT * ABI_VECTOR_STRIDE);
-	if (done)
+	aim(v, ABI_VECTORS_GVA + ABI_ERRAND_VECTOR * ABI_VECTOR_STRIDE);
+	if (done) {
 		v->arch.errands_proven = true;
-	else if (!v->arch.errands_proven)
-		v->arch.errands_failed++;
+	} else {
+		v->arch.errand_lost = run_count + 1;
+		v->arch.errands_failed += !v->arch.errands_proven;
+	}
+	/* It may have left already, and been sent back for the exception (vcpu_arch_again). */
+	if (atomic_load(&v->kicked))
+		vcpu_kick(v);
 	return done;
 }
 
@@ -115,7 +126,7 @@ bool errand_root(struct vcpu *v, gpa_t root, uint64_t back)
 {
 	const uint64_t iret[] = {back, ABI_SEL_USER_CS, X86_RFLAGS_FIXED, 0, ABI_SEL_USER_DS};
 
-	if (!has_errands(v))
+	if (!may_go(v))
 		return false;
 	v->arch.errand->root = root.v;
 	memcpy(v->arch.errand->iret, iret, sizeof(iret));
@@ -144,7 +155,7 @@ bool errand_forget(struct vcpu *v, const gpa_t *entries, unsigned n)
 	pfn_t seen[ABI_ERRAND_TABLES] = {0};
 	uint64_t *list;
 
-	if (!has_errands(v) || n > ABI_ERRAND_LIST_MAX)
+	if (!may_go(v) || n > ABI_ERRAND_LIST_MAX)
 		return false;
 	list = v->arch.errand->list + ABI_ERRAND_LIST_MAX - n;
 	for (unsigned i = 0; i < n; i++) {

@@ -227,7 +227,7 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 	u->rip = frame[0];
 	u->rflags = frame[2];
 	u->rsp = frame[3];
-	if (stub_frame_left(v, c, true) || stub_fpu_left(v, c, true)) {
+	if (stub_frame_left(v, c, true, false) || stub_fpu_left(v, c, true)) {
 		t->kind = TRAP_KICK;
 		return VM_EXIT_EXCEPTION;
 	}
@@ -357,13 +357,16 @@ enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap 
 			t->kind = TRAP_KICK;
 			return VM_EXIT_KICK;
 		}
-	} else if (!at_ring0(v) || errand_at(c->regs.rip)) {
-		if (stub_frame_left(v, c, false) && left_calmly(v->run, err)) {
-			v->arch.at = at_ring0(v) ? X86_AT_KERNEL : X86_AT_USER;
+	} else {
+		bool ring0 = at_ring0(v);
+
+		if (stub_frame_left(v, c, false, ring0) && left_calmly(v->run, err)) {
+			v->arch.at = ring0 ? X86_AT_KERNEL : X86_AT_USER;
 			t->kind = TRAP_KICK;
 			return VM_EXIT_KICK;
 		}
-		stub_fpu_left(v, c, false);
+		if (!ring0)
+			stub_fpu_left(v, c, false);
 	}
 	if (err == EINTR || err == EAGAIN)
 		return as_kick(v, c, t);

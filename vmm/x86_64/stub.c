@@ -221,7 +221,7 @@ bool vcpu_arch_fits_frame(const struct cpu *c)
 
 bool vcpu_arch_changes_mm(const struct vcpu *v)
 {
-	return v->vm->traits.syscall_raises_cpl || v->arch.errand;
+	return v->vm->traits.syscall_raises_cpl || errands(v);
 }
 
 int vcpu_arch_change_root(struct vcpu *v, gpa_t root)
@@ -259,17 +259,17 @@ void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 		stub_call_put_frame(v, &c->regs, root);
 }
 
-bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception)
+bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception, bool ring0)
 {
 	uint64_t rip = c->regs.rip;
+	bool here = ring0 ? errand_at(rip) : rip >= at(stub_saved) && rip < at(stub_saved_end);
 
 	if (!v->channel || v->vm->traits.syscall_raises_cpl ||
-	    v->channel->outcome != CHANNEL_FRAME ||
-	    ((rip < at(stub_saved) || rip >= at(stub_saved_end)) && !errand_at(rip)))
+	    v->channel->outcome != CHANNEL_FRAME || !here)
 		return false;
 	c->regs = v->arch.frame;
 	c->regs_modified = true;
-	if (rip >= at(stub_frame_loaded))
+	if (!ring0 && rip >= at(stub_frame_loaded))
 		v->arch.fpu_pending = NULL;
 	else
 		v->arch.fpu_refused = exception && v->arch.fpu_pending;

@@ -25,8 +25,9 @@ struct vcpu_arch {
 	struct uregs fpu_resume; /* with which registers its task goes on behind that */
 	/* What it runs, at ring 0, for ring 3's stub (errand.c). */
 	uint64_t idt;              /* the address of its IDT */
-	uint64_t *errand_gate;     /* in that; and */
+	uint16_t *errand_gate;     /* in that; and */
 	struct abi_errand *errand; /* what it is about. NULL: there are none */
+	uint64_t errand_lost;      /* run_count + 1 in which one was given up */
 	unsigned errands_failed;
 	bool errands_proven;
 	struct uregs frame; /* what the last frame in the channel gives: CHANNEL_FRAME */

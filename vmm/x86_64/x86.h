@@ -49,21 +49,24 @@ bool stub_fpu_left(struct vcpu *v, struct cpu *c, bool exception);
 
 /*
  * The same for who was handing over its registers, or waits for, or loads others: true, and c->regs
- * are those that a frame was to give it. Before stub_fpu_left.
+ * are those that a frame was to give it. Before stub_fpu_left. ring0: that is where it was, maybe
+ * on an errand.
  */
-bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception);
+bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception, bool ring0);
 
 /*
  * Errands (errand.c). errand_make: v can go on them, from its next start on; 0, -ENOMEM.
  * errand_install: the code for all vCPUs. errand_root: v, whose stub has saved and waits, gets
  * another root and waits on at back; false: it has not, or will not before it leaves, which it
- * must. errand_forget: vcpu_arch_forget. errand_at: an address of the code, at ring 0.
+ * must. errand_forget: vcpu_arch_forget. errand_at: an address of the
+ * code, if it is at ring 0. errands: there are any.
  */
 int errand_make(struct vcpu *v);
 void errand_install(struct vm *vm);
 bool errand_root(struct vcpu *v, gpa_t root, uint64_t back);
 bool errand_forget(struct vcpu *v, const gpa_t *entries, unsigned n);
 bool errand_at(uint64_t rip);
+bool errands(const struct vcpu *v);
 
 /* For both stubs. What the program had in rcx and r11; and: the call has an outcome, goes on behind
  * it. False: it has to be made. */
