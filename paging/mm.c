@@ -305,6 +305,11 @@ void mm_set_mmap_base(struct mm *mm, uint64_t base)
 	mm_unlock(mm);
 }
 
+bool mm_has_shared(const struct mm *mm)
+{
+	return atomic_load_explicit(&mm->has_shared, memory_order_relaxed);
+}
+
 uint64_t mm_mapped_bytes(struct mm *mm)
 {
 	uint64_t n;

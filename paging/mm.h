@@ -214,6 +214,8 @@ void mm_set_limit_data(struct mm *mm, uint64_t bytes);
 /* Bytes mapped (RLIMIT_AS), resident pages. */
 uint64_t mm_mapped_bytes(struct mm *mm);
 uint64_t mm_resident_pages(struct mm *mm);
+/* It has, or once had, shared mappings: when its last reference goes others may notice. No lock. */
+bool mm_has_shared(const struct mm *mm);
 /* The most that these two have been. */
 uint64_t mm_mapped_peak(struct mm *mm);
 uint64_t mm_resident_peak(struct mm *mm);

@@ -56,8 +56,9 @@ struct mm {
 	pfn_t root;
 	unsigned window; /* through which its entries see frames */
 
-	bool pruned; /* a table has gone; protected by lock */
-	int home;    /* the activator that root is for; -1: nobody's yet; protected by lock */
+	_Atomic bool has_shared; /* mappings, now or earlier */
+	bool pruned;             /* a table has gone; protected by lock */
+	int home; /* the activator that root is for; -1: nobody's yet; protected by lock */
 
 	_Atomic unsigned refs;   /* users; at 0 its contents go */
 	_Atomic unsigned holds;  /* activators, and one for all users; at 0 the structure goes */

@@ -89,6 +89,8 @@ void vma_set_flags(struct mm *mm, struct vma_node *n, unsigned flags)
 
 void vma_insert(struct mm *mm, struct vma_node *n)
 {
+	if ((n->v.flags & (VMA_SHARED | VMA_SPECIAL)) == VMA_SHARED)
+		atomic_store_explicit(&mm->has_shared, true, memory_order_relaxed);
 	n->mm = mm;
 	RB_INSERT(vma_tree, &mm->vmas, n);
 	mm->nvma++;

@@ -87,7 +87,8 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 		return process_has_threads(t->p) ? SYSCALL_WHOLE : SYSCALL_LONG;
 	case ROW_execve:
 	case ROW_execveat:
-		return SYSCALL_LONG;
+		return process_has_threads(t->p) || !exit_is_small(t) ? SYSCALL_OUTSIDE
+								      : SYSCALL_LONG;
 	case ROW_arch_prctl:
 	case ROW_pause:
 	case ROW_rt_sigreturn:

@@ -421,7 +421,8 @@ bool exit_is_small(struct task *t)
 	others = !p->group_exit && !p->exec_task && p->ntasks > p->nexiting + 1;
 	alone = p->ntasks == 1;
 	pthread_mutex_unlock(&t->p->siglock);
-	return others || (alone && p != p->k->init && mm_resident_pages(task_mm(t)) <= SMALL_PAGES);
+	return others || (alone && p != p->k->init && !mm_has_shared(task_mm(t)) &&
+			  mm_resident_pages(task_mm(t)) <= SMALL_PAGES);
 }
 
 void task_die(struct task *t)

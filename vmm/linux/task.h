@@ -346,8 +346,11 @@ void process_start(struct process *p, struct task *first);
  * the handler sets t->dead.
  */
 void task_die(struct task *t);
-/* The end of t, as far as can be known, does not take long: others of its process remain, or it has
- * little memory. No lock. */
+/*
+ * The end of t, as far as can be known, may happen while its vCPU is in the guest, which keeps the
+ * address space for a moment: others of its process remain, or it has little memory, and nobody can
+ * tell. No lock.
+ */
 bool exit_is_small(struct task *t);
 /* exit_group: every task of the process ends with this wait status; the first caller's wins. Takes
  * siglock. */
