@@ -56,7 +56,6 @@ HELPER void take_lock(uint32_t value)
 	tid = my_tid();
 	s->h64 = (struct head64){.next = (uintptr_t)&s->h64};
 	s->h32 = (struct head32){.next = (uint32_t)(uintptr_t)&s->h32};
-	s->lock = value ? value : tid;
 	set_slot(&s->lock);
 	if (is32 && has_list2 != tid)
 		CHECK_EQ(syscall(SYS_list2, &s->h32, CREATE_32, 0, 0), 0);
@@ -64,6 +63,8 @@ HELPER void take_lock(uint32_t value)
 		has_list2 = tid;
 	else
 		CHECK_EQ(syscall(SYS_set_robust_list, &s->h64, sizeof(s->h64)), 0);
+	/* Last: who sees it may kill us. */
+	__atomic_store_n(&s->lock, value ? value : tid, __ATOMIC_RELEASE);
 }
 
 HELPER bool pair_ok(uint32_t held)
