@@ -54,7 +54,7 @@ struct machine_mem_ops {
 	bool (*shadow)(void *machine);
 	/*
 	 * Has KVM forget what it holds of entries of mm's leaf tables, which have changed, without
-	 * dropping the pages from its alias. Each n-th of them: its guest-physical address. True:
+	 * dropping the pages from its alias. n of them, by their guest-physical addresses. True:
 	 * no vCPU uses what they said before. False: it cannot now, or not cheaply. mm->lock held.
 	 * NULL: never.
 	 */

@@ -310,12 +310,12 @@ static void drop_frames(struct pgtable_batch *b)
 		alias_drop_run(b->mm->gm, first, run);
 }
 
+#define FORGET_MAX 24 /* of more it is cheaper to drop the pages */
+
 /*
  * KVM finds what it made of an entry by the table that it thinks it is in. A table that has taken
  * the place of another may not be that.
  */
-#define FORGET_MAX 24
-
 static bool forget_entries(struct pgtable_batch *b)
 {
 	struct gmem *gm = b->mm->gm;

@@ -140,7 +140,7 @@ stub_channel_direct_end:
 
 /*
  * The call is not finished by a result alone: the VMM gets all registers, and may give back others, this
- * task's or another's of the same address space. Until it has answered the registers are still here;
+ * task's or another's; of another address space after an errand (stub.S). Until it has answered the registers are still here;
  * what it answers has no effect before the last jump, and can be loaded again or from somewhere else.
  */
 	.globl stub_saved, stub_saved_ax, stub_saved_out, stub_saved_back, stub_frame_loaded, stub_saved_end

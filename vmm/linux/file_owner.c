@@ -3,8 +3,6 @@
 #include "process.h"
 #include "sys_fs.h"
 
-#include <signal.h>
-
 #define OWNER_TID  0
 #define OWNER_PID  1
 #define OWNER_PGRP 2
@@ -30,13 +28,9 @@ static bool number_used(struct kernel *k, uint32_t id)
 static long set_owner(struct task *t, struct file *f, int type, int id)
 {
 	struct file_owner *o = &vfs_file(f)->owner;
-	struct cred cred;
 
 	if (id && (id < 0 || !number_used(t->k, (uint32_t)id)))
 		return -ESRCH;
-	process_cred(t->p, &cred);
-	o->uid = cred.uid;
-	o->euid = cred.euid;
 	o->type = type;
 	o->who = id;
 	return 0;
@@ -98,35 +92,4 @@ long file_owner_fcntl(struct task *t, struct file *f, int cmd, uint64_t arg)
 		return 0;
 	}
 	return -EINVAL;
-}
-
-/* sigio_perm() */
-static bool may_tell(const struct file_owner *o, struct process *p)
-{
-	struct cred c;
-
-	process_cred(p, &c);
-	return !o->euid || o->euid == c.suid || o->euid == c.uid || o->uid == c.suid ||
-	       o->uid == c.uid;
-}
-
-void file_owner_urgent(struct kernel *k, const struct file_owner *o)
-{
-	struct siginfo_k info = {.si_signo = SIGURG, .si_code = SI_KERNEL};
-	struct process *p;
-	struct task *one;
-	uint32_t who = (uint32_t)o->who;
-	int type = o->type;
-
-	if (!who)
-		return;
-	pthread_mutex_lock(&k->tree_lock);
-	one = type == OWNER_TID ? task_find_locked(k, who) : NULL;
-	if (one && may_tell(o, one->p))
-		signal_send_task(one, SIGURG, &info);
-	TAILQ_FOREACH (p, &k->processes, all)
-		if (type != OWNER_TID && (type == OWNER_PID ? p->pid : p->pgid) == who &&
-		    may_tell(o, p))
-			signal_send_process(p, SIGURG, &info);
-	pthread_mutex_unlock(&k->tree_lock);
 }

@@ -1,8 +1,8 @@
 /*
- * Who is told of what happens to an open file: fcntl(2)'s F_SETOWN and F_SETSIG.
+ * Who is to be told of what happens to an open file: fcntl(2)'s F_SETOWN and F_SETSIG. Nothing here
+ * tells yet: O_ASYNC is kept, but nobody is sent SIGIO, and there is no urgent data.
  *
- * A file_owner lies in its vfs_file. Its fields are atomic and change one by one: who sends while
- * another thread changes them may mix the old with the new, as long as he sends to somebody.
+ * A file_owner lies in its vfs_file. Its fields are atomic and change one by one.
  */
 #ifndef VMBOX_LINUX_FILE_OWNER_H
 #define VMBOX_LINUX_FILE_OWNER_H
@@ -11,14 +11,12 @@
 #include <stdint.h>
 
 struct file;
-struct kernel;
 struct task;
 
 struct file_owner {
 	_Atomic int who;  /* 0: nobody */
 	_Atomic int type; /* F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP: what `who` is the number of */
-	_Atomic int signum;         /* F_SETSIG */
-	_Atomic uint32_t uid, euid; /* of who set it: what he may send */
+	_Atomic int signum; /* F_SETSIG */
 };
 
 /*
@@ -26,7 +24,5 @@ struct file_owner {
  * another command, or a bad argument; -ESRCH: no such owner; -EFAULT.
  */
 long file_owner_fcntl(struct task *t, struct file *f, int cmd, uint64_t arg);
-/* o's owner gets SIGURG, if there is one and who set it may send it. o: a copy. Takes tree_lock. */
-void file_owner_urgent(struct kernel *k, const struct file_owner *o);
 
 #endif

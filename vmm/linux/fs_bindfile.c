@@ -318,18 +318,23 @@ static struct inode *table_at(struct hostfs *fs, size_t *b, size_t *n)
 	return NULL;
 }
 
+/* The next of all files, with a reference; those that come and go meanwhile need not be seen. */
+static struct inode *next_file(struct super *sb, size_t *b, size_t *n)
+{
+	struct inode *i;
+
+	vfs_lock(sb->v);
+	i = table_at(hostfs_of(sb), b, n);
+	vfs_unlock(sb->v);
+	return i;
+}
+
 void bind_write_back(struct super *sb)
 {
-	struct hostfs *fs = hostfs_of(sb);
 	size_t b = 0, n = 0;
 	struct inode *i;
 
-	for (;;) {
-		vfs_lock(sb->v);
-		i = table_at(fs, &b, &n);
-		vfs_unlock(sb->v);
-		if (!i)
-			break;
+	while ((i = next_file(sb, &b, &n))) {
 		if (atomic_load(&hi(i)->mapped_rw) && !writeback_inode(sb->v->k, i))
 			bind_write_back_file(i);
 		inode_put(i);
@@ -343,13 +348,8 @@ int bind_sync(struct super *sb)
 	size_t b = 0, n = 0;
 	struct inode *i;
 
-	/* Files that come and go meanwhile need not be seen: closing one writes it back. */
-	for (;;) {
-		vfs_lock(sb->v);
-		i = table_at(fs, &b, &n);
-		vfs_unlock(sb->v);
-		if (!i)
-			break;
+	/* Closing one writes it back. */
+	while ((i = next_file(sb, &b, &n))) {
 		one = bind_write_back_file(i);
 		err = err ? err : one;
 		inode_put(i);

@@ -2,21 +2,21 @@
  * Restartable sequences: rseq(2), as Linux 6.18 has them.
  *
  * A task may register a struct rseq in its memory. The kernel keeps there on which CPU the task
- *runs, and a number that no other task of the same memory has that runs at the moment (mm_cid). If
- *the struct names a critical section, and the task loses its CPU or gets a signal inside of it,
- *then it goes on at the section's abort address.
+ * runs, and a number that no other task of the same memory has that runs at the moment (mm_cid).
+ * If the struct names a critical section, and the task loses its CPU or gets a signal inside of
+ * it, it goes on at the section's abort address.
  *
  *	the task's owner                         membarrier(2), another thread
  *	rseq_leave: gives up mm_cid, due         due = true; a kick, if the task runs
  *	... blocked, queued, moved ...           waits until all vCPUs have left the guest
  *	rseq_resume, before it enters the guest
  *
- * So what a task costs that goes on where it was is one look at `due`. A move between vCPUs without
- * an exit (stand_in.c) passes task_step_in_guest(), and that rseq_resume(). A task that was taken
- *out at a system call is in no section: `open` tells, and spares the look at the guest's memory.
+ * So what a task costs that goes on where it was is one look at `due`. A move between vCPUs
+ * without an exit (stand_in.c) passes task_step_in_guest(), and that rseq_resume(). A task that was
+ * taken out at a system call is in no section: `open` tells, and spares the look at its memory.
  *
  * All of struct rseq_task is the owner's but `due`. mm_cids() has what the tasks of an address
- *space share.
+ * space share.
  */
 #ifndef VMBOX_LINUX_RSEQ_H
 #define VMBOX_LINUX_RSEQ_H

@@ -14,7 +14,6 @@
 
 #define STUB_OUT_LEN 2
 #define STUB_SYSRET  (ABI_SYSCALL_GVA + STUB_OUT_LEN)
-#define VECTOR_BP    3
 #define VECTOR_PF    14
 #define VECTOR_GP    13
 
@@ -292,7 +291,7 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		return VM_EXIT_KICK;
 	}
 	if (errand_at(rip))
-		return as_exception(v, c, VECTOR_BP, 0, t);
+		return as_exception(v, c, ABI_ERRAND_VECTOR, 0, t);
 	if (!in_page(rip, ABI_VECTORS_GVA))
 		return as_crash(v, t);
 	vec = (rip - ABI_VECTORS_GVA) / ABI_VECTOR_STRIDE;

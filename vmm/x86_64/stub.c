@@ -341,9 +341,9 @@ int vm_make_channels(struct vm *vm)
 	int r = 0;
 
 	vm->arch.stub_fpu_size = stub_fpu_size(vm);
-	if (vm->traits.syscall_raises_cpl)
+	if (vm->traits.syscall_raises_cpl) {
 		stub_call_install(vm);
-	else {
+	} else {
 		install(vm);
 		errand_install(vm);
 	}
