@@ -25,6 +25,7 @@ struct sock *sock_create(enum sock_kind kind)
 	s->refs = 1;
 	s->sndbuf = SOCK_SNDBUF;
 	s->backlog = SOCK_DGRAM_BACKLOG;
+	s->peek_off = -1;
 	pthread_mutex_init(&s->recv_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	TAILQ_INIT(&s->queue);
@@ -94,6 +95,17 @@ static void tell_peer(struct sock *peer, bool reset)
 	wake_all(peer);
 }
 
+/* Something is lost if s ends. s->lock held. */
+static bool unread_locked(const struct sock *s)
+{
+	struct sock_msg *m = TAILQ_FIRST(&s->queue);
+
+	/* What is left of an urgent byte is nothing. */
+	if (m && !sock_msg_unread(m))
+		m = TAILQ_NEXT(m, link);
+	return m;
+}
+
 /* Ends one sock; its peer reference goes to *put. links held. */
 static void end_locked(struct sock *s, struct sock_msgs *msgs, struct sock **put)
 {
@@ -103,7 +115,7 @@ static void end_locked(struct sock *s, struct sock_msgs *msgs, struct sock **put
 	pthread_mutex_lock(&s->lock);
 	s->dead = true;
 	s->shut = SHUT_BOTH;
-	unread = s->nmsgs;
+	unread = unread_locked(s);
 	sock_drop_queue_locked(s, msgs);
 	pthread_mutex_unlock(&s->lock);
 	if (s->kind != SOCK_KIND_DGRAM && s->peer)
@@ -502,6 +514,8 @@ unsigned sock_poll(struct sock *s, struct sched_task *task)
 		events |= POLLRDHUP | POLLIN | POLLRDNORM;
 	if (s->nmsgs || s->npending)
 		events |= POLLIN | POLLRDNORM;
+	if (s->oob)
+		events |= POLLPRI;
 	if (s->kind != SOCK_KIND_DGRAM && s->state == SOCK_CLOSED)
 		events |= POLLHUP;
 	if (sock_writable_locked(s))
@@ -540,6 +554,36 @@ long sock_bytes(struct sock *s)
 		n = (long)s->bytes;
 	pthread_mutex_unlock(&s->lock);
 	return n;
+}
+
+bool sock_at_mark(struct sock *s)
+{
+	struct sock_msg *m;
+	bool yes;
+
+	pthread_mutex_lock(&s->recv_lock);
+	pthread_mutex_lock(&s->lock);
+	m = TAILQ_FIRST(&s->queue);
+	yes = m &&
+	      (m == s->oob || (!sock_msg_unread(m) && (!s->oob || TAILQ_NEXT(m, link) == s->oob)));
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->recv_lock);
+	return yes;
+}
+
+void sock_set_oob_inline(struct sock *s, bool on)
+{
+	s->oob_inline = on;
+}
+
+void sock_set_peek_off(struct sock *s, int off)
+{
+	s->peek_off = off;
+}
+
+int sock_peek_off(const struct sock *s)
+{
+	return s->peek_off;
 }
 
 size_t sock_unreceived(struct sock *s)

@@ -105,6 +105,7 @@ struct sock_send {
 	struct sock *to; /* datagrams: whither; NULL: the peer */
 	struct sock_cred cred;
 	bool show_cred;             /* attach cred though neither end asks for it */
+	bool oob;                   /* a stream's last byte is urgent; x is not empty */
 	struct sock_rights *rights; /* taken over by the first message that goes: then NULL */
 	/* the core's, zero at first */
 	struct sock_msg *msg; /* made, but not delivered yet */
@@ -127,6 +128,7 @@ struct sock_recv {
 	struct xfer *x;
 	bool peek;
 	bool all;   /* a stream fills x */
+	bool oob;   /* a stream's urgent byte alone */
 	bool split; /* a stream does not join messages of different senders' identity */
 	/* results, zero at first */
 	size_t done; /* bytes, of all runs */
@@ -144,7 +146,12 @@ void sock_rights_free(struct sock_rights *rights);
 
 /*
  * Bytes; 0: an empty message (got), or the end (!got); -EAGAIN; -EINVAL, -ENOTCONN: not connected;
- * -EFAULT; s's pending error; -EBLOCKED.
+ * -EFAULT; s's pending error; -EBLOCKED. With oob: -EINVAL also if there is no urgent byte, or it
+ * is to be read like any other; it never blocks.
+ *
+ * An urgent byte is where the stream's mark is. A read stops before it; one that begins there
+ * passes over it, unless it is read like any other. Where one was taken the mark stays until
+ * something is read behind it: a message with nothing left in it.
  */
 ssize_t sock_recv(struct sock *s, struct sock_recv *r, struct sched_task *task);
 
@@ -159,6 +166,13 @@ unsigned sock_queues(struct sock *s, struct waitq *wq[2]);
 int sock_take_error(struct sock *s);
 /* FIONREAD: bytes that the next calls can read; first: of one message only. -EINVAL: a listener. */
 long sock_bytes(struct sock *s);
+/* SIOCATMARK: what is read next is behind the mark, or urgent. */
+bool sock_at_mark(struct sock *s);
+/* SO_OOBINLINE. */
+void sock_set_oob_inline(struct sock *s, bool on);
+/* SO_PEEK_OFF: negative: none, as at first. */
+void sock_set_peek_off(struct sock *s, int off);
+int sock_peek_off(const struct sock *s);
 /* Bytes sent by s and not yet received, as sndbuf counts them. */
 size_t sock_unreceived(struct sock *s);
 void sock_set_sndbuf(struct sock *s, size_t bytes);

@@ -176,6 +176,7 @@ void sock_drop_queue_locked(struct sock *s, struct sock_msgs *out)
 	TAILQ_CONCAT(out, &s->queue, link);
 	s->nmsgs = 0;
 	s->bytes = 0;
+	s->oob = NULL;
 }
 
 /*
@@ -246,6 +247,8 @@ static int append_locked(struct sock *s, struct sock *to, struct sock_send *m,
 	TAILQ_INSERT_TAIL(&to->queue, msg, link);
 	to->nmsgs++;
 	to->bytes += msg->len;
+	if (msg->urgent)
+		to->oob = msg;
 	return 0;
 }
 
@@ -302,13 +305,18 @@ static ssize_t send_stream(struct sock *s, struct sock *to, struct sock_send *m,
 		max = sock_sndbuf(s) / 2 + 1;
 	while (m->x->left && !err) {
 		size_t n = m->x->left < max ? m->x->left : max;
+		bool urgent = m->oob && m->x->left == 1;
 
+		/* The last byte is a message of its own. */
+		if (m->oob && !urgent && n == m->x->left)
+			n--;
 		/* What would be copied in vain need not be. */
 		err = deliver(s, to, m, NULL);
 		if (!err)
 			err = msg_make(s, m, n, task);
 		if (err)
 			break;
+		m->msg->urgent = urgent;
 		err = deliver(s, to, m, NULL);
 		if (err)
 			take_back(m);

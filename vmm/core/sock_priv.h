@@ -25,9 +25,11 @@ struct sock_msg {
 	_Atomic unsigned refs; /* the queue's, and of those that copy it out with no lock */
 	struct sock *from;     /* a reference; charged with `charge` */
 	size_t charge;
-	size_t len, off; /* off: read already */
+	size_t len, off; /* off: read already; all of it: where an urgent byte was */
+	bool peeked;     /* an empty one that a peek at an offset has seen */
 	struct sock_cred cred;
 	bool have_cred;
+	bool urgent;                /* a stream's urgent byte */
 	struct sock_rights *rights; /* or NULL */
 	uint8_t data[];
 };
@@ -42,6 +44,8 @@ struct sock {
 	enum sock_kind kind;
 	_Atomic unsigned refs;
 	_Atomic bool passcred;
+	_Atomic bool oob_inline; /* urgent bytes are read like any others */
+	_Atomic int peek_off;    /* where the next peek begins; negative: always at the front */
 
 	pthread_mutex_t recv_lock; /* a stream's readers, one after the other */
 	pthread_mutex_t lock;
@@ -54,6 +58,8 @@ struct sock {
 	struct sock_msgs queue;
 	unsigned nmsgs;
 	size_t bytes; /* unread */
+	struct sock_msg
+		*oob; /* in queue: an urgent byte that was neither read nor passed, or NULL */
 	size_t sent;  /* charge of its messages that are not received */
 	size_t sndbuf;
 	unsigned backlog;
@@ -83,6 +89,11 @@ struct sock {
 };
 
 extern pthread_mutex_t sock_links;
+
+static inline size_t sock_msg_unread(const struct sock_msg *m)
+{
+	return m->len - m->off;
+}
 
 /* ---- sock_msg.c ---- */
 

@@ -177,6 +177,9 @@ static long socket_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t 
 	case SIOCOUTQ:
 		n = (long)sock_unreceived(so->s);
 		break;
+	case SIOCATMARK:
+		n = so->type == SOCK_STREAM ? sock_at_mark(so->s) : -EOPNOTSUPP;
+		break;
 	default:
 		return -ENOTTY;
 	}

@@ -128,7 +128,8 @@ static int send_begin(struct task *t, struct socket *so, struct transfer *x, uin
 	x->send.x = &x->u.x;
 	if (!x->send.show_cred)
 		task_sock_cred(t, &x->send.cred);
-	if (x->flags & MSG_OOB)
+	x->send.oob = x->flags & MSG_OOB;
+	if (x->send.oob && (so->type != SOCK_STREAM || !x->total))
 		return -EOPNOTSUPP;
 	if (addr && len)
 		err = send_address(t, so, x, addr, len);
@@ -271,9 +272,8 @@ static int recv_begin(struct socket *so, struct transfer *x)
 	x->recv.peek = x->flags & MSG_PEEK;
 	x->recv.all = x->flags & MSG_WAITALL;
 	x->recv.split = sock_passcred(so->s);
-	if (x->flags & MSG_OOB)
-		return so->type == SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
-	return 0;
+	x->recv.oob = x->flags & MSG_OOB;
+	return x->recv.oob && so->type != SOCK_STREAM ? -EOPNOTSUPP : 0;
 }
 
 /* Bytes, an error or -EBLOCKED; *trunc: the message was longer. */
@@ -332,7 +332,7 @@ long sys_recvfrom(struct task *t, struct call *c)
 static int put_header(struct task *t, struct socket *so, struct transfer *x, bool trunc)
 {
 	struct mm *mm = task_mm(t);
-	int flags = (x->flags & MSG_CMSG_CLOEXEC) | (trunc ? MSG_TRUNC : 0);
+	int flags = (x->flags & (MSG_CMSG_CLOEXEC | MSG_OOB)) | (trunc ? MSG_TRUNC : 0);
 	int namelen = 0, room = x->hdr.namelen, whole;
 	uint64_t len = x->hdr.controllen;
 	uint8_t a[sizeof(struct sockaddr_un) + 8] = {AF_UNIX, 0};

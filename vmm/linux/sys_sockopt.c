@@ -77,6 +77,9 @@ static int set_int(struct task *t, struct socket *so, int opt, int v)
 	int bit = bool_option(opt);
 
 	switch (opt) {
+	case SO_OOBINLINE:
+		sock_set_oob_inline(so->s, v);
+		break;
 	case SO_SNDBUFFORCE:
 	case SO_RCVBUFFORCE:
 		/* CAP_NET_ADMIN, which nobody has. */
