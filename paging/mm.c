@@ -255,6 +255,11 @@ uint64_t mm_active_mask(const struct mm *mm)
 	return atomic_load(&mm->active);
 }
 
+bool mm_is_shadowed(const struct mm *mm)
+{
+	return gmem_shadow(mm->gm);
+}
+
 uint64_t mm_tlb_gen(const struct mm *mm)
 {
 	return atomic_load(&mm->tlb_gen);

@@ -111,6 +111,8 @@ uint64_t mm_active_mask(const struct mm *mm);
  * that address.
  */
 uint64_t mm_tlb_gen(const struct mm *mm);
+/* KVM shadows its page tables: a restricting change is dear (pgtable.h). */
+bool mm_is_shadowed(const struct mm *mm);
 
 /*
  * The kernel half: maps a frame at a kernel address in all address spaces. Setup only, by one

@@ -157,6 +157,8 @@ bool vcpu_arch_changes_mm(const struct vcpu *v);
 int vcpu_arch_change_root(struct vcpu *v, gpa_t root);
 /* machine_mem_ops.forget, by v, which waits in the stub with that mm. */
 bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n);
+/* v, which waits in the stub, forgets all that it has translated. False: it must leave for that. */
+bool vcpu_arch_forget_all(struct vcpu *v);
 /* After vcpu_arch_set_fpu, if that was necessary. root: v->root is to be loaded. */
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root);
 

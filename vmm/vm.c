@@ -90,31 +90,56 @@ static bool runs(struct vcpu *v, const struct mm *mm)
  * Those that enter later, or had left already, have synchronized with us: run_count and running_mm
  * are written with full barriers around the guest's time.
  */
+static void barrier_on(struct vcpu *v, struct mm *mm)
+{
+	uint64_t count = atomic_load(&v->run_count);
+
+	if (!runs(v, mm))
+		return;
+	vcpu_kick(v);
+	while (runs(v, mm) && atomic_load(&v->run_count) == count) {
+		/* Also for an emulator that runs all processors in turns. */
+		cpu_relax();
+		sched_yield();
+	}
+}
+
 void vm_barrier(struct vm *vm, struct mm *mm)
 {
-	for (unsigned i = 0; i < vm->nvcpus; i++) {
-		struct vcpu *v = vm->vcpus[i];
-		uint64_t count = atomic_load(&v->run_count);
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		barrier_on(vm->vcpus[i], mm);
+}
 
-		if (!runs(v, mm))
-			continue;
-		vcpu_kick(v);
-		while (runs(v, mm) && atomic_load(&v->run_count) == count)
-			sched_yield();
-	}
+/* The vCPU whose call this is waits for us, in its stub: it need not leave. */
+static bool forgets_inside(struct vcpu *v, struct mm *mm)
+{
+	uint64_t gen = mm_tlb_gen(mm);
+
+	if (v != vcpu_served || !vcpu_arch_forget_all(v))
+		return false;
+	if (v->mm == mm)
+		v->tlb_gen = gen;
+	return true;
 }
 
 /*
  * With shadow paging, dropping the data page from KVM's alias has flushed every
- * vCPU already. With hardware semantics each vCPU that is inside with this mm
- * must leave once; vcpu_run() flushes before it enters again, because the generation changed.
+ * vCPU already. With hardware semantics each vCPU that is inside with this mm must leave
+ * once, or flush where it is; vcpu_run() does so before it enters again, because the generation
+ * changed.
  */
 static void mm_flush(void *machine, struct mm *mm)
 {
 	struct vm *vm = machine;
 
-	if (!vm->traits.shadow_paging)
-		vm_barrier(vm, mm);
+	if (vm->traits.shadow_paging)
+		return;
+	for (unsigned i = 0; i < vm->nvcpus; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		if (runs(v, mm) && !forgets_inside(v, mm))
+			barrier_on(v, mm);
+	}
 }
 
 static bool mm_forget(void *machine, struct mm *mm, const gpa_t *entries, unsigned n)

@@ -18,6 +18,14 @@
 /* The nth word of struct uregs. */
 #define FRAME(n) (CHANNEL(FRAME) + 8 * (n))
 
+/* The errand of a stub that may do what it likes: forgets all translations but those of its own pages. */
+	.macro FORGET
+	mov %cr3, %rcx
+	mov %rcx, %cr3
+	mov CHANNEL(RESULT), %r11d
+	movl $ABI_CHANNEL_BACK, CHANNEL(STATE)
+	.endm
+
 	.section .rodata.stub, "a"
 
 	.globl stub_call, stub_call_saved, stub_call_posted, stub_call_save, stub_call_kept
@@ -63,7 +71,11 @@ stub_call_posted:
 	test %ecx, %ecx
 	jz 5f
 	dec %ecx
-	jnz stub_call_save
+	jz 4f
+	cmp $ABI_CHANNEL_ERRAND - 1, %ecx
+	jne stub_call_save
+	FORGET
+	jmp 2b
 4:	mov CHANNEL(FLAGS), %r11
 	mov CHANNEL(PC), %rcx
 	out %al, $ABI_PORT_SYSCALL
@@ -109,8 +121,13 @@ stub_call_kept:
 	dec %r11d
 	jg 1b
 	jmp 3f
-2:	cmpl $0, CHANNEL(EXIT)
-	je 4f
+2:	mov CHANNEL(EXIT), %ecx
+	test %ecx, %ecx
+	jz 4f
+	cmp $ABI_CHANNEL_ERRAND, %ecx
+	jne 3f
+	FORGET
+	jmp 1b
 3:	mov CHANNEL(AX), %rax
 	mov CHANNEL(DX), %rdx
 	mov CHANNEL(FLAGS), %r11

@@ -165,6 +165,12 @@ bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n)
 	return false;
 }
 
+bool vcpu_arch_forget_all(struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	(void)v;

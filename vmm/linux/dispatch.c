@@ -60,8 +60,19 @@ static int row_for(const struct kernel *k, unsigned nr)
 	return syscall_row(nr);
 }
 
-/* A new thread; a new process marks half its parent's memory, which no vCPU should be in. A first
- * look: what clone3 finds there later may differ, and only takes longer. */
+#define FORK_SMALL_PAGES 2048
+
+/* A new process marks half its parent's memory. Where page tables are shadowed no vCPU should be in
+ * it then, and the poller has no time for a large one. */
+static enum syscall_place fork_place(struct task *t)
+{
+	struct mm *mm = task_mm(t);
+
+	return mm_is_shadowed(mm) || mm_resident_pages(mm) > FORK_SMALL_PAGES ? SYSCALL_OUTSIDE
+									      : SYSCALL_LONG;
+}
+
+/* A first look: what clone3 finds there later may differ, and only takes longer. */
 static bool clones_thread(struct task *t, int row, const uint64_t args[6])
 {
 	uint64_t flags = args[0];
@@ -79,7 +90,10 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 	switch (row) {
 	case ROW_clone:
 	case ROW_clone3:
-		return clones_thread(t, row, args) ? SYSCALL_WHOLE : SYSCALL_OUTSIDE;
+		return clones_thread(t, row, args) ? SYSCALL_WHOLE : fork_place(t);
+	case ROW_fork:
+	case ROW_vfork:
+		return fork_place(t);
 	case ROW_exit:
 	case ROW_exit_group:
 		if (!exit_is_small(t))
@@ -96,9 +110,7 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 	case ROW_sched_yield:
 	case ROW_sigaltstack:
 		return SYSCALL_WHOLE;
-	case ROW_fork:
 	case ROW_membarrier: /* it would kick its own vCPU */
-	case ROW_vfork:
 		return SYSCALL_OUTSIDE;
 	default:
 		return SYSCALL_ANYWHERE;

@@ -239,6 +239,11 @@ bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n)
 	return errand_forget(v, entries, n);
 }
 
+bool vcpu_arch_forget_all(struct vcpu *v)
+{
+	return v->vm->traits.syscall_raises_cpl && stub_call_forget(v);
+}
+
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	struct abi_channel *p = v->channel->page;

@@ -4,13 +4,16 @@
  * nobody can jump into the stub, and its page is out of the program's reach.
  */
 #include "x86.h"
+#include "../core/core.h"
 
 #include <string.h>
 
 extern const uint8_t stub_call[], stub_call_saved[], stub_call_posted[], stub_call_save[],
 	stub_call_kept[], stub_call_loaded[], stub_call_end[];
 
-#define BASE (ABI_SYSCALL_GVA + ABI_SYSCALL_ENTRY)
+#define BASE     (ABI_SYSCALL_GVA + ABI_SYSCALL_ENTRY)
+#define PATIENCE 100000 /* ns, for the stub that waits */
+#define LOOKS    16     /* at the state, between two at the clock */
 
 static uint64_t at(const uint8_t *label)
 {
@@ -58,6 +61,21 @@ void stub_call_put_frame(struct vcpu *v, const struct uregs *u, bool root)
 
 	memcpy(v->channel->page->iret, iret, sizeof(iret));
 	v->channel->page->cr3 = root ? v->root.v : 0;
+}
+
+/* One that comes too late is of no consequence: the vCPU forgets once more, and if it takes an
+ * answer for this it leaves, when its patience ends, as one that was answered. */
+bool stub_call_forget(struct vcpu *v)
+{
+	int64_t end = core_now() + PATIENCE;
+
+	channel_send(v->channel, ABI_CHANNEL_ERRAND);
+	for (unsigned i = 1; channel_state(v->channel) != ABI_CHANNEL_BACK; i++) {
+		if (i % LOOKS == 0 && (core_now() > end || !atomic_load(&v->running_mm)))
+			return false;
+		cpu_relax();
+	}
+	return true;
 }
 
 void stub_call_install(struct vm *vm)

@@ -82,6 +82,8 @@ void stub_call_install(struct vm *vm);
 bool stub_call_leave(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
 bool stub_call_frame_left(struct vcpu *v, struct cpu *c, bool ring0);
 void stub_call_put_frame(struct vcpu *v, const struct uregs *u, bool root);
+/* vcpu_arch_forget_all. */
+bool stub_call_forget(struct vcpu *v);
 
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
