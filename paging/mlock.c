@@ -21,16 +21,6 @@ bool mm_can_lock(struct mm *mm, uint64_t bytes, uint64_t limit)
 	return yes;
 }
 
-uint64_t mm_locked_bytes(struct mm *mm)
-{
-	uint64_t n;
-
-	mm_lock(mm);
-	n = mm->locked;
-	mm_unlock(mm);
-	return n;
-}
-
 void mm_set_limit_lock(struct mm *mm, uint64_t bytes)
 {
 	atomic_store(&mm->limit_lock, bytes);

@@ -335,16 +335,6 @@ uint64_t mm_resident_pages(struct mm *mm)
 	return n;
 }
 
-uint64_t mm_mapped_peak(struct mm *mm)
-{
-	uint64_t n;
-
-	mm_lock(mm);
-	n = mm->mapped > mm->peak_mapped ? mm->mapped : mm->peak_mapped;
-	mm_unlock(mm);
-	return n;
-}
-
 uint64_t mm_resident_peak(struct mm *mm)
 {
 	uint64_t n;
@@ -410,39 +400,6 @@ void mm_put_vma(struct vma *v)
 		memobj_put(v->obj);
 	if (v->file && mm_file_ops.put)
 		mm_file_ops.put(v->file);
-}
-
-static uint64_t count_resident(struct mm *mm, const struct vma *v)
-{
-	uint64_t n = 0, va = v->start;
-	bool large;
-	pte_t *p;
-
-	while ((p = pgtable_next_any(mm, &va, v->end, &large))) {
-		if (large) {
-			uint64_t next = (va & ~(PGTABLE_SPAN - 1)) + PGTABLE_SPAN;
-
-			n += ((next < v->end ? next : v->end) - va) >> PAGE_SHIFT;
-			va = next;
-			continue;
-		}
-		do {
-			n += pte_load(p++) != 0;
-			va += PAGE_SIZE;
-		} while (va < v->end && va & (PGTABLE_SPAN - 1));
-	}
-	return n;
-}
-
-void mm_for_each_vma(struct mm *mm,
-		     void (*f)(const struct vma *v, uint64_t resident_pages, void *arg), void *arg)
-{
-	struct vma_node *n;
-
-	mm_lock(mm);
-	RB_FOREACH (n, vma_tree, &mm->vmas)
-		f(&n->v, count_resident(mm, &n->v), arg);
-	mm_unlock(mm);
 }
 
 void mm_get_stats(struct mm *mm, struct mm_stats *out)

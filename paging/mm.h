@@ -207,7 +207,6 @@ int mm_mlock(struct mm *mm, uint64_t addr, uint64_t len, unsigned how, uint64_t 
 int mm_mlockall(struct mm *mm, bool current, unsigned how, unsigned future, uint64_t limit);
 /* That many bytes more can be locked. */
 bool mm_can_lock(struct mm *mm, uint64_t bytes, uint64_t limit);
-uint64_t mm_locked_bytes(struct mm *mm);
 /* The limit for what is locked by itself: after mlockall, by mremap and by a stack that grows. */
 void mm_set_limit_lock(struct mm *mm, uint64_t bytes);
 /* Over this many bytes of private writable memory but stacks, more is -ENOMEM (RLIMIT_DATA). */
@@ -218,8 +217,7 @@ uint64_t mm_mapped_bytes(struct mm *mm);
 uint64_t mm_resident_pages(struct mm *mm);
 /* It has, or once had, shared mappings: when its last reference goes others may notice. No lock. */
 bool mm_has_shared(const struct mm *mm);
-/* The most that these two have been. */
-uint64_t mm_mapped_peak(struct mm *mm);
+/* The most that there have been. */
 uint64_t mm_resident_peak(struct mm *mm);
 /* Over this many mapped bytes, mapping is -ENOMEM. UINT64_MAX: none. */
 void mm_set_limit_as(struct mm *mm, uint64_t bytes);
@@ -231,9 +229,23 @@ bool mm_find_vma(struct mm *mm, uint64_t addr, struct vma *out);
  * thread may unmap meanwhile. mm_put_vma() gives them back, with no lock held. */
 bool mm_get_vma(struct mm *mm, uint64_t addr, struct vma *out);
 void mm_put_vma(struct vma *v);
+/* How many pages of a VMA are resident, and how many of these are its object's: the others are the
+ * mm's own, private or copied. */
+struct vma_pages {
+	uint64_t resident, object;
+};
 /* Calls f for each VMA in order under mm->lock. */
 void mm_for_each_vma(struct mm *mm,
-		     void (*f)(const struct vma *v, uint64_t resident_pages, void *arg), void *arg);
+		     void (*f)(const struct vma *v, const struct vma_pages *pages, void *arg),
+		     void *arg);
+/* All together: bytes, pages, and frames of page tables, the root included. */
+struct mm_usage {
+	uint64_t mapped, locked, data; /* bytes; data: private, writable and no stack */
+	uint64_t resident, tables;
+	uint64_t peak_mapped, peak_resident; /* bytes; pages */
+	uint64_t brk_start;                  /* 0: no heap was set */
+};
+void mm_get_usage(struct mm *mm, struct mm_usage *out);
 
 /* ---- faults and fork ---- */
 

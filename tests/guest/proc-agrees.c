@@ -218,8 +218,134 @@ static void auxiliary(void)
 	say("auxv\n");
 }
 
-int main(void)
+/* KiB of each kind, in one reading of status. */
+struct rss {
+	long long all, anon, file, shmem, data;
+};
+
+static struct rss resident(void)
 {
+	struct rss r;
+
+	slurp("status");
+	r.all = (long long)number("VmRSS:", 10);
+	r.anon = (long long)number("RssAnon:", 10);
+	r.file = (long long)number("RssFile:", 10);
+	r.shmem = (long long)number("RssShmem:", 10);
+	r.data = (long long)number("VmData:", 10);
+	CHECK_EQ(r.anon + r.file + r.shmem, r.all);
+	return r;
+}
+
+/* Counters of Linux' lag behind by some pages for each processor. */
+#define NEAR(a, b) CHECK((a) - (b) < 1024 && (b) - (a) < 1024)
+
+static void touch(char *p, size_t size, bool write)
+{
+	for (size_t i = 0; i < size; i += 4096) {
+		if (write)
+			p[i] = 1;
+		else
+			CHECK_EQ(p[i], 0);
+	}
+}
+
+/* Memory by kind: own, of a file, copied of one, of shared memory. */
+static void memory(void)
+{
+	const size_t size = 4 << 20, kb = size / 1024;
+	struct rss before = resident(), after;
+	int m = memfd_create("m", 0), f = open("f", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *own, *file, *shared;
+
+	CHECK_EQ(ftruncate(m, size), 0);
+	CHECK_EQ(ftruncate(f, size), 0);
+	own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, f, 0);
+	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m, 0);
+	CHECK(own != MAP_FAILED && file != MAP_FAILED && shared != MAP_FAILED);
+	touch(own, size, true);
+	touch(shared, size, true);
+	after = resident();
+	NEAR(after.anon - before.anon, (long long)kb);
+	NEAR(after.shmem - before.shmem, (long long)kb);
+	CHECK_EQ(after.data - before.data, 2 * (long long)kb);
+	slurp("smaps_rollup");
+	NEAR((long long)number("Pss_Anon:", 10), after.anon);
+	NEAR((long long)number("Anonymous:", 10), after.anon);
+	CHECK(number("Pss_Shmem:", 10) >= kb);
+	CHECK(number("Private_Dirty:", 10) + number("Shared_Dirty:", 10) >= 2 * kb);
+
+	before = resident();
+	touch(file, size, true);
+	after = resident();
+	NEAR(after.anon - before.anon, (long long)kb);
+	NEAR(after.file, before.file);
+	CHECK_EQ(munmap(own, size), 0);
+	before = after;
+	after = resident();
+	NEAR(before.anon - after.anon, (long long)kb);
+	CHECK_EQ(before.data - after.data, (long long)kb);
+	CHECK_EQ(munmap(file, size), 0);
+	CHECK_EQ(munmap(shared, size), 0);
+	close(m);
+	close(f);
+	CHECK_EQ(unlink("f"), 0);
+	say("memory\n");
+}
+
+/* statm's pages, and those of status, which are KiB. */
+static void statm(void)
+{
+	unsigned long long page = 4, size, rss, shared, code, lib, data, dirty;
+	struct rss r = resident();
+
+	CHECK(number("VmExe:", 10) > 0 && number("VmPTE:", 10) > 0 && number("VmStk:", 10) > 0);
+	CHECK(number("FDSize:", 10) >= 3);
+	CHECK_EQ(number("NSpid:", 10), getpid());
+	CHECK(number("VmPeak:", 10) >= number("VmSize:", 10));
+	CHECK(number("VmHWM:", 10) + 1024 >= number("VmRSS:", 10));
+	size = number("VmSize:", 10);
+	code = number("VmExe:", 10);
+	data = number("VmData:", 10) + number("VmStk:", 10);
+	slurp("statm");
+	NEAR((long long)(strtoull(text, NULL, 10) * page), (long long)size);
+	CHECK_EQ(sscanf(text, "%llu %llu %llu %llu %llu %llu %llu", &size, &rss, &shared, &size,
+			&lib, &page, &dirty),
+		 7);
+	NEAR((long long)rss * 4, r.all);
+	NEAR((long long)shared * 4, r.file + r.shmem);
+	CHECK_EQ(size * 4, code);
+	CHECK_EQ(lib + dirty, 0);
+	CHECK_EQ(page * 4, data);
+	say("statm\n");
+}
+
+/* Where stat says that things lie. */
+static void places(char **argv)
+{
+	unsigned long long here = (unsigned long long)(uintptr_t)&slurp, local = 0;
+	char **env = environ;
+
+	slurp("stat");
+	CHECK((unsigned long long)stat_field(26) <= here);
+	CHECK((unsigned long long)stat_field(27) > here);
+	CHECK((unsigned long long)stat_field(28) > (unsigned long long)(uintptr_t)&local);
+	CHECK((unsigned long long)stat_field(28) < (unsigned long long)(uintptr_t)argv);
+	CHECK((unsigned long long)stat_field(28) + 64 > (unsigned long long)(uintptr_t)argv);
+	CHECK((unsigned long long)stat_field(47) <= (unsigned long long)(uintptr_t)sbrk(0));
+	CHECK_EQ((unsigned long long)stat_field(48), (unsigned long long)(uintptr_t)argv[0]);
+	if (*env)
+		CHECK_EQ((unsigned long long)stat_field(50), (unsigned long long)(uintptr_t)*env);
+	say("places\n");
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	places(argv);
+	memory();
+	statm();
 	usage();
 	limits();
 	status();

@@ -306,13 +306,13 @@ static void test_look(void **state)
 	end();
 }
 
-static void count_vma(const struct vma *v, uint64_t resident, void *arg)
+static void count_vma(const struct vma *v, const struct vma_pages *pages, void *arg)
 {
 	uint64_t *sum = arg;
 
 	(void)v;
 	sum[0]++;
-	sum[1] += resident;
+	sum[1] += pages->resident;
 }
 
 /* It may lie in several mappings: each has its part. */

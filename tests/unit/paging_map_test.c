@@ -485,12 +485,12 @@ static void test_advice(void **state)
 	}
 }
 
-static void sum_vma(const struct vma *v, uint64_t resident, void *arg)
+static void sum_vma(const struct vma *v, const struct vma_pages *pages, void *arg)
 {
 	uint64_t *sum = arg;
 
 	sum[0]++;
-	sum[1] += resident;
+	sum[1] += pages->resident;
 	sum[2] += v->end - v->start;
 }
 

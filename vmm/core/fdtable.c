@@ -421,3 +421,13 @@ int fdtable_next(struct fdtable *t, int from)
 	pthread_mutex_unlock(&t->lock);
 	return result;
 }
+
+unsigned fdtable_size(struct fdtable *t)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->size;
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}

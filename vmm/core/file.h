@@ -114,5 +114,7 @@ int fdtable_get_cloexec(struct fdtable *t, int fd);
 int fdtable_set_cloexec(struct fdtable *t, int fd, bool cloexec);
 /* The lowest open fd >= from, or -1: for /proc/PID/fd. */
 int fdtable_next(struct fdtable *t, int from);
+/* How many descriptors it has room for before it must grow. */
+unsigned fdtable_size(struct fdtable *t);
 
 #endif

@@ -142,6 +142,7 @@ static void commit_identity(struct exec *e)
 	pthread_mutex_lock(&p->lock);
 	p->exe = e->exe;
 	e->exe = NULL;
+	p->stack_start = e->sp;
 	p->arg_start = e->arg_start;
 	p->arg_end = e->arg_end;
 	p->env_start = e->env_start;

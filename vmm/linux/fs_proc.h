@@ -78,6 +78,14 @@ int proc_dir_process(struct file *f, struct process **out);
 /* A reference to p's address space, or NULL. */
 struct mm *proc_mm(struct process *p);
 int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx);
+/* fs_proc_usage.c: all of statm, and those lines of status that are about memory: none if there is
+ * no address space. */
+int proc_show_statm(struct proc_buf *b, const struct proc_ctx *ctx);
+void proc_put_memory(struct proc_buf *b, const struct proc_ctx *ctx);
+/* What a mapping's object's pages count as; where there is none, and what is copied of one, counts
+ * as VMA_ANON. */
+enum vma_kind { VMA_ANON, VMA_OF_FILE, VMA_SHMEM };
+enum vma_kind proc_vma_kind(const struct vma *v);
 /* fs_proc_maps.c */
 int proc_show_maps(struct proc_buf *b, const struct proc_ctx *ctx);
 int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx);

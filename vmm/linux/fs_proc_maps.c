@@ -13,17 +13,17 @@
 struct map_list {
 	struct map_row {
 		struct vma v;
-		struct file *f;    /* a reference */
-		uint64_t resident; /* pages */
-		uint64_t large;    /* of them, in 2 MiB pages; if asked for */
-		bool eligible;     /* for such */
+		struct file *f; /* a reference */
+		struct vma_pages pages;
+		uint64_t large; /* of them, in 2 MiB pages; if asked for */
+		bool eligible;  /* for such */
 	} * rows;
 	size_t n, cap;
 	bool failed;
 };
 
 /* Under mm->lock: names are looked up later, with no lock. */
-static void add_map(const struct vma *v, uint64_t resident, void *arg)
+static void add_map(const struct vma *v, const struct vma_pages *pages, void *arg)
 {
 	struct map_list *l = arg;
 
@@ -39,7 +39,7 @@ static void add_map(const struct vma *v, uint64_t resident, void *arg)
 		l->cap = cap;
 	}
 	l->rows[l->n].v = *v;
-	l->rows[l->n].resident = resident;
+	l->rows[l->n].pages = *pages;
 	l->rows[l->n].f = v->file ? file_dup(v->file) : NULL;
 	l->n++;
 }
@@ -67,40 +67,68 @@ static void put_map(struct proc_buf *b, const struct map_row *r)
 		proc_printf(b, "%s\n", head);
 }
 
-/* What smaps says of a mapping, or of all together: `size`, `rss`, `large` and `locked` in KiB. */
-static void put_sizes(struct proc_buf *b, uint64_t size, uint64_t rss, uint64_t large,
-		      uint64_t locked, bool shared, bool anon, bool rollup)
-{
-	const char *const zeros[] = {"ShmemPmdMapped",  "FilePmdMapped", "Shared_Hugetlb",
-				     "Private_Hugetlb", "Swap",          "SwapPss"};
-	struct {
-		const char *name;
-		uint64_t kb;
-	} rows[] = {
-		{"Rss", rss},
-		{"Pss", rss},
-		{"Pss_Dirty", anon ? rss : 0},
-		{"Shared_Clean", 0},
-		{"Shared_Dirty", shared ? rss : 0},
-		{"Private_Clean", !shared && !anon ? rss : 0},
-		{"Private_Dirty", !shared && anon ? rss : 0},
-		{"Referenced", rss},
-		{"Anonymous", anon ? rss : 0},
-		{"KSM", 0},
-		{"LazyFree", 0},
-		{"AnonHugePages", large},
-	};
+/* What smaps says of a mapping, or of all together, in pages. */
+struct sizes {
+	uint64_t all, rss, large, locked;
+	uint64_t of[3];       /* rss, by vma_kind */
+	uint64_t shared_file; /* of of[VMA_OF_FILE]: in shared mappings */
+	uint64_t dirty_file;  /* of that: in those that may be written */
+};
 
-	if (!rollup)
-		proc_printf(b, "%-16s%8llu kB\n%-16s%8u kB\n%-16s%8u kB\n",
-			    "Size:", (unsigned long long)size, "KernelPageSize:", 4,
-			    "MMUPageSize:", 4);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		proc_printf(b, "%s:%*s%8llu kB\n", rows[i].name, (int)(15 - strlen(rows[i].name)),
-			    "", (unsigned long long)rows[i].kb);
+static void add_sizes(struct sizes *s, const struct map_row *r)
+{
+	const struct vma *v = &r->v;
+
+	s->all += (v->end - v->start) / PAGE_SIZE;
+	s->rss += r->pages.resident;
+	s->large += r->large;
+	s->locked += v->flags & VMA_LOCKED ? r->pages.resident : 0;
+	s->of[VMA_ANON] += r->pages.resident - r->pages.object;
+	s->of[proc_vma_kind(v)] += r->pages.object;
+	if (v->flags & VMA_SHARED && proc_vma_kind(v) == VMA_OF_FILE)
+		s->shared_file += r->pages.object;
+	if ((v->flags & (VMA_SHARED | VMA_WRITE)) == (VMA_SHARED | VMA_WRITE) &&
+	    proc_vma_kind(v) == VMA_OF_FILE)
+		s->dirty_file += r->pages.object;
+}
+
+static void put_size(struct proc_buf *b, const char *name, uint64_t pages)
+{
+	proc_printf(b, "%s:%*s%8llu kB\n", name, (int)(15 - strlen(name)), "",
+		    (unsigned long long)pages * (PAGE_SIZE / 1024));
+}
+
+static void put_sizes(struct proc_buf *b, const struct sizes *s, bool rollup)
+{
+	static const char *const zeros[] = {"ShmemPmdMapped",  "FilePmdMapped", "Shared_Hugetlb",
+					    "Private_Hugetlb", "Swap",          "SwapPss"};
+	uint64_t dirty = s->of[VMA_ANON] + s->of[VMA_SHMEM] + s->dirty_file;
+
+	if (!rollup) {
+		put_size(b, "Size", s->all);
+		put_size(b, "KernelPageSize", 1);
+		put_size(b, "MMUPageSize", 1);
+	}
+	put_size(b, "Rss", s->rss);
+	put_size(b, "Pss", s->rss);
+	put_size(b, "Pss_Dirty", dirty);
+	if (rollup) {
+		put_size(b, "Pss_Anon", s->of[VMA_ANON]);
+		put_size(b, "Pss_File", s->of[VMA_OF_FILE]);
+		put_size(b, "Pss_Shmem", s->of[VMA_SHMEM]);
+	}
+	put_size(b, "Shared_Clean", s->shared_file - s->dirty_file);
+	put_size(b, "Shared_Dirty", s->of[VMA_SHMEM] + s->dirty_file);
+	put_size(b, "Private_Clean", s->of[VMA_OF_FILE] - s->shared_file);
+	put_size(b, "Private_Dirty", s->of[VMA_ANON]);
+	put_size(b, "Referenced", s->rss);
+	put_size(b, "Anonymous", s->of[VMA_ANON]);
+	put_size(b, "KSM", 0);
+	put_size(b, "LazyFree", 0);
+	put_size(b, "AnonHugePages", s->large);
 	for (size_t i = 0; i < ARRAY_SIZE(zeros); i++)
-		proc_printf(b, "%s:%*s%8u kB\n", zeros[i], (int)(15 - strlen(zeros[i])), "", 0);
-	proc_printf(b, "%-16s%8llu kB\n", "Locked:", (unsigned long long)locked);
+		put_size(b, zeros[i], 0);
+	put_size(b, "Locked", s->locked);
 }
 
 static void put_flags(struct proc_buf *b, const struct vma *v, bool eligible)
@@ -155,14 +183,12 @@ int proc_show_smaps(struct proc_buf *b, const struct proc_ctx *ctx)
 	int r = maps_of(ctx->p, &l, true);
 
 	for (size_t i = 0; i < l.n && !r; i++) {
-		const struct vma *v = &l.rows[i].v;
+		struct sizes s = {0};
 
 		put_map(b, &l.rows[i]);
-		put_sizes(b, (v->end - v->start) / 1024, l.rows[i].resident * (PAGE_SIZE / 1024),
-			  l.rows[i].large * (PAGE_SIZE / 1024),
-			  v->flags & VMA_LOCKED ? l.rows[i].resident * (PAGE_SIZE / 1024) : 0,
-			  v->flags & VMA_SHARED, !v->obj, false);
-		put_flags(b, v, l.rows[i].eligible);
+		add_sizes(&s, &l.rows[i]);
+		put_sizes(b, &s, false);
+		put_flags(b, &l.rows[i].v, l.rows[i].eligible);
 	}
 	maps_done(&l);
 	return r < 0 ? r : 0;
@@ -172,22 +198,17 @@ int proc_show_rollup(struct proc_buf *b, const struct proc_ctx *ctx)
 {
 	struct map_list l = {0};
 	int r = maps_of(ctx->p, &l, true);
-	uint64_t rss = 0, large = 0, locked = 0;
+	struct sizes s = {0};
 
 	for (size_t i = 0; i < l.n; i++)
-		rss += l.rows[i].resident;
-	for (size_t i = 0; i < l.n; i++)
-		large += l.rows[i].large;
-	for (size_t i = 0; i < l.n; i++)
-		locked += l.rows[i].v.flags & VMA_LOCKED ? l.rows[i].resident : 0;
+		add_sizes(&s, &l.rows[i]);
 	if (!r && l.n) {
 		proc_printf(
 			b,
 			"%08llx-%08llx ---p 00000000 00:00 0                          [rollup]\n",
 			(unsigned long long)l.rows[0].v.start,
 			(unsigned long long)l.rows[l.n - 1].v.end);
-		put_sizes(b, 0, rss * (PAGE_SIZE / 1024), large * (PAGE_SIZE / 1024),
-			  locked * (PAGE_SIZE / 1024), false, true, true);
+		put_sizes(b, &s, true);
 	}
 	maps_done(&l);
 	return r < 0 ? r : 0;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define USER_HZ      100
 #define ARG_TEXT_MAX (2UL << 20)
@@ -42,8 +43,9 @@ struct snapshot {
 	struct rusage_times times;
 	int64_t start_time;
 	int nice, policy, processor, exit_signal, wait_status;
-	uint64_t vm_bytes, vm_peak, locked_bytes, rss, rss_peak, rss_limit, arg_start, arg_end,
-		env_start, env_end;
+	struct mm_usage mem;
+	uint64_t rss_limit, entry, code_start, code_end, stack_start;
+	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t nvcsw, nivcsw;
 	uint64_t sig_own, sig_pending, sig_blocked, sig_ignored, sig_caught;
 	uint64_t sig_queue_max, cpus;
@@ -77,11 +79,21 @@ static void snapshot_actions(struct snapshot *s, struct process *p)
 	pthread_mutex_unlock(&p->sighand->lock);
 }
 
+/* The program's, which is in its code. p->lock held. */
+static uint64_t auxv_entry(const struct process *p)
+{
+	for (size_t i = 0; i < 2 * AUXV_MAX - 1 && p->auxv[i]; i += 2)
+		if (p->auxv[i] == AT_ENTRY)
+			return p->auxv[i + 1];
+	return 0;
+}
+
 static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 {
 	struct process *p = ctx->p;
 	struct task *t;
 	struct mm *mm;
+	struct vma v;
 
 	memset(s, 0, sizeof(*s));
 	pthread_mutex_lock(&p->k->tree_lock);
@@ -134,17 +146,19 @@ static void snapshot_take(struct snapshot *s, const struct proc_ctx *ctx)
 	s->arg_end = p->arg_end;
 	s->env_start = p->env_start;
 	s->env_end = p->env_end;
+	s->stack_start = p->stack_start;
+	s->entry = auxv_entry(p);
 	pthread_mutex_unlock(&p->lock);
 	pthread_mutex_unlock(&p->k->tree_lock);
 	s->comm[TASK_COMM_LEN - 1] = 0;
 	mm = proc_mm(p);
 	if (mm) {
-		s->vm_bytes = mm_mapped_bytes(mm);
-		s->locked_bytes = mm_locked_bytes(mm);
+		mm_get_usage(mm, &s->mem);
 		s->no_thp = mm_no_spans(mm);
-		s->rss = mm_resident_pages(mm);
-		s->vm_peak = mm_mapped_peak(mm);
-		s->rss_peak = mm_resident_peak(mm);
+		if (mm_find_vma(mm, s->entry, &v) && v.start <= s->entry) {
+			s->code_start = v.start;
+			s->code_end = v.end;
+		}
 		mm_put(mm);
 	}
 }
@@ -165,27 +179,25 @@ static int show_stat(struct proc_buf *b, const struct proc_ctx *ctx)
 		(long long)((s.times.utime + s.times.stime) / hz), (long long)(s.times.cutime / hz),
 		(long long)(s.times.cstime / hz), 20 + s.nice, s.nice, s.threads,
 		(long long)((s.start_time - ctx->k->boot_time) / hz),
-		(unsigned long long)s.vm_bytes, (unsigned long long)s.rss);
-	proc_printf(
-		b,
-		"%llu 0 0 0 0 0 %llu %llu %llu %llu 0 0 0 %d %d 0 %d 0 0 0 0 0 0 %llu %llu %llu "
-		"%llu %d\n",
-		(unsigned long long)s.rss_limit, (unsigned long long)(s.sig_pending & 0x7fffffff),
-		(unsigned long long)(s.sig_blocked & 0x7fffffff),
-		(unsigned long long)(s.sig_ignored & 0x7fffffff),
-		(unsigned long long)(s.sig_caught & 0x7fffffff), s.exit_signal, s.processor,
-		s.policy, (unsigned long long)s.arg_start, (unsigned long long)s.arg_end,
-		(unsigned long long)s.env_start, (unsigned long long)s.env_end, s.wait_status);
-	return 0;
-}
-
-static int show_statm(struct proc_buf *b, const struct proc_ctx *ctx)
-{
-	struct snapshot s;
-
-	snapshot_take(&s, ctx);
-	proc_printf(b, "%llu %llu 0 0 0 %llu 0\n", (unsigned long long)(s.vm_bytes / PAGE_SIZE),
-		    (unsigned long long)s.rss, (unsigned long long)(s.vm_bytes / PAGE_SIZE));
+		(unsigned long long)s.mem.mapped, (unsigned long long)s.mem.resident);
+	/* Addresses are for who may look into it, as is how it ended. */
+	if (!proc_may_look(ctx)) {
+		s.code_start = s.code_end = s.mem.mapped != 0;
+		s.stack_start = s.mem.brk_start = 0;
+		s.arg_start = s.arg_end = s.env_start = s.env_end = 0;
+		s.wait_status = 0;
+	}
+	proc_printf(b, "%llu %llu %llu %llu 0 0 %llu %llu %llu %llu 0 0 0 %d %d 0 %d 0 0 0 ",
+		    (unsigned long long)s.rss_limit, (unsigned long long)s.code_start,
+		    (unsigned long long)s.code_end, (unsigned long long)s.stack_start,
+		    (unsigned long long)(s.sig_pending & 0x7fffffff),
+		    (unsigned long long)(s.sig_blocked & 0x7fffffff),
+		    (unsigned long long)(s.sig_ignored & 0x7fffffff),
+		    (unsigned long long)(s.sig_caught & 0x7fffffff), s.exit_signal, s.processor,
+		    s.policy);
+	proc_printf(b, "0 0 %llu %llu %llu %llu %llu %d\n", (unsigned long long)s.mem.brk_start,
+		    (unsigned long long)s.arg_start, (unsigned long long)s.arg_end,
+		    (unsigned long long)s.env_start, (unsigned long long)s.env_end, s.wait_status);
 	return 0;
 }
 
@@ -223,6 +235,7 @@ static void show_cpus(struct proc_buf *b, uint64_t mask)
 
 static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 {
+	struct fdtable *files = proc_files_get(ctx->p);
 	struct snapshot s;
 	uint32_t umask = 022;
 
@@ -240,23 +253,21 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 		    s.ppid);
 	proc_printf(b, "Uid:\t%u\t%u\t%u\t%u\n", s.cred.uid, s.cred.euid, s.cred.suid,
 		    s.cred.fsuid);
-	proc_printf(b, "Gid:\t%u\t%u\t%u\t%u\nGroups:\t", s.cred.gid, s.cred.egid, s.cred.sgid,
+	proc_printf(b, "Gid:\t%u\t%u\t%u\t%u\n", s.cred.gid, s.cred.egid, s.cred.sgid,
 		    s.cred.fsgid);
+	proc_printf(b, "FDSize:\t%u\nGroups:\t", files ? fdtable_size(files) : 0);
+	if (files)
+		fdtable_put(files);
 	for (unsigned i = 0; i < s.cred.ngroups && i < NGROUPS; i++)
 		proc_printf(b, "%u ", s.cred.groups[i]);
-	if (s.state != 'Z')
-		proc_printf(b,
-			    "\nVmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\n"
-			    "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nVmSwap:\t%8u kB",
-			    (unsigned long long)(s.vm_peak / 1024),
-			    (unsigned long long)(s.vm_bytes / 1024),
-			    (unsigned long long)(s.locked_bytes / 1024),
-			    (unsigned long long)(s.rss_peak * (PAGE_SIZE / 1024)),
-			    (unsigned long long)(s.rss * (PAGE_SIZE / 1024)), 0);
-	if (s.state != 'Z')
-		proc_printf(b, "\nCoreDumping:\t0\nTHP_enabled:\t%d", !s.no_thp);
-	proc_printf(b, "\nThreads:\t%u\nSigQ:\t%u/%llu\n", s.threads,
-		    atomic_load(&ctx->k->nsignals), (unsigned long long)s.sig_queue_max);
+	proc_printf(b, "\nNStgid:\t%u\nNSpid:\t%u\nNSpgid:\t%u\nNSsid:\t%u\nKthread:\t0\n", s.tgid,
+		    s.pid, s.pgid, s.sid);
+	if (s.state != 'Z') {
+		proc_put_memory(b, ctx);
+		proc_printf(b, "CoreDumping:\t0\nTHP_enabled:\t%d\n", !s.no_thp);
+	}
+	proc_printf(b, "Threads:\t%u\nSigQ:\t%u/%llu\n", s.threads, atomic_load(&ctx->k->nsignals),
+		    (unsigned long long)s.sig_queue_max);
 	proc_printf(b, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
 		    (unsigned long long)s.sig_own, (unsigned long long)s.sig_pending,
 		    (unsigned long long)s.sig_blocked);
@@ -267,7 +278,7 @@ static int show_status(struct proc_buf *b, const struct proc_ctx *ctx)
 		    (unsigned long long)s.cred.cap_eff);
 	proc_printf(b, "CapBnd:\t%016llx\nCapAmb:\t%016llx\n", (unsigned long long)s.cred.cap_bset,
 		    (unsigned long long)s.cred.cap_amb);
-	proc_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\n", s.no_new_privs);
+	proc_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", s.no_new_privs);
 	show_cpus(b, s.cpus & proc_all_cpus(ctx->k));
 	proc_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
 	proc_printf(b, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
@@ -556,7 +567,7 @@ const struct proc_entry proc_pid_entries[] = {
 	 .show = proc_show_rollup,
 	 .owner_only = true},
 	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
-	{.name = "statm", .mode = S_IFREG | 0444, .show = show_statm},
+	{.name = "statm", .mode = S_IFREG | 0444, .show = proc_show_statm},
 	{.name = "status", .mode = S_IFREG | 0444, .show = show_status},
 	{.name = "task", .mode = S_IFDIR | 0555, .tasks = true},
 	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_id_map},

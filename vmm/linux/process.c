@@ -229,6 +229,7 @@ static int process_inherit(struct process *p, struct process *from)
 		if (!p->exe)
 			r = -ENOMEM;
 	}
+	p->stack_start = from->stack_start;
 	p->arg_start = from->arg_start;
 	p->arg_end = from->arg_end;
 	p->env_start = from->env_start;

@@ -134,6 +134,7 @@ struct process {
 	struct rlimit64 rlim[RLIM_NLIMITS];
 	struct path *exe;                                /* /proc/self/exe; owned */
 	uint64_t arg_start, arg_end, env_start, env_end; /* guest addresses for /proc */
+	uint64_t stack_start;                            /* the stack pointer at the start; too */
 	uint64_t auxv[2 * AUXV_MAX];                     /* what exec gave the program */
 	bool dumpable;
 	struct process_attr attr;    /* a child gets a copy */
