@@ -366,6 +366,22 @@ size_t memobj_resident(struct memobj *o)
 	return n;
 }
 
+uint64_t memobj_cached(struct gmem *gm)
+{
+	struct memobj *o;
+	uint64_t n = 0;
+
+	pthread_mutex_lock(&gm->caches_lock);
+	TAILQ_FOREACH (o, &gm->caches, cache) {
+		if (pthread_mutex_trylock(&o->lock))
+			continue;
+		n += o->pages.count;
+		pthread_mutex_unlock(&o->lock);
+	}
+	pthread_mutex_unlock(&gm->caches_lock);
+	return n;
+}
+
 int memobj_next_resident(struct memobj *o, uint64_t *pgoff)
 {
 	pfn_t pfn;

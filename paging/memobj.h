@@ -78,6 +78,8 @@ size_t memobj_reclaim(struct gmem *gm, size_t want);
  * returns how many. */
 size_t memobj_shrink(struct memobj *o);
 size_t memobj_resident(struct memobj *o);
+/* The pages of all objects of gm that have a fill op, but of those that are being filled. */
+uint64_t memobj_cached(struct gmem *gm);
 /* Shared mappings of it that are writable, or may become so by mm_mprotect. */
 unsigned memobj_writable_maps(struct memobj *o);
 /*

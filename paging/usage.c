@@ -2,7 +2,8 @@
 #include "mm_internal.h"
 #include "pte.h"
 
-/* Of the n pages from va on, whose entries are at p: how many are the private mapping's object's own. */
+/* Of the n pages from va on, whose entries are at p: how many are the private mapping's object's
+ * own. */
 static uint64_t count_object(struct mm *mm, const struct vma *v, uint64_t va, const pte_t *p,
 			     unsigned n)
 {
@@ -44,8 +45,7 @@ static void count_resident(struct mm *mm, const struct vma *v, struct vma_pages 
 			here += pte_load(p + i) != 0;
 		out->resident += here;
 		if (here && v->obj)
-			out->object += v->flags & VMA_SHARED ? here
-							     : count_object(mm, v, va, p, n);
+			out->object += v->flags & VMA_SHARED ? here : count_object(mm, v, va, p, n);
 		va = next;
 	}
 }

@@ -141,11 +141,17 @@ static int64_t machine_clock_ns(void *machine, int clock)
 	return guest_clock_ns(&r->clock, clock);
 }
 
+static void machine_cpu_info(void *machine, unsigned cpu, unsigned cpus, FILE *f)
+{
+	vm_arch_cpu_info(machine, cpu, cpus, f);
+}
+
 static const struct machine_ops machine_ops = {
 	.fpu_save = machine_fpu_save,
 	.clock_ns = machine_clock_ns,
 	.fpu_forget = machine_fpu_forget,
 	.barrier = machine_barrier,
+	.cpu_info = machine_cpu_info,
 };
 
 /*

@@ -14,6 +14,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #define VM_MAX_CPUS 64
 /* In the hole that guest memory leaves (paging/gmem_internal.h), away from devices. */
@@ -157,5 +158,7 @@ int vm_limit_asids(struct vm *vm, unsigned bits);
 uint64_t vm_asid_rollovers(struct vm *vm);
 /* AT_HWCAP, AT_HWCAP2 and AT_PLATFORM. */
 uint64_t vm_arch_hwcap(struct vm *vm, uint64_t *hwcap2, const char **platform);
+/* Writes the lines of /proc/cpuinfo behind the number of the vCPU `cpu` of `cpus`. */
+void vm_arch_cpu_info(struct vm *vm, unsigned cpu, unsigned cpus, FILE *f);
 
 #endif

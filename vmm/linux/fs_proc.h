@@ -78,6 +78,10 @@ int proc_dir_process(struct file *f, struct process **out);
 /* A reference to p's address space, or NULL. */
 struct mm *proc_mm(struct process *p);
 int proc_show_fdinfo(struct proc_buf *b, const struct proc_ctx *ctx);
+/* fs_proc_machine.c */
+int proc_show_meminfo(struct proc_buf *b, const struct proc_ctx *ctx);
+int proc_show_vmstat(struct proc_buf *b, const struct proc_ctx *ctx);
+int proc_show_cpuinfo(struct proc_buf *b, const struct proc_ctx *ctx);
 /* fs_proc_usage.c: all of statm, and those lines of status that are about memory: none if there is
  * no address space. */
 int proc_show_statm(struct proc_buf *b, const struct proc_ctx *ctx);

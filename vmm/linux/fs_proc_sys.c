@@ -24,35 +24,6 @@ static int show_version(struct proc_buf *b, const struct proc_ctx *ctx)
 	return 0;
 }
 
-static int show_meminfo(struct proc_buf *b, const struct proc_ctx *ctx)
-{
-	struct gmem_stats s;
-	uint64_t kb = PAGE_SIZE / 1024, total, left;
-
-	gmem_get_stats(ctx->k->gm, &s);
-	total = s.frames_total * kb;
-	left = (s.frames_total - s.frames_used) * kb;
-	proc_printf(b, "MemTotal:       %8llu kB\n", (unsigned long long)total);
-	proc_printf(b, "MemFree:        %8llu kB\n", (unsigned long long)left);
-	proc_printf(b, "MemAvailable:   %8llu kB\n", (unsigned long long)left);
-	proc_printf(b, "Buffers:        %8u kB\nCached:         %8u kB\nSwapCached:     %8u kB\n",
-		    0, 0, 0);
-	proc_printf(b, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
-	proc_printf(b, "PageTables:     %8llu kB\n", (unsigned long long)(s.frames_table * kb));
-	return 0;
-}
-
-static int show_cpuinfo(struct proc_buf *b, const struct proc_ctx *ctx)
-{
-	for (unsigned i = 0; i < ctx->k->cfg.cpus; i++) {
-		proc_printf(b, "processor\t: %u\n", i);
-		proc_printf(b, "model name\t: vmbox virtual CPU (%s)\n",
-			    ctx->k->cfg.platform ? ctx->k->cfg.platform : "unknown");
-		proc_printf(b, "cpu cores\t: %u\n\n", ctx->k->cfg.cpus);
-	}
-	return 0;
-}
-
 static int64_t cpu_time(struct kernel *k)
 {
 	struct process *p;
@@ -313,18 +284,6 @@ CONSTANT_NUMBER(show_watches, ctx->k->vfs->max_watches)
 CONSTANT_NUMBER(show_instances, 128)
 CONSTANT_NUMBER(show_queued, 16384)
 
-static int show_vmstat(struct proc_buf *b, const struct proc_ctx *ctx)
-{
-	struct gmem_stats s;
-
-	gmem_get_stats(ctx->k->gm, &s);
-	proc_printf(b, "nr_free_pages %llu\nnr_page_table_pages %llu\npgpgin 0\npgpgout 0\n",
-		    (unsigned long long)(s.frames_total - s.frames_used),
-		    (unsigned long long)s.frames_table);
-	proc_printf(b, "pswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n");
-	return 0;
-}
-
 static const struct proc_entry random_entries[] = {
 	PROC_FILE("boot_id", show_boot_id),
 	PROC_FILE("entropy_avail", show_entropy),
@@ -435,11 +394,11 @@ static const struct proc_entry sys_entries[] = {
 
 const struct proc_entry proc_root_entries[] = {
 	PROC_FILE("cmdline", show_cmdline),
-	PROC_FILE("cpuinfo", show_cpuinfo),
+	PROC_FILE("cpuinfo", proc_show_cpuinfo),
 	PROC_FILE("devices", show_devices),
 	PROC_FILE("filesystems", show_filesystems),
 	PROC_FILE("loadavg", show_loadavg),
-	PROC_FILE("meminfo", show_meminfo),
+	PROC_FILE("meminfo", proc_show_meminfo),
 	PROC_FILE("partitions", show_partitions),
 	{.name = "mounts", .mode = S_IFLNK | 0777, .text = text_mounts},
 	{.name = "net", .mode = S_IFLNK | 0777, .text = text_net},
@@ -452,6 +411,6 @@ const struct proc_entry proc_root_entries[] = {
 	PROC_DIR("tty", tty_entries),
 	PROC_FILE("uptime", show_uptime),
 	PROC_FILE("version", show_version),
-	PROC_FILE("vmstat", show_vmstat),
+	PROC_FILE("vmstat", proc_show_vmstat),
 	{.name = NULL},
 };

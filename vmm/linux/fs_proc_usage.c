@@ -26,7 +26,8 @@ struct sum {
 	const struct inode *exe; /* only compared */
 };
 
-/* Under mm->lock. Its stack is what may grow down, its code what may be executed and not written. */
+/* Under mm->lock. Its stack is what may grow down, its code what may be executed and not written.
+ */
 static void add_vma(const struct vma *v, const struct vma_pages *pages, void *arg)
 {
 	uint64_t size = v->end - v->start;
@@ -70,8 +71,7 @@ int proc_show_statm(struct proc_buf *b, const struct proc_ctx *ctx)
 
 	(void)sum_up(ctx, &s, &u);
 	shared = s.pages[VMA_OF_FILE] + s.pages[VMA_SHMEM];
-	proc_printf(b, "%llu %llu %llu %llu 0 %llu 0\n",
-		    (unsigned long long)(u.mapped / PAGE_SIZE),
+	proc_printf(b, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)(u.mapped / PAGE_SIZE),
 		    (unsigned long long)(shared + s.pages[VMA_ANON]), (unsigned long long)shared,
 		    (unsigned long long)(s.text / PAGE_SIZE),
 		    (unsigned long long)((u.data + s.stack) / PAGE_SIZE));

@@ -17,6 +17,8 @@
 #include "../core/sched.h"
 #include "../../paging/mm.h"
 
+#include <stdio.h>
+
 struct cpu;
 struct process;
 struct task;
@@ -49,6 +51,11 @@ struct machine_ops {
 	 * full memory barrier since. A vCPU's thread, no lock held. NULL: there are no vCPUs.
 	 */
 	void (*barrier)(void *machine, struct mm *mm);
+	/*
+	 * Writes what /proc/cpuinfo says of the vCPU `cpu` of `cpus` behind its number, line by
+	 * line. Any thread. NULL: nothing.
+	 */
+	void (*cpu_info)(void *machine, unsigned cpu, unsigned cpus, FILE *f);
 };
 
 /* What `vmbox run` decided; borrowed strings live as long as the kernel. */
