@@ -43,11 +43,14 @@ static void each_at(const char *p)
 	TRY(S(truncate, p, 0));
 	TRY(S(statfs, p, &(struct statfs){0}));
 	TRY(S(chdir, p));
+	TRY(S(execveat, dir, p, (char *[]){NULL}, (char *[]){NULL}, 0));
+	/* Where there is a file, its file system may have none. */
+	if (!fstatat(dir, p, &st, 0))
+		return;
 	TRY(S(setxattr, p, "user.a", "b", 1, 0));
 	TRY(S(getxattr, p, "user.a", buf, sizeof(buf)));
 	TRY(S(listxattr, p, buf, sizeof(buf)));
 	TRY(S(removexattr, p, "user.a"));
-	TRY(S(execveat, dir, p, (char *[]){NULL}, (char *[]){NULL}, 0));
 }
 
 static void names(void)

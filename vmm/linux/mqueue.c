@@ -365,6 +365,8 @@ long sys_mq_open(struct task *t, struct call *c)
 	err = get_name(t, c->args[0], name);
 	if (err)
 		return err;
+	if (fdtable_full(task_files(t), nofile_limit(t)))
+		return -EMFILE; /* with nothing made */
 	pthread_mutex_lock(&fs->lock);
 	mode = (uint32_t)c->args[2] & 0777 & ~fs->umask;
 	pthread_mutex_unlock(&fs->lock);

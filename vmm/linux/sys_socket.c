@@ -262,6 +262,9 @@ static long do_accept(struct task *t, struct call *c, unsigned flags)
 		return so || err == -ENOTSOCK ? -EINVAL : err;
 	if (!so)
 		return err;
+	/* Before it waits, and before a connection is taken that nobody would get. */
+	if (fdtable_full(task_files(t), nofile_limit(t)))
+		return -EMFILE;
 	if (so->type == SOCK_DGRAM)
 		return -EOPNOTSUPP;
 	nonblock = c->file[0]->flags & O_NONBLOCK;
