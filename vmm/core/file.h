@@ -44,6 +44,8 @@ struct file {
 	 * on_close and before release; what release frees is there until it returns.
 	 */
 	void (*_Atomic forget)(struct file *f);
+	/* The same for who is told of its events (O_ASYNC). */
+	void (*_Atomic disown)(struct file *f);
 };
 
 /* One reference, for the caller. on_dup does not fire for it; on_close will. */

@@ -31,6 +31,7 @@ struct pipe {
 	/* have their own locks: */
 	struct waitq readable; /* readers and their pollers */
 	struct waitq writable;
+	struct async_list async[2]; /* files of readers and of writers */
 };
 
 /* ---- the budget ---- */
@@ -187,6 +188,8 @@ struct pipe *pipe_create(void)
 	pthread_mutex_init(&p->lock, NULL);
 	waitq_init(&p->readable);
 	waitq_init(&p->writable);
+	async_list_init(&p->async[0]);
+	async_list_init(&p->async[1]);
 	return p;
 }
 
@@ -210,6 +213,8 @@ void pipe_put(struct pipe *p)
 	page_free(p->spare);
 	waitq_destroy(&p->readable);
 	waitq_destroy(&p->writable);
+	async_list_fini(&p->async[0]);
+	async_list_fini(&p->async[1]);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 	budget_wake();
@@ -219,12 +224,14 @@ void pipe_put(struct pipe *p)
  * A count fell to zero. Whoever read it under the lock before has queued its task before it
  * released the lock, and is woken by what follows; whoever takes the lock later sees zero.
  */
-static void pipe_end_gone(struct pipe *p)
+static void pipe_end_gone(struct pipe *p, bool writer)
 {
 	pthread_mutex_lock(&p->lock);
 	pthread_mutex_unlock(&p->lock);
 	waitq_wake_all(&p->readable);
 	waitq_wake_all(&p->writable);
+	/* Who was told of the end that has gone has gone, too. */
+	async_tell(&p->async[!writer], writer ? ASYNC_IN : ASYNC_OUT);
 }
 
 void pipe_reader_get(struct pipe *p)
@@ -236,7 +243,7 @@ void pipe_reader_get(struct pipe *p)
 void pipe_reader_put(struct pipe *p)
 {
 	if (!--p->readers)
-		pipe_end_gone(p);
+		pipe_end_gone(p, false);
 	pipe_put(p);
 }
 
@@ -249,7 +256,7 @@ void pipe_writer_get(struct pipe *p)
 void pipe_writer_put(struct pipe *p)
 {
 	if (!--p->writers)
-		pipe_end_gone(p);
+		pipe_end_gone(p, true);
 	pipe_put(p);
 }
 
@@ -310,6 +317,9 @@ ssize_t pipe_read(struct pipe *p, struct xfer *x, struct sched_task *task)
 		waitq_hand_on(&p->writable);
 	if (hand_on)
 		waitq_hand_on(&p->readable);
+	/* Linux tells writers at the end of each read, whatever it read. */
+	if (n != -EBLOCKED)
+		async_tell(&p->async[1], ASYNC_OUT);
 	budget_wake();
 	return n;
 }
@@ -420,7 +430,14 @@ ssize_t pipe_write(struct pipe *p, struct xfer *x, size_t total, struct sched_ta
 		waitq_hand_on(&p->readable);
 	if (hand_on)
 		waitq_hand_on(&p->writable);
+	/* At the end of each write, and before it waits. */
+	async_tell(&p->async[0], ASYNC_IN);
 	return n;
+}
+
+struct async_list *pipe_async(struct pipe *p, bool writer)
+{
+	return &p->async[writer];
 }
 
 unsigned pipe_queues(struct pipe *p, bool writer, struct waitq *wq[2])

@@ -18,6 +18,7 @@
 #ifndef VMBOX_CORE_PIPE_H
 #define VMBOX_CORE_PIPE_H
 
+#include "async.h"
 #include "core.h"
 #include "waitq.h"
 
@@ -74,6 +75,9 @@ unsigned pipe_poll(struct pipe *p, bool writer, struct sched_task *task);
  * pipe; how many. A watch on them polls (without a task) after it was added, and after it was told.
  */
 unsigned pipe_queues(struct pipe *p, bool writer, struct waitq *wq[2]);
+
+/* Who is told of an end's events; lives as long as the pipe. */
+struct async_list *pipe_async(struct pipe *p, bool writer);
 
 /* Copies up to len bytes from the front, which stay: tee(2). How many. */
 size_t pipe_peek(struct pipe *p, void *buf, size_t len);

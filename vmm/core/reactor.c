@@ -1,6 +1,8 @@
 /* The reactor: see reactor.h. */
 #include "reactor.h"
 
+#include "async.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -266,6 +268,7 @@ static void watch_event(struct reactor *r, struct watch *w, uint32_t events)
 	r->busy = NULL;
 	pthread_cond_broadcast(&r->idle);
 	pthread_mutex_unlock(&r->lock);
+	async_flush();
 }
 
 /* Watches destroyed by now are in no batch of events that is still to be looked at. */

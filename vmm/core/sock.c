@@ -34,6 +34,7 @@ struct sock *sock_create(enum sock_kind kind)
 	waitq_init(&s->readable);
 	waitq_init(&s->writable);
 	waitq_init(&s->room);
+	async_list_init(&s->async);
 	nsocks++;
 	return s;
 }
@@ -51,6 +52,7 @@ void sock_put(struct sock *s)
 	waitq_destroy(&s->readable);
 	waitq_destroy(&s->writable);
 	waitq_destroy(&s->room);
+	async_list_fini(&s->async);
 	pthread_mutex_destroy(&s->recv_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -92,6 +94,7 @@ static void tell_peer(struct sock *peer, bool reset)
 	if (reset)
 		peer->err = ECONNRESET;
 	pthread_mutex_unlock(&peer->lock);
+	sock_tell_reader(peer, ASYNC_HUP);
 	wake_all(peer);
 }
 
@@ -313,6 +316,7 @@ int sock_connect(struct sock *s, struct sock *to, const struct sock_cred *by,
 	pthread_mutex_unlock(&sock_links);
 	sock_put(e);
 	if (!err) {
+		sock_tell_reader(to, ASYNC_IN);
 		waitq_hand(&to->readable);
 		wake_all(s);
 	}
@@ -369,8 +373,10 @@ static void disconnect_dgram_locked(struct sock *s, struct sock *old, struct soc
 		told = true;
 	}
 	pthread_mutex_unlock(&old->lock);
-	if (told)
+	if (told) {
 		wake_all(old);
+		async_tell(&old->async, ASYNC_ERR);
+	}
 }
 
 int sock_connect_dgram(struct sock *s, struct sock *to)
@@ -424,6 +430,8 @@ void sock_shutdown(struct sock *s, bool rd, bool wr)
 	pthread_mutex_unlock(&sock_links);
 	wake_all(s);
 	waitq_wake_all(&s->room);
+	if (peer && wr)
+		sock_tell_reader(peer, rd ? ASYNC_HUP : ASYNC_IN);
 	if (peer)
 		wake_all(peer);
 	sock_put(peer);
@@ -471,6 +479,20 @@ bool sock_peer_cred(struct sock *s, struct sock_cred *out)
 }
 
 /* ---- polling ---- */
+
+struct async_list *sock_async(struct sock *s)
+{
+	return &s->async;
+}
+
+void sock_tell_reader(struct sock *s, enum async_band band)
+{
+	if (!async_wanted(&s->async))
+		return;
+	/* A reader of the stream that waits for it is told by that alone: SOCKWQ_ASYNC_WAITDATA. */
+	if (s->kind != SOCK_KIND_STREAM || !waitq_has_exclusive(&s->readable))
+		async_tell(&s->async, band);
+}
 
 unsigned sock_queues(struct sock *s, struct waitq *wq[2])
 {
@@ -523,6 +545,8 @@ unsigned sock_poll(struct sock *s, struct sched_task *task)
 	pthread_mutex_unlock(&s->lock);
 	if (events & POLLOUT && !peer_has_room(s))
 		events &= ~(unsigned)(POLLOUT | POLLWRNORM | POLLWRBAND);
+	if (!(events & POLLOUT) && s->kind != SOCK_KIND_STREAM && async_wanted(&s->async))
+		s->nospace = true;
 	return events;
 }
 

@@ -20,6 +20,7 @@
 #ifndef VMBOX_CORE_SOCK_H
 #define VMBOX_CORE_SOCK_H
 
+#include "async.h"
 #include "core.h"
 #include "waitq.h"
 
@@ -157,6 +158,8 @@ ssize_t sock_recv(struct sock *s, struct sock_recv *r, struct sched_task *task);
 
 /* POLL* that hold; queues task (may be NULL) first. */
 unsigned sock_poll(struct sock *s, struct sched_task *task);
+/* Who is told of its events: sockets of streams that block readers meanwhile are not. */
+struct async_list *sock_async(struct sock *s);
 /* The queues that are woken when its answer changes. */
 unsigned sock_queues(struct sock *s, struct waitq *wq[2]);
 

@@ -61,6 +61,8 @@ static int charge(struct sock *s, size_t bytes, struct sched_task *task)
 	} else {
 		err = task ? waitq_add(&s->writable, task, true) : -EAGAIN;
 		err = err ? err : -EBLOCKED;
+		if (async_wanted(&s->async))
+			s->nospace = true;
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!err)
@@ -96,6 +98,8 @@ static void uncharge(struct sock *s, size_t bytes)
 		waitq_hand(&s->writable);
 	else if (wake)
 		waitq_hand_on(&s->writable);
+	if (wake && s->nospace && atomic_exchange(&s->nospace, false))
+		async_tell(&s->async, ASYNC_OUT);
 }
 
 /* ---- messages ---- */
@@ -255,7 +259,7 @@ static int append_locked(struct sock *s, struct sock *to, struct sock_send *m,
 /* With m->msg NULL only asks whether it could. */
 static int deliver(struct sock *s, struct sock *to, struct sock_send *m, struct sched_task *task)
 {
-	bool rights = m->msg && m->msg->rights;
+	bool rights = m->msg && m->msg->rights, urgent = m->msg && m->msg->urgent;
 	int err;
 
 	if (rights)
@@ -267,6 +271,9 @@ static int deliver(struct sock *s, struct sock *to, struct sock_send *m, struct 
 		pthread_mutex_unlock(&sock_links);
 	if (!err && m->msg) {
 		m->msg = NULL;
+		if (urgent)
+			async_urge(&to->async);
+		sock_tell_reader(to, ASYNC_IN);
 		waitq_hand(&to->readable);
 	}
 	return err;

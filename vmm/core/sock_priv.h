@@ -86,6 +86,8 @@ struct sock {
 	/* have their own locks: */
 	struct waitq readable, writable;
 	struct waitq room; /* who waits to send to it, or to connect */
+	struct async_list async;
+	_Atomic bool nospace; /* since a sender found no room: who is told when there is */
 };
 
 extern pthread_mutex_t sock_links;
@@ -94,6 +96,9 @@ static inline size_t sock_msg_unread(const struct sock_msg *m)
 {
 	return m->len - m->off;
 }
+
+/* Whoever asked for it hears that s can be read, or has ended. Before the wake. */
+void sock_tell_reader(struct sock *s, enum async_band band);
 
 /* ---- sock_msg.c ---- */
 

@@ -157,6 +157,16 @@ bool waitq_empty(struct waitq *wq)
 	return empty;
 }
 
+bool waitq_has_exclusive(struct waitq *wq)
+{
+	bool yes;
+
+	pthread_mutex_lock(&wq->lock);
+	yes = !TAILQ_EMPTY(&wq->exclusive);
+	pthread_mutex_unlock(&wq->lock);
+	return yes;
+}
+
 /* ---- leaving ---- */
 
 /*

@@ -128,6 +128,8 @@ void waitq_watch_remove(struct waitq_watch *w);
 
 /* Nobody waits to be woken. */
 bool waitq_empty(struct waitq *wq);
+/* Somebody waits exclusively, and was not woken. */
+bool waitq_has_exclusive(struct waitq *wq);
 
 /*
  * The call is over: takes all of the task's waiters off their queues and frees them. An

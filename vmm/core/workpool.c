@@ -18,6 +18,8 @@
  * drops its own (call_finish, sched_exit).
  */
 #include "workpool.h"
+
+#include "async.h"
 #include "sched.h"
 
 #include <signal.h>
@@ -178,6 +180,7 @@ static void *worker(void *arg)
 	while ((j = next_job(p))) {
 		pthread_mutex_unlock(&p->lock);
 		j->ops->run(j);
+		async_flush();
 		pthread_mutex_lock(&p->lock);
 		lane_update(p, j->lane, -1, 0);
 		atomic_store_explicit(&j->state, JOB_DONE, memory_order_release);

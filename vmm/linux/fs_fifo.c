@@ -116,6 +116,7 @@ const struct vfs_file_ops fifo_file_ops = {
 	.write = pipe_file_write,
 	.poll = fifo_poll,
 	.poll_queues = pipe_file_queues,
+	.async = pipe_file_async,
 	.ioctl = pipe_file_ioctl,
 };
 

@@ -38,6 +38,7 @@ struct inotify {
 	TAILQ_HEAD(, mark) marks;
 	int last_wd;
 	struct waitq wq;
+	struct async_list async;
 };
 
 struct mark {
@@ -90,6 +91,7 @@ static void push(struct inotify *in, int wd, uint32_t mask, uint32_t cookie, con
 	TAILQ_INSERT_TAIL(&in->events, e, link);
 	in->nevents++;
 	in->v->nevents++;
+	async_tell(&in->async, ASYNC_IN);
 	waitq_hand(&in->wq);
 }
 
@@ -227,6 +229,7 @@ static void in_free(struct inotify *in)
 	}
 	atomic_fetch_sub(&v->ninotify, 1);
 	waitq_destroy(&in->wq);
+	async_list_fini(&in->async);
 	free(in);
 }
 
@@ -328,11 +331,17 @@ static long in_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg)
 	return copy_to_guest(task_mm(t), gva(arg), &n, sizeof(n));
 }
 
+static void in_async(struct file *f, struct async_place *at)
+{
+	at->lists[at->n++] = &in_of(f)->async;
+}
+
 static const struct vfs_file_ops in_ops = {
 	.core = {.release = in_release},
 	.read = in_read,
 	.poll = in_poll,
 	.poll_queues = in_poll_queues,
+	.async = in_async,
 	.ioctl = in_ioctl,
 	.lseek = anon_lseek,
 };
@@ -361,6 +370,7 @@ static long do_init(struct task *t, unsigned flags)
 	TAILQ_INIT(&in->events);
 	TAILQ_INIT(&in->marks);
 	waitq_init(&in->wq);
+	async_list_init(&in->async);
 	err = anon_file(t->k, "inotify", &in_ops, O_RDONLY | (flags & IN_NONBLOCK), in, &f);
 	if (err) {
 		in_free(in);

@@ -138,6 +138,14 @@ unsigned pipe_file_queues(struct file *f, unsigned events, struct waitq *wq[POLL
 	return n;
 }
 
+void pipe_file_async(struct file *f, struct async_place *at)
+{
+	if (reads(f))
+		at->lists[at->n++] = pipe_async(pipe_of(f), false);
+	if (writes(f))
+		at->lists[at->n++] = pipe_async(pipe_of(f), true);
+}
+
 /* The pipe stays for pollers without a reference until its last file goes. */
 static void pipe_release(struct file *f)
 {
@@ -152,6 +160,7 @@ static const struct vfs_file_ops pipe_file_ops = {
 	.write = pipe_file_write,
 	.poll = pipe_file_poll,
 	.poll_queues = pipe_file_queues,
+	.async = pipe_file_async,
 	.ioctl = pipe_file_ioctl,
 };
 

@@ -18,6 +18,7 @@ ssize_t pipe_file_write(struct file *f, struct xfer *x, int64_t *pos, struct sch
 			struct call *c);
 unsigned pipe_file_poll(struct file *f, struct sched_task *task);
 unsigned pipe_file_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES]);
+void pipe_file_async(struct file *f, struct async_place *at);
 long pipe_file_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg);
 
 extern const struct vfs_file_ops fifo_file_ops;

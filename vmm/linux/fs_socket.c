@@ -164,6 +164,11 @@ static unsigned socket_poll_queues(struct file *f, unsigned events, struct waitq
 	return sock_queues(socket_of(f)->s, wq);
 }
 
+static void socket_async(struct file *f, struct async_place *at)
+{
+	at->lists[at->n++] = at->urgent = sock_async(socket_of(f)->s);
+}
+
 static long socket_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t arg)
 {
 	struct socket *so = socket_of(f);
@@ -171,6 +176,15 @@ static long socket_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t 
 	int v;
 
 	switch (cmd) {
+	case FIOSETOWN:
+	case SIOCSPGRP:
+		if (copy_from_guest(task_mm(t), &v, gva(arg), sizeof(v)))
+			return -EFAULT;
+		return file_owner_fcntl(t, f, F_SETOWN, (uint64_t)(int64_t)v);
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		v = (int)file_owner_fcntl(t, f, F_GETOWN, 0);
+		return copy_to_guest(task_mm(t), gva(arg), &v, sizeof(v));
 	case FIONREAD:
 		n = sock_bytes(so->s);
 		break;
@@ -195,6 +209,7 @@ static const struct vfs_file_ops socket_ops = {
 	.write = socket_write,
 	.poll = socket_poll,
 	.poll_queues = socket_poll_queues,
+	.async = socket_async,
 	.ioctl = socket_ioctl,
 };
 

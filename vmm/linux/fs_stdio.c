@@ -41,6 +41,18 @@ static void stdio_ready(void *arg, uint32_t events)
 	waitq_wake_all(&s->wq);
 }
 
+/* The same for lasting interest, and for whoever asked for signals. */
+static void stdio_edge(void *arg, uint32_t events)
+{
+	struct stdio *s = arg;
+
+	if (events & (EPOLLIN | EPOLLHUP))
+		async_tell(&s->async, ASYNC_IN);
+	if (events & EPOLLOUT)
+		async_tell(&s->async, ASYNC_OUT);
+	waitq_wake_all(&s->wq);
+}
+
 static unsigned host_poll(const struct stdio *s, short events)
 {
 	struct pollfd p = {.fd = s->io_fd, .events = events};
@@ -207,22 +219,39 @@ static unsigned stdio_poll(struct file *f, struct sched_task *task)
 
 /* The host tells every change from now on: arming it anew for each would lose edges or repeat them.
  */
+static int watch_edges(struct stdio *s)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&s->inode->lock);
+	if (!s->edge)
+		err = watch_create_edge(s->k->reactor, s->io_fd,
+					EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP, stdio_edge, s,
+					&s->edge);
+	pthread_mutex_unlock(&s->inode->lock);
+	return err;
+}
+
 static unsigned stdio_poll_queues(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES])
 {
 	struct stdio *s = sd_of(f);
-	int err = 0;
 
 	(void)events;
 	if (!s->watch)
 		return 0;
-	pthread_mutex_lock(&s->inode->lock);
-	if (!s->edge)
-		err = watch_create_edge(s->k->reactor, s->io_fd,
-					EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP, stdio_ready, s,
-					&s->edge);
-	pthread_mutex_unlock(&s->inode->lock);
 	wq[0] = &s->wq;
-	return err ? 0 : 1;
+	return watch_edges(s) ? 0 : 1;
+}
+
+static void stdio_async(struct file *f, struct async_place *at)
+{
+	struct stdio *s = sd_of(f);
+
+	if (!s->watch || watch_edges(s))
+		return;
+	at->lists[at->n++] = &s->async;
+	at->tty = s->tty;
+	at->group = s->tty ? s->k->vfs->host_tty->pgrp : 0;
 }
 
 static int64_t stdio_lseek(struct file *f, int64_t off, int whence)
@@ -259,6 +288,7 @@ static const struct vfs_file_ops stdio_ops = {
 	.write = stdio_write,
 	.poll = stdio_poll,
 	.poll_queues = stdio_poll_queues,
+	.async = stdio_async,
 	.lseek = stdio_lseek,
 	.ioctl = stdio_ioctl,
 	.fsync = stdio_fsync,
@@ -376,6 +406,7 @@ static int stdio_create(struct kernel *k, int fd, struct stdio **out)
 			goto close;
 	}
 	waitq_init(&s->wq);
+	async_list_init(&s->async);
 	if (!S_ISREG(s->type) && !S_ISDIR(s->type)) {
 		err = watch_create(k->reactor, s->io_fd, stdio_ready, s, &s->watch);
 		if (err && err != -EPERM)
@@ -464,6 +495,7 @@ void stdio_destroy(struct vfs *v)
 			watch_destroy(s->watch);
 		watch_destroy(s->edge);
 		waitq_destroy(&s->wq);
+		async_list_fini(&s->async);
 		if (s->io_fd != s->fd)
 			close(s->io_fd);
 		inode_put(s->inode);

@@ -29,6 +29,8 @@ static void pty_free(struct tty *tty)
 	waitq_destroy(&p->master_write);
 	waitq_destroy(&p->slave_read);
 	waitq_destroy(&p->slave_write);
+	async_list_fini(&p->master_async);
+	async_list_fini(&p->slave_async);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -50,6 +52,8 @@ struct pty *pty_create(struct kernel *k)
 	waitq_init(&p->master_write);
 	waitq_init(&p->slave_read);
 	waitq_init(&p->slave_write);
+	async_list_init(&p->master_async);
+	async_list_init(&p->slave_async);
 	return p;
 }
 
@@ -90,6 +94,16 @@ void pty_unlock(struct pty *p)
 	slave_read =
 		n_tty_canonical(&p->n) ? p->n.canon != p->seen.canon : p->n.head != p->seen.head;
 	slave_write = p->out.tail != p->seen.out_tail || (p->seen.stopped && !p->n.stopped);
+	if (p->out.head != p->seen.out_head)
+		async_tell(&p->master_async, ASYNC_IN);
+	if (slave_read)
+		async_tell(&p->slave_async, ASYNC_IN);
+	if (master_write && p->master_short)
+		async_tell(&p->master_async, ASYNC_OUT);
+	if (slave_write && p->slave_short)
+		async_tell(&p->slave_async, ASYNC_OUT);
+	p->master_short = p->master_short && !master_write;
+	p->slave_short = p->slave_short && !slave_write;
 	pthread_mutex_unlock(&p->lock);
 	if (master_read)
 		waitq_wake_all(&p->master_read);
@@ -189,8 +203,10 @@ static ssize_t master_write(struct file *f, struct xfer *x, int64_t *pos, struct
 			n = ring_write(&p->in, buf, (size_t)got);
 		pty_pump_locked(p);
 		total += (ssize_t)n;
-		if (!n)
+		if (!n) {
 			r = wait_locked(&p->master_write, task, total ? total : -EAGAIN);
+			p->master_short = async_wanted(&p->master_async);
+		}
 		xfer_back(x, (size_t)got - n);
 		pty_unlock(p);
 	}
@@ -227,6 +243,12 @@ static unsigned master_queues(struct file *f, unsigned events, struct waitq *wq[
 	return events & POLLOUT ? 2 : 1;
 }
 
+static void master_async(struct file *f, struct async_place *at)
+{
+	at->lists[at->n++] = &pty_of(f)->master_async;
+	at->tty = true;
+}
+
 static void master_release(struct file *f)
 {
 	struct pty *p = pty_of(f);
@@ -260,6 +282,7 @@ static const struct vfs_file_ops master_ops = {
 	.write = master_write,
 	.poll = master_poll,
 	.poll_queues = master_queues,
+	.async = master_async,
 	.ioctl = pty_master_ioctl,
 };
 
@@ -380,8 +403,10 @@ static ssize_t slave_write(struct file *f, struct xfer *x, int64_t *pos, struct 
 		else
 			n = n_tty_output(&p->n, buf, (size_t)got);
 		total += (ssize_t)n;
-		if (!r && !n)
+		if (!r && !n) {
 			r = wait_locked(&p->slave_write, task, total ? total : -EAGAIN);
+			p->slave_short = async_wanted(&p->slave_async);
+		}
 		xfer_back(x, (size_t)got - n);
 		pty_unlock(p);
 	}
@@ -418,6 +443,13 @@ static unsigned slave_queues(struct file *f, unsigned events, struct waitq *wq[P
 	return events & POLLOUT ? 2 : 1;
 }
 
+static void slave_async(struct file *f, struct async_place *at)
+{
+	at->lists[at->n++] = &pty_of(f)->slave_async;
+	at->tty = true;
+	at->group = pty_of(f)->tty.pgrp;
+}
+
 static void slave_release(struct file *f)
 {
 	struct pty *p = pty_of(f);
@@ -449,6 +481,7 @@ static const struct vfs_file_ops slave_ops = {
 	.write = slave_write,
 	.poll = slave_poll,
 	.poll_queues = slave_queues,
+	.async = slave_async,
 	.ioctl = pty_slave_ioctl,
 	.fsync = tty_fsync,
 };

@@ -10,6 +10,7 @@
 #ifndef VMBOX_LINUX_PTY_H
 #define VMBOX_LINUX_PTY_H
 
+#include "../core/async.h"
 #include "n_tty.h"
 #include "vfs_inode.h"
 
@@ -36,6 +37,8 @@ struct pty {
 	bool was_open;       /* the slave, once */
 	bool packet;         /* TIOCPKT */
 	bool master_stopped; /* TCXONC on the master */
+	bool master_short,
+		slave_short; /* a write found too little room: who is told when there is */
 	uint8_t status;      /* TIOCPKT_*, for the next read in packet mode */
 	unsigned slaves;     /* files of the slave */
 	struct {
@@ -44,6 +47,7 @@ struct pty {
 	} seen; /* at pty_lock, to know who is to be woken */
 	/* have their own locks: who waits at which end */
 	struct waitq master_read, master_write, slave_read, slave_write;
+	struct async_list master_async, slave_async;
 	/* protected by vfs->lock: */
 	struct dentry *name; /* in /dev/pts, a reference; NULL: gone */
 	uint8_t in_buf[PTY_IN_SIZE], out_buf[PTY_OUT_SIZE];

@@ -5,6 +5,7 @@
  * in the guest again, blocks, yields or dies. Whoever owns the task may call it: a vCPU thread, or
  * a test.
  */
+#include "../core/async.h"
 #include "away.h"
 #include "process.h"
 #include "rewrite.h"
@@ -200,6 +201,8 @@ static long wait_away(struct task *t)
 
 static long run_handler(struct task *t)
 {
+	long r;
+
 	if (t->call.away) {
 		sched_prepare_on(&t->st);
 		if (call_is_away(&t->call))
@@ -208,7 +211,10 @@ static long run_handler(struct task *t)
 	sched_prepare(&t->st);
 	t->call.interrupted = signal_still_pending(t);
 	t->call.killed = t->call.interrupted && t->call.job && signal_doomed(t);
-	return syscall_dispatch(t, &t->call);
+	r = syscall_dispatch(t, &t->call);
+	/* What it has done to files is told before anybody sees that it is done. */
+	async_flush();
+	return r;
 }
 
 static enum step run_call(struct task *t)
@@ -225,6 +231,7 @@ static enum step run_call(struct task *t)
 	if (r == -EBLOCKED)
 		return block(t);
 	call_finish(t, &t->call);
+	async_flush();
 	t->in_call = false;
 	keep_regs = t->keep_regs;
 	t->keep_regs = false;
@@ -265,6 +272,7 @@ static enum step deliver(struct task *t, bool in_guest)
 			return STEP_OUT;
 		task_count_faults(t);
 		task_die(t);
+		async_flush();
 		return STEP_GONE;
 	case SIGNAL_STOPPED:
 		t->stop_wait = true;
@@ -396,6 +404,7 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 		return TASK_WAITS;
 	}
 	call_finish(t, &t->call);
+	async_flush();
 	t->in_call = false;
 	if (is_restart(r)) {
 		t->restart = true;

@@ -10,7 +10,7 @@
 
 #define CLOSE_RANGE_UNSHARE_K 2U
 #define CLOSE_RANGE_CLOEXEC_K 4U
-#define SETFL_MASK            ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME | O_ASYNC))
+#define SETFL_MASK            ((unsigned)(O_APPEND | O_NONBLOCK | O_NOATIME))
 #define FIGETBSZ_K            2
 #define F_DUPFD_QUERY_K       1027
 
@@ -153,15 +153,21 @@ static void change_flags(struct file *f, unsigned mask, unsigned flags)
 		;
 }
 
-static long set_flags(struct task *t, struct file *f, unsigned arg)
+static long set_flags(struct task *t, struct file *f, int fd, unsigned arg)
 {
-	struct cred cred;
 	unsigned old = f->flags;
+	struct cred cred;
+	int err;
 
 	if ((arg & ~old & O_NOATIME)) {
 		task_cred(t, &cred);
 		if (!inode_owner_or_root(file_inode(f), &cred))
 			return -EPERM;
+	}
+	if (vfs_ops(f)->async) {
+		err = file_owner_async(t, f, fd, arg & O_ASYNC);
+		if (err)
+			return err;
 	}
 	change_flags(f, SETFL_MASK, arg);
 	return 0;
@@ -223,7 +229,7 @@ long sys_fcntl(struct task *t, struct call *c)
 		return -EBADF;
 	switch (cmd) {
 	case F_SETFL:
-		return set_flags(t, f, (unsigned)arg);
+		return set_flags(t, f, fd, (unsigned)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -255,14 +261,25 @@ long sys_fcntl(struct task *t, struct call *c)
 	}
 }
 
-static long fion_bit(struct task *t, struct file *f, uint64_t arg, unsigned bit)
+static long fio_nonblock(struct task *t, struct file *f, uint64_t arg)
 {
 	int on;
 
 	if (copy_from_guest(task_mm(t), &on, gva(arg), sizeof(on)))
 		return -EFAULT;
-	change_flags(f, bit, on ? bit : 0);
+	change_flags(f, O_NONBLOCK, on ? O_NONBLOCK : 0);
 	return 0;
+}
+
+static long fio_async(struct task *t, struct file *f, int fd, uint64_t arg)
+{
+	int on;
+
+	if (copy_from_guest(task_mm(t), &on, gva(arg), sizeof(on)))
+		return -EFAULT;
+	if (vfs_ops(f)->async)
+		return file_owner_async(t, f, fd, on);
+	return !on == !(f->flags & O_ASYNC) ? 0 : -ENOTTY;
 }
 
 /* What every regular file has. */
@@ -298,9 +315,9 @@ long sys_ioctl(struct task *t, struct call *c)
 	case FIONCLEX:
 		return fdtable_set_cloexec(task_files(t), fd, cmd == FIOCLEX);
 	case FIONBIO:
-		return fion_bit(t, f, arg, O_NONBLOCK);
+		return fio_nonblock(t, f, arg);
 	case FIOASYNC:
-		return fion_bit(t, f, arg, O_ASYNC);
+		return fio_async(t, f, fd, arg);
 	default:
 		break;
 	}

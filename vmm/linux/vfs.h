@@ -17,6 +17,7 @@
 #include "uio.h"
 #include "../core/file.h"
 
+struct async_list;
 struct cred;
 struct process;
 struct dentry;
@@ -25,6 +26,15 @@ struct path;
 
 /* The most queues that one file's poll depends on. */
 #define POLL_QUEUES 3
+
+/* Where a file's events are told (core/async.h), and to whom unless somebody said it: F_SETOWN. */
+struct async_place {
+	struct async_list *lists[2];
+	unsigned n;
+	struct async_list *urgent; /* a socket's; NULL: there are no urgent bytes */
+	bool tty;       /* `group` is told, or without one who asks for O_ASYNC; else nobody */
+	uint32_t group; /* 0: none */
+};
 
 /*
  * Operations of an open file. Every member but `core` may be NULL: the caller
@@ -50,6 +60,9 @@ struct vfs_file_ops {
 	 * reference to f. How many; 0: poll never changes. NULL: so, too.
 	 */
 	unsigned (*poll_queues)(struct file *f, unsigned events, struct waitq *wq[POLL_QUEUES]);
+	/* Linux's fasync: where O_ASYNC is asked for. *at is zero; the lists live until release.
+	 * NULL: it has no meaning here. */
+	void (*async)(struct file *f, struct async_place *at);
 	int64_t (*lseek)(struct file *f, int64_t off, int whence);
 	long (*ioctl)(struct file *f, struct task *t, unsigned cmd, uint64_t arg);
 	/* The object behind the file for mapping, with a reference; NULL and *err. */

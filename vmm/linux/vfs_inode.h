@@ -21,6 +21,7 @@
 #define VMBOX_LINUX_VFS_INODE_H
 
 #include "away.h"
+#include "../core/async.h"
 #include "file_owner.h"
 #include "memfile.h"
 #include "tty.h"
@@ -327,7 +328,7 @@ struct vfs_file {
 	/* the file system's: */
 	void *priv;
 	uint64_t priv2;
-	struct file_owner owner;
+	struct file_owner *_Atomic owner; /* file_owner.h; NULL: nobody asked */
 	/* protected by epoll.c's files_lock: */
 	LIST_HEAD(, epoll_item) watchers;
 };
@@ -631,6 +632,7 @@ struct stdio {
 	uint32_t type; /* S_IFMT of the host's file */
 	bool tty;
 	struct waitq wq;
+	struct async_list async;
 	struct watch *watch; /* NULL: always ready */
 	struct watch *edge;  /* for lasting interest; NULL: none yet; protected by inode->lock */
 	struct inode *inode; /* a reference */
