@@ -2,6 +2,22 @@
 #include "check.h"
 #include <sys/resource.h>
 
+/* What was opened before the program began, unlike a pipe, has the flag that open gives files. */
+static void inherited(void)
+{
+	int fd = open("/dev/null", O_RDONLY), flag = fcntl(fd, F_GETFL) & ~O_ACCMODE;
+	struct stat st;
+
+	CHECK_EQ(close(fd), 0);
+	for (fd = 0; fd < 3; fd++) {
+		CHECK_EQ(fstat(fd, &st), 0);
+		if (S_ISREG(st.st_mode) || S_ISCHR(st.st_mode))
+			CHECK_EQ(fcntl(fd, F_GETFL) & flag, flag);
+		else
+			CHECK_EQ(fcntl(fd, F_GETFL) & flag, 0);
+	}
+}
+
 int main(void)
 {
 	struct rlimit limit = {64, 64};
@@ -9,6 +25,7 @@ int main(void)
 	int fd, a, b, pipes[2];
 	char c;
 
+	inherited();
 	write_file(path, "0123456789", 10, 0600);
 	fd = open(path, O_RDWR);
 	CHECK_EQ(fd, 3);

@@ -6,6 +6,7 @@
  */
 #include "fs_proc.h"
 #include "ipc.h"
+#include "mqueue.h"
 #include "pty.h"
 
 #include "../core/pipe.h"
@@ -323,15 +324,37 @@ static const struct proc_entry sysvipc_entries[] = {
 	{.name = NULL},
 };
 
+CONSTANT_NUMBER(show_msgmax, MSGMAX_K)
+CONSTANT_NUMBER(show_msgmnb, MSGMNB_K)
+CONSTANT_NUMBER(show_ipc_max, IPC_MAX)
+CONSTANT_NUMBER(show_shmall, SHMALL_K)
+CONSTANT_NUMBER(show_mq_queues, MQ_QUEUES_MAX)
+CONSTANT_NUMBER(show_mq_msgs, MQ_MSG_MAX)
+CONSTANT_NUMBER(show_mq_size, MQ_SIZE_MAX)
+
+static int show_sem(struct proc_buf *b, const struct proc_ctx *ctx)
+{
+	(void)ctx;
+	proc_printf(b, "%d\t%d\t%d\t%d\n", SEMMSL_K, SEMMNS_K, SEMOPM_K, IPC_MAX);
+	return 0;
+}
+
 static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("cap_last_cap", show_cap_last_cap),
 	PROC_FILE("domainname", show_domainname),
 	PROC_FILE("hostname", show_hostname),
+	PROC_FILE("msgmax", show_msgmax),
+	PROC_FILE("msgmnb", show_msgmnb),
+	PROC_FILE("msgmni", show_ipc_max),
 	PROC_FILE("ngroups_max", show_ngroups_max),
 	PROC_FILE("osrelease", show_osrelease),
 	PROC_FILE("ostype", show_ostype),
 	PROC_FILE("pid_max", show_pid_max),
 	PROC_FILE("randomize_va_space", show_randomize),
+	PROC_FILE("sem", show_sem),
+	PROC_FILE("shmall", show_shmall),
+	PROC_FILE("shmmax", show_shmall),
+	PROC_FILE("shmmni", show_ipc_max),
 	PROC_FILE("threads-max", show_threads_max),
 	PROC_FILE("version", show_sysversion),
 	PROC_FILE("core_pattern", show_core_pattern),
@@ -374,6 +397,12 @@ static const struct proc_entry net_entries[] = {
 	{.name = NULL},
 };
 
+static const struct proc_entry mqueue_entries[] = {
+	PROC_FILE("msg_default", show_mq_msgs),     PROC_FILE("msg_max", show_mq_msgs),
+	PROC_FILE("msgsize_default", show_mq_size), PROC_FILE("msgsize_max", show_mq_size),
+	PROC_FILE("queues_max", show_mq_queues),    {.name = NULL},
+};
+
 static const struct proc_entry fs_entries[] = {
 	PROC_DIR("epoll", epoll_entries),
 	PROC_DIR("inotify", inotify_entries),
@@ -381,6 +410,7 @@ static const struct proc_entry fs_entries[] = {
 	PROC_FILE("protected_symlinks", show_zero),
 	PROC_FILE("file-max", show_file_max),
 	PROC_FILE("file-nr", show_file_nr),
+	PROC_DIR("mqueue", mqueue_entries),
 	PROC_FILE("nr_open", show_nr_open),
 	PROC_FILE("pipe-max-size", show_pipe_max),
 	{.name = NULL},

@@ -10,6 +10,7 @@
  */
 #include "process.h"
 #include "pty.h"
+#include "sys_fs.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -457,7 +458,7 @@ int vfs_stdio_open(struct kernel *k, int host_fd, struct file **out)
 			return err;
 		k->vfs->stdio[host_fd] = s;
 	}
-	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK;
+	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK | (int)arch_o_largefile;
 	err = s->tty ? pts_open_host(k->vfs, (unsigned)flags, &f)
 		     : open_named(k, host_fd, s, (unsigned)flags, &f);
 	if (err)

@@ -16,6 +16,12 @@
 #define IPC_SEQ      32768 /* ids are seq * IPC_SEQ + index */
 #define IPC_KINDS    3
 #define IPC_CMD_MASK 0xff
+#define SEMMSL_K     32000  /* in one set */
+#define SEMMNS_K     256000 /* in all */
+#define SEMOPM_K     500
+#define MSGMAX_K     8192
+#define MSGMNB_K     16384
+#define SHMALL_K     (UINT64_MAX - (1UL << 24))
 
 struct ipc;
 

@@ -14,10 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUES_MAX    256 /* fs.mqueue.queues_max */
 #define QUEUES_HARD   4096
-#define MSG_DEFAULT   10
-#define SIZE_DEFAULT  8192
 #define MSG_HARD      65536
 #define SIZE_HARD     (16 << 20)
 #define PRIO_MAX_K    32768
@@ -264,8 +261,8 @@ static int check_attr(struct task *t, const struct mq_attr_k *a)
 {
 	bool big = task_capable(t, CAP_SYS_RESOURCE);
 
-	if (a->maxmsg <= 0 || a->msgsize <= 0 || a->maxmsg > (big ? MSG_HARD : MSG_DEFAULT) ||
-	    a->msgsize > (big ? SIZE_HARD : SIZE_DEFAULT))
+	if (a->maxmsg <= 0 || a->msgsize <= 0 || a->maxmsg > (big ? MSG_HARD : MQ_MSG_MAX) ||
+	    a->msgsize > (big ? SIZE_HARD : MQ_SIZE_MAX))
 		return -EINVAL;
 	return 0;
 }
@@ -282,7 +279,7 @@ static int make_locked(struct task *t, const char *name, const struct mq_attr_k 
 
 	if (err)
 		return err;
-	if (m->n >= (task_capable(t, CAP_SYS_RESOURCE) ? QUEUES_HARD : QUEUES_MAX))
+	if (m->n >= (task_capable(t, CAP_SYS_RESOURCE) ? QUEUES_HARD : MQ_QUEUES_MAX))
 		return -ENOSPC;
 	if (m->charged + charge > task_rlimit(t, RLIMIT_MSGQUEUE))
 		return -EMFILE;
@@ -350,7 +347,7 @@ static int open_locked(struct task *t, const char *name, unsigned flags, uint32_
 
 long sys_mq_open(struct task *t, struct call *c)
 {
-	struct mq_attr_k a = {.maxmsg = MSG_DEFAULT, .msgsize = SIZE_DEFAULT};
+	struct mq_attr_k a = {.maxmsg = MQ_MSG_MAX, .msgsize = MQ_SIZE_MAX};
 	unsigned flags = (unsigned)c->args[1];
 	struct fs_context *fs = task_fs(t);
 	struct mqueues *m = t->k->mqueues;

@@ -7,6 +7,11 @@
 #ifndef VMBOX_LINUX_MQUEUE_H
 #define VMBOX_LINUX_MQUEUE_H
 
+/* fs.mqueue.*: what who may not more may have; also what a queue has that nobody asked otherwise.
+ */
+#define MQ_QUEUES_MAX 256
+#define MQ_MSG_MAX    10
+#define MQ_SIZE_MAX   8192
 struct mqueues;
 
 struct mqueues *mqueues_create(void);

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/msg.h>
 
-#define MSGMAX_K  8192
-#define MSGMNB_K  16384
 #define MSG_TOTAL (64UL << 20) /* bytes in all queues */
 #define MSG_COST  64           /* of a message besides its text */
 #ifndef MSG_COPY

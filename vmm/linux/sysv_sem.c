@@ -13,9 +13,6 @@
 #include <string.h>
 #include <sys/sem.h>
 
-#define SEMMSL_K  32000  /* in one set */
-#define SEMMNS_K  256000 /* in all */
-#define SEMOPM_K  500
 #define SEMVMX_K  32767
 #define UNDOS_MAX 1048576 /* adjustments of all processes */
 

@@ -18,7 +18,6 @@
 
 #define SHM_DEST_K   01000
 #define SHM_LOCKED_K 02000
-#define SHMALL_K     (UINT64_MAX - (1UL << 24))
 
 struct shm {
 	struct ipc_obj o; /* first */
