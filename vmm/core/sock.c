@@ -53,6 +53,8 @@ void sock_put(struct sock *s)
 	waitq_destroy(&s->writable);
 	waitq_destroy(&s->room);
 	async_list_fini(&s->async);
+	sock_groups_put(s->own_groups);
+	sock_groups_put(s->other_groups);
 	pthread_mutex_destroy(&s->recv_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -208,7 +210,65 @@ int sock_name(struct sock *s, bool peer, void *buf)
 
 /* ---- connections ---- */
 
-static void set_peer(struct sock *s, struct sock *peer, const struct sock_cred *who)
+static struct sock_groups *groups_get(struct sock_groups *g)
+{
+	if (g)
+		g->refs++;
+	return g;
+}
+
+void sock_groups_put(struct sock_groups *g)
+{
+	if (g && !--g->refs)
+		free(g);
+}
+
+struct sock_groups *sock_groups_create(const uint32_t *ids, unsigned n)
+{
+	struct sock_groups *g = malloc(sizeof(*g) + n * sizeof(g->ids[0]));
+
+	if (!g)
+		return NULL;
+	g->refs = 1;
+	g->n = n;
+	memcpy(g->ids, ids, n * sizeof(g->ids[0]));
+	return g;
+}
+
+void sock_set_groups(struct sock *s, struct sock_groups *g)
+{
+	struct sock_groups *old;
+
+	pthread_mutex_lock(&s->lock);
+	old = s->own_groups;
+	s->own_groups = g;
+	pthread_mutex_unlock(&s->lock);
+	sock_groups_put(old);
+}
+
+struct sock_groups *sock_peer_groups(struct sock *s)
+{
+	struct sock_groups *g;
+
+	pthread_mutex_lock(&s->lock);
+	g = groups_get(s->have_other ? s->other_groups : s->own_groups);
+	pthread_mutex_unlock(&s->lock);
+	return g;
+}
+
+static struct sock_groups *own_groups(struct sock *s)
+{
+	struct sock_groups *g;
+
+	pthread_mutex_lock(&s->lock);
+	g = groups_get(s->own_groups);
+	pthread_mutex_unlock(&s->lock);
+	return g;
+}
+
+/* groups: who's, with a reference that is taken over; NULL if who is. */
+static void set_peer(struct sock *s, struct sock *peer, const struct sock_cred *who,
+		     struct sock_groups *groups)
 {
 	pthread_mutex_lock(&s->lock);
 	s->peer = sock_get(peer);
@@ -216,6 +276,8 @@ static void set_peer(struct sock *s, struct sock *peer, const struct sock_cred *
 	if (who) {
 		s->other = *who;
 		s->have_other = true;
+		sock_groups_put(s->other_groups);
+		s->other_groups = groups;
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -229,8 +291,8 @@ static void link_sender(struct sock *s, struct sock *to)
 void sock_pair(struct sock *a, struct sock *b, const struct sock_cred *by)
 {
 	pthread_mutex_lock(&sock_links);
-	set_peer(a, b, by);
-	set_peer(b, a, by);
+	set_peer(a, b, by, own_groups(b));
+	set_peer(b, a, by, own_groups(a));
 	if (a->kind == SOCK_KIND_DGRAM) {
 		link_sender(a, b);
 		link_sender(b, a);
@@ -289,7 +351,8 @@ static int connect_locked(struct sock *s, struct sock *to, struct sock *e,
 	if (!err) {
 		memcpy(e->name, to->name, to->name_len);
 		e->name_len = to->name_len;
-		e->passcred = (bool)to->passcred;
+		e->pass = (unsigned)to->pass;
+		e->own_groups = groups_get(to->own_groups);
 		sock_get(e);
 		TAILQ_INSERT_TAIL(&to->pending, e, in_pending);
 		to->npending++;
@@ -297,8 +360,8 @@ static int connect_locked(struct sock *s, struct sock *to, struct sock *e,
 	pthread_mutex_unlock(&to->lock);
 	if (err)
 		return err;
-	set_peer(e, s, by);
-	set_peer(s, e, &to->own);
+	set_peer(e, s, by, own_groups(s));
+	set_peer(s, e, &to->own, own_groups(e));
 	sock_budget_add((long)sizeof(*e));
 	return 0;
 }
@@ -395,7 +458,7 @@ int sock_connect_dgram(struct sock *s, struct sock *to)
 		if (old && old != to)
 			disconnect_dgram_locked(s, old, &msgs);
 		if (to) {
-			set_peer(s, to, NULL);
+			set_peer(s, to, NULL, NULL);
 			link_sender(s, to);
 		} else {
 			pthread_mutex_lock(&s->lock);
@@ -638,12 +701,15 @@ size_t sock_sndbuf(struct sock *s)
 	return n;
 }
 
-void sock_set_passcred(struct sock *s, bool on)
+void sock_set_pass(struct sock *s, unsigned what, bool on)
 {
-	s->passcred = on;
+	if (on)
+		atomic_fetch_or(&s->pass, what);
+	else
+		atomic_fetch_and(&s->pass, ~what);
 }
 
-bool sock_passcred(struct sock *s)
+unsigned sock_pass(const struct sock *s)
 {
-	return s->passcred;
+	return s->pass;
 }

@@ -42,6 +42,16 @@ struct sock_cred {
 	uint32_t pid, uid, gid;
 };
 
+/* The other groups of who made a connection. Refcounted, immutable. */
+struct sock_groups {
+	_Atomic unsigned refs;
+	unsigned n;
+	uint32_t ids[];
+};
+/* NULL: no memory. */
+struct sock_groups *sock_groups_create(const uint32_t *ids, unsigned n);
+void sock_groups_put(struct sock_groups *g); /* NULL allowed */
+
 /* Files on their way: a reference each. */
 struct sock_rights {
 	unsigned n;
@@ -97,6 +107,11 @@ bool sock_connected(struct sock *s);
 bool sock_has_peer(struct sock *s);
 /* Who was at the other end when the connection was made. False: nobody. */
 bool sock_peer_cred(struct sock *s, struct sock_cred *out);
+/* The groups of who makes a pair, connects or listens with s: before that. Takes over the
+ * reference. */
+void sock_set_groups(struct sock *s, struct sock_groups *g);
+/* With a reference, those of sock_peer_cred's. NULL: none, or not known. */
+struct sock_groups *sock_peer_groups(struct sock *s);
 
 /* ---- messages ---- */
 
@@ -180,9 +195,11 @@ int sock_peek_off(const struct sock *s);
 size_t sock_unreceived(struct sock *s);
 void sock_set_sndbuf(struct sock *s, size_t bytes);
 size_t sock_sndbuf(struct sock *s);
-/* Both ends' messages carry the sender's identity: SO_PASSCRED. */
-void sock_set_passcred(struct sock *s, bool on);
-bool sock_passcred(struct sock *s);
+/* Both ends' messages carry the sender's identity: SO_PASSCRED and SO_PASSPIDFD. */
+#define SOCK_PASS_CRED  1u
+#define SOCK_PASS_PIDFD 2u
+void sock_set_pass(struct sock *s, unsigned what, bool on);
+unsigned sock_pass(const struct sock *s);
 
 /* References to it: the file's, and those of its peer, its messages and its listener. */
 unsigned sock_refs(const struct sock *s);

@@ -247,7 +247,7 @@ static int append_locked(struct sock *s, struct sock *to, struct sock_send *m,
 		if (err)
 			return err;
 	}
-	msg->have_cred = m->show_cred || s->passcred || to->passcred;
+	msg->have_cred = m->show_cred || s->pass || to->pass;
 	TAILQ_INSERT_TAIL(&to->queue, msg, link);
 	to->nmsgs++;
 	to->bytes += msg->len;

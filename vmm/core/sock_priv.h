@@ -43,7 +43,7 @@ struct sock {
 	/* immutable: */
 	enum sock_kind kind;
 	_Atomic unsigned refs;
-	_Atomic bool passcred;
+	_Atomic unsigned pass;   /* SOCK_PASS_* */
 	_Atomic bool oob_inline; /* urgent bytes are read like any others */
 	_Atomic int peek_off;    /* where the next peek begins; negative: always at the front */
 
@@ -68,6 +68,7 @@ struct sock {
 	unsigned name_len;
 	struct sock_cred own, other; /* who made or listens; who is at the other end */
 	bool have_other;
+	struct sock_groups *own_groups, *other_groups; /* the same people's */
 	struct sock
 		*peer; /* a reference; changed with sock_links held, too. A connection's stays */
 

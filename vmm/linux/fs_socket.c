@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 
 static const struct vfs_file_ops socket_ops;
+static _Atomic uint64_t cookies;
 
 struct socket *socket_of(const struct file *f)
 {
@@ -50,6 +51,19 @@ void task_sock_cred(struct task *t, struct sock_cred *out)
 	out->gid = cred.egid;
 }
 
+int task_sock_groups(struct task *t, struct sock *s)
+{
+	struct sock_groups *g;
+	struct cred cred;
+
+	task_cred(t, &cred);
+	g = sock_groups_create(cred.groups, cred.ngroups);
+	if (!g)
+		return -ENOMEM;
+	sock_set_groups(s, g);
+	return 0;
+}
+
 long socket_pipe(struct task *t, bool nosignal)
 {
 	struct siginfo_k info = {.si_signo = SIGPIPE};
@@ -86,7 +100,7 @@ static ssize_t socket_read(struct file *f, struct xfer *x, int64_t *pos, struct 
 			   struct call *c)
 {
 	struct socket *so = socket_of(f);
-	struct sock_recv r = {.x = x, .split = sock_passcred(so->s)};
+	struct sock_recv r = {.x = x, .split = sock_pass(so->s)};
 	int64_t timeo = so->rcvtimeo;
 	ssize_t n;
 
@@ -195,7 +209,7 @@ static long socket_ioctl(struct file *f, struct task *t, unsigned cmd, uint64_t 
 		n = so->type == SOCK_STREAM ? sock_at_mark(so->s) : -EOPNOTSUPP;
 		break;
 	default:
-		return -ENOTTY;
+		return netdev_ioctl(t, cmd, arg);
 	}
 	if (n < 0)
 		return n;
@@ -251,6 +265,7 @@ int socket_file(struct task *t, struct sock *s, int type, unsigned flags, struct
 	so->type = type;
 	so->rcvbuf = SOCK_SNDBUF;
 	so->rcvlowat = 1;
+	so->cookie = ++cookies;
 	f->stream = true;
 	f->quiet = type != SOCK_STREAM;
 	f->priv = so;

@@ -3,12 +3,14 @@
  */
 #include "socket.h"
 
+#include "pidfd.h"
 #include "process.h"
 
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define SCM_PIDFD_K 4
 #define CONTROL_MAX 131072 /* net.core.optmem_max */
 
 /* struct cmsghdr and its rules, for 64-bit machines. */
@@ -197,8 +199,36 @@ static void put_rights(struct room *m, struct sock_rights *rights, bool cloexec)
 	m->left -= space;
 }
 
+/* A descriptor of the sender, if there is room to say which; or why there is none. */
+static void put_pidfd(struct room *m, uint32_t pid)
+{
+	struct process *p;
+	struct file *f = NULL;
+	int fd = -ESRCH;
+
+	if (m->left < sizeof(struct cmsg) + sizeof(fd)) {
+		*m->flags |= MSG_CTRUNC;
+		return;
+	}
+	p = process_find(m->t->k, pid);
+	if (p) {
+		fd = pidfd_file(p, NULL, 0, &f);
+		process_put(p);
+	}
+	if (f) {
+		fd = fdtable_reserve(task_files(m->t), nofile_limit(m->t), true);
+		if (fd < 0) {
+			file_close(f);
+			f = NULL;
+		}
+	}
+	put(m, SCM_PIDFD_K, &fd, sizeof(fd));
+	if (f)
+		fdtable_fill(task_files(m->t), fd, f);
+}
+
 void scm_to_guest(struct task *t, uint64_t control, uint64_t *len, struct sock_recv *r,
-		  bool passcred, bool cloexec, int *flags)
+		  unsigned pass, bool cloexec, int *flags)
 {
 	struct room m = {.t = t, .at = control, .left = control ? *len : 0, .flags = flags};
 	uint64_t room = m.left;
@@ -206,16 +236,18 @@ void scm_to_guest(struct task *t, uint64_t control, uint64_t *len, struct sock_r
 	struct sock_cred cred = {.uid = 65534, .gid = 65534};
 
 	if (!control) {
-		if (passcred || r->rights)
+		if (pass || r->rights)
 			*flags |= MSG_CTRUNC;
 		*len = 0;
 		return;
 	}
 	if (r->have_cred)
 		cred = r->cred;
-	if (passcred)
+	if (pass & SOCK_PASS_CRED)
 		put(&m, SCM_CREDENTIALS, &cred, sizeof(cred));
 	if (r->rights)
 		put_rights(&m, r->rights, cloexec);
+	if (pass & SOCK_PASS_PIDFD && r->have_cred)
+		put_pidfd(&m, r->cred.pid);
 	*len = room - m.left;
 }

@@ -32,6 +32,7 @@ struct socket {
 	struct kernel *k;
 	int type; /* SOCK_* */
 	uint64_t ino;
+	uint64_t cookie;        /* SO_COOKIE */
 	LIST_ENTRY(socket) all; /* protected by unix_names->lock */
 	struct unix_name name;
 	_Atomic int64_t rcvtimeo, sndtimeo; /* ns; 0: none */
@@ -56,6 +57,8 @@ int sockaddr_from_guest(struct task *t, uint64_t addr, uint64_t len, struct sock
 int sockaddr_to_guest(struct task *t, uint64_t addr, uint64_t lenp, const void *name, unsigned len);
 /* The sender's or receiver's identity as messages show it. */
 void task_sock_cred(struct task *t, struct sock_cred *out);
+/* Before s is made one of a pair, connects or listens: SO_PEERGROUPS. 0 or -ENOMEM. */
+int task_sock_groups(struct task *t, struct sock *s);
 /* SIGPIPE for the caller, with -EPIPE for its result. */
 long socket_pipe(struct task *t, bool nosignal);
 /*
@@ -65,6 +68,15 @@ long socket_pipe(struct task *t, bool nosignal);
 struct sched_task *socket_waiter(struct task *t, struct call *c, bool nonblock, int64_t timeo);
 /* A result of the core: what -EAGAIN means in an interrupted call. */
 long socket_result(struct call *c, long r, bool nonblock, int64_t timeo);
+
+/* ---- netdev.c ---- */
+
+/*
+ * netdevice(7) on any socket: a network namespace that has nothing but "lo", index 1, which is
+ * down and has no address. -ENOTTY: another command; -ENODEV, -EPERM, -EINVAL, -EOPNOTSUPP,
+ * -EFAULT.
+ */
+long netdev_ioctl(struct task *t, unsigned cmd, uint64_t arg);
 
 /* ---- unix_name.c ---- */
 
@@ -98,6 +110,6 @@ int scm_from_guest(struct task *t, uint64_t control, uint64_t len, struct scm *o
  * MSG_CTRUNC.
  */
 void scm_to_guest(struct task *t, uint64_t control, uint64_t *len, struct sock_recv *r,
-		  bool passcred, bool cloexec, int *flags);
+		  unsigned pass, bool cloexec, int *flags);
 
 #endif

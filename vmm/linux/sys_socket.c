@@ -123,6 +123,10 @@ long sys_socketpair(struct task *t, struct call *c)
 		err = make(t, kind, type, c->args[1], &f[0]);
 	if (!err)
 		err = make(t, kind, type, c->args[1], &f[1]);
+	if (!err)
+		err = task_sock_groups(t, socket_of(f[0])->s);
+	if (!err)
+		err = task_sock_groups(t, socket_of(f[1])->s);
 	if (err) {
 		file_close(f[0]);
 		file_close(f[1]);
@@ -165,6 +169,9 @@ long sys_listen(struct task *t, struct call *c)
 		return -EOPNOTSUPP;
 	if (sock_name(so->s, false, name) <= 0)
 		return -EINVAL;
+	err = task_sock_groups(t, so->s);
+	if (err)
+		return err;
 	task_sock_cred(t, &cred);
 	return sock_listen(so->s, backlog < SOMAXCONN_K ? backlog : SOMAXCONN_K, &cred);
 }
@@ -199,8 +206,10 @@ static int connect_begin(struct task *t, struct call *c, struct socket *so, stru
 	if (so->type == SOCK_DGRAM && len >= sizeof(a.sun_family) && a.sun_family == AF_UNSPEC)
 		return 0;
 	err = check_addr(&a, len);
-	if (!err && sock_passcred(so->s))
+	if (!err && sock_pass(so->s))
 		err = unix_autobind(t, so);
+	if (!err && so->type != SOCK_DGRAM)
+		err = task_sock_groups(t, so->s);
 	return err ? err : unix_find(t, &a, len, sock_kind(so->s), &s->to);
 }
 

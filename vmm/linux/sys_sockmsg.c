@@ -133,7 +133,7 @@ static int send_begin(struct task *t, struct socket *so, struct transfer *x, uin
 		return -EOPNOTSUPP;
 	if (addr && len)
 		err = send_address(t, so, x, addr, len);
-	if (!err && so->type == SOCK_DGRAM && sock_passcred(so->s))
+	if (!err && so->type == SOCK_DGRAM && sock_pass(so->s))
 		err = unix_autobind(t, so);
 	return err;
 }
@@ -271,7 +271,7 @@ static int recv_begin(struct socket *so, struct transfer *x)
 	x->recv.x = &x->u.x;
 	x->recv.peek = x->flags & MSG_PEEK;
 	x->recv.all = x->flags & MSG_WAITALL;
-	x->recv.split = sock_passcred(so->s);
+	x->recv.split = sock_pass(so->s);
 	x->recv.oob = x->flags & MSG_OOB;
 	return x->recv.oob && so->type != SOCK_STREAM ? -EOPNOTSUPP : 0;
 }
@@ -338,7 +338,7 @@ static int put_header(struct task *t, struct socket *so, struct transfer *x, boo
 	uint8_t a[sizeof(struct sockaddr_un) + 8] = {AF_UNIX, 0};
 
 	if (x->recv.got || !x->hdr.control)
-		scm_to_guest(t, x->hdr.control, &len, &x->recv, sock_passcred(so->s),
+		scm_to_guest(t, x->hdr.control, &len, &x->recv, sock_pass(so->s),
 			     x->flags & MSG_CMSG_CLOEXEC, &flags);
 	else
 		len = 0;

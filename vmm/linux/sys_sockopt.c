@@ -12,6 +12,7 @@
 #define BUF_MIN    4608   /* SOCK_MIN_SNDBUF */
 #define BUF_MAX    212992 /* net.core.wmem_max */
 #define RCVBUF_MIN 2304
+#define PASSPIDFD  76
 #define PEERPIDFD  77
 #define RCVTIMEO_N 66
 #define SNDTIMEO_N 67
@@ -91,7 +92,13 @@ static int set_int(struct task *t, struct socket *so, int opt, int v)
 		so->rcvbuf = (int)buf_size(v, RCVBUF_MIN);
 		return 0;
 	case SO_PASSCRED:
-		sock_set_passcred(so->s, v);
+		sock_set_pass(so->s, SOCK_PASS_CRED, v);
+		return 0;
+	case PASSPIDFD:
+		sock_set_pass(so->s, SOCK_PASS_PIDFD, v);
+		return 0;
+	case SO_PEEK_OFF:
+		sock_set_peek_off(so->s, v);
 		return 0;
 	case SO_RCVLOWAT:
 		so->rcvlowat = v < 0 ? INT32_MAX : v ? v : 1;
@@ -180,7 +187,13 @@ static int get_int(struct socket *so, int opt, int *v)
 		*v = so->rcvbuf;
 		return 0;
 	case SO_PASSCRED:
-		*v = sock_passcred(so->s);
+		*v = !!(sock_pass(so->s) & SOCK_PASS_CRED);
+		return 0;
+	case PASSPIDFD:
+		*v = !!(sock_pass(so->s) & SOCK_PASS_PIDFD);
+		return 0;
+	case SO_PEEK_OFF:
+		*v = sock_peek_off(so->s);
 		return 0;
 	case SO_RCVLOWAT:
 		*v = so->rcvlowat;
@@ -231,9 +244,22 @@ static int peer_pidfd(struct task *t, struct socket *so, int *fd, struct file **
 	return 0;
 }
 
+/* struct sk_meminfo's array. What is received counts for its sender, as on Linux. */
+static int get_meminfo(struct socket *so, void *buf)
+{
+	uint32_t v[9] = {0};
+
+	v[1] = (uint32_t)so->rcvbuf;
+	v[2] = (uint32_t)sock_unreceived(so->s);
+	v[3] = (uint32_t)sock_sndbuf(so->s);
+	memcpy(buf, v, sizeof(v));
+	return sizeof(v);
+}
+
 /* The value of an option into buf: its size, or a negative errno. *f: the file that it will be the
  * number of. */
-static int get_value(struct task *t, struct socket *so, int opt, void *buf, struct file **f)
+static int get_value(struct task *t, struct socket *so, int opt, int len, void *buf,
+		     struct file **f)
 {
 	struct sock_cred cred = {0, UINT32_MAX, UINT32_MAX};
 	struct timeval_k tv;
@@ -259,6 +285,13 @@ static int get_value(struct task *t, struct socket *so, int opt, void *buf, stru
 			cred = (struct sock_cred){0, UINT32_MAX, UINT32_MAX};
 		memcpy(buf, &cred, sizeof(cred));
 		return sizeof(cred);
+	case SO_COOKIE:
+		if (len < (int)sizeof(so->cookie))
+			return -EINVAL;
+		memcpy(buf, &so->cookie, sizeof(so->cookie));
+		return sizeof(so->cookie);
+	case SO_MEMINFO:
+		return get_meminfo(so, buf);
 	case PEERPIDFD:
 		v[1] = peer_pidfd(t, so, v, f);
 		memcpy(buf, v, sizeof(v[0]));
@@ -270,10 +303,33 @@ static int get_value(struct task *t, struct socket *so, int opt, void *buf, stru
 	}
 }
 
+/* SO_PEERGROUPS: all of them, or how much room they take. */
+static long peer_groups(struct task *t, struct socket *so, uint64_t addr, uint64_t lenp, int len)
+{
+	struct mm *mm = task_mm(t);
+	struct sock_groups *g;
+	struct sock_cred cred;
+	long err = 0;
+	int size;
+
+	if (!sock_peer_cred(so->s, &cred))
+		return -ENODATA;
+	g = sock_peer_groups(so->s);
+	size = g ? (int)(g->n * sizeof(g->ids[0])) : 0;
+	if (copy_to_guest(mm, gva(lenp), &size, sizeof(size)))
+		err = -EFAULT;
+	else if (len < size)
+		err = -ERANGE;
+	else if (size && copy_to_guest(mm, gva(addr), g->ids, (size_t)size))
+		err = -EFAULT;
+	sock_groups_put(g);
+	return err;
+}
+
 long sys_getsockopt(struct task *t, struct call *c)
 {
 	int err, level = (int)c->args[1], opt = (int)c->args[2], len, n;
-	uint8_t buf[32];
+	uint8_t buf[40];
 	struct socket *so = call_socket(t, c, (int)c->args[0], &err);
 	struct file *f = NULL;
 
@@ -285,7 +341,9 @@ long sys_getsockopt(struct task *t, struct call *c)
 		return -EOPNOTSUPP;
 	if (len < 0)
 		return -EINVAL;
-	n = get_value(t, so, opt, buf, &f);
+	if (opt == SO_PEERGROUPS)
+		return peer_groups(t, so, c->args[3], c->args[4], len);
+	n = get_value(t, so, opt, len, buf, &f);
 	if (n < 0)
 		return n;
 	if (len > n)
