@@ -81,6 +81,7 @@
 #define ABI_CHANNEL_SAVED   2 /* all registers are in the page; the VMM may go on with the task */
 #define ABI_CHANNEL_PARKED  3 /* it did, and there is none to go on with yet */
 #define ABI_CHANNEL_BACK    4 /* the vCPU was on an errand, and waits for what follows */
+#define ABI_CHANNEL_FAULT   5 /* a page fault waits for an answer; the supervisor knows which */
 /* exit: 0: go on, with the result, or a frame if all registers were saved; 1: leave the guest; 2:
  * an errand, and then look so often for what follows as the result says; more: save all registers,
  * and look so often. */

@@ -191,6 +191,23 @@ static bool serve_saved(struct channel *ch, const struct channel_ops *ops, uint3
 	}
 }
 
+/* The state is anybody's word. */
+static bool serve_fault(struct channel *ch, const struct channel_ops *ops)
+{
+	enum channel_outcome outcome;
+
+	/* Who meets a fault has loaded the frame that it was given. */
+	if (ch->outcome == CHANNEL_FRAME)
+		ch->outcome = CHANNEL_NONE;
+	atomic_store_explicit(&ch->page->claimed, 1, memory_order_relaxed);
+	outcome = ops->fault(ch->vcpu, ch->task);
+	if (outcome == CHANNEL_NONE)
+		return false;
+	ch->faults += outcome == CHANNEL_FRAME;
+	answer(ch, outcome == CHANNEL_FRAME ? 0 : 1);
+	return true;
+}
+
 void channel_dismiss(struct channel *ch)
 {
 	uint32_t hold = CHANNEL_OPEN;
@@ -217,6 +234,8 @@ bool channel_serve(struct channel *ch, const struct channel_ops *ops)
 			serve_request(ch, ops);
 	} else if (state == ABI_CHANNEL_SAVED || state == ABI_CHANNEL_PARKED) {
 		did = serve_saved(ch, ops, state);
+	} else if (state == ABI_CHANNEL_FAULT) {
+		did = serve_fault(ch, ops);
 	}
 	release(ch);
 	return did;

@@ -73,7 +73,7 @@ struct channel {
 	uint32_t spin_claimed; /* as in the page */
 	uint32_t frame_spin;   /* so often the stub looks for a frame */
 	bool save_asked; /* the stub has been told to save all registers, and not done so yet */
-	uint64_t answered, left, declined, frames, parked, errands;
+	uint64_t faults, answered, left, declined, frames, parked, errands;
 };
 
 struct channel_request {
@@ -94,6 +94,10 @@ struct channel_ops {
 	 */
 	enum channel_outcome (*stand_in)(struct vcpu *v, enum channel_outcome before,
 					 int64_t result, void **task);
+	/* A page fault of task (NULL: of whoever is still there) may wait in the guest. NONE: there
+	 * is none; FRAME: it is resolved, and goes on with the frame; TAKEN: it must leave with it.
+	 */
+	enum channel_outcome (*fault)(struct vcpu *v, void *task);
 };
 
 /* page: zeroed, outlives ch. frames: the stub can save and load all registers. */

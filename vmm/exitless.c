@@ -90,8 +90,10 @@ static void set_spins(struct exitless *e)
 	struct channel_spins spins;
 
 	exitless_spins(e, &spins);
-	for (unsigned i = 0; i < e->vm->nvcpus; i++)
+	for (unsigned i = 0; i < e->vm->nvcpus; i++) {
 		channel_set_spin(e->vm->vcpus[i]->channel, spins.request);
+		vcpu_arch_ask_faults(e->vm->vcpus[i], spins.request);
+	}
 }
 
 /*
@@ -218,6 +220,7 @@ static bool serve_one(struct exitless *e, unsigned cpu)
 	bool did;
 
 	if (state != ABI_CHANNEL_REQUEST && state != ABI_CHANNEL_SAVED &&
+	    state != ABI_CHANNEL_FAULT &&
 	    (state != ABI_CHANNEL_PARKED || !sched_queued(e->sched, cpu)))
 		return false;
 	sched_near((int)cpu, vcpu_arch_changes_mm(v));

@@ -36,30 +36,33 @@ static void print_text_group(const char *name, const char *const names[], const 
 	fputc('\n', stderr);
 }
 
-/* answered: in the guest, with a result; frames: with registers; waited: a vCPU without a task;
- * errands: what ring 3's stub had the supervisor do; left: begun by the poller, but the task had to
- * leave; sessions: of polling. */
+/* answered: in the guest, with a result; frames: with registers; faults: of pages, resolved there;
+ * waited: a vCPU without a task; errands: what ring 3's stub had the supervisor do; left: begun by
+ * the poller, but the task had to leave; sessions: of polling. */
 static void print_exitless(FILE *f, const struct vm *vm, const struct exitless *e)
 {
-	uint64_t served = 0, left = 0, declined = 0, frames = 0, parked = 0, errands = 0;
+	uint64_t served = 0, left = 0, declined = 0, frames = 0, faults = 0, parked = 0,
+		 errands = 0;
 
 	for (unsigned i = 0; i < vm->nvcpus && vm->vcpus[i]->channel; i++) {
 		served += vm->vcpus[i]->channel->answered;
 		left += vm->vcpus[i]->channel->left;
 		declined += vm->vcpus[i]->channel->declined;
 		frames += vm->vcpus[i]->channel->frames;
+		faults += vm->vcpus[i]->channel->faults;
 		parked += vm->vcpus[i]->channel->parked;
 		errands += vm->vcpus[i]->channel->errands;
 	}
 	fprintf(f,
-		f == stderr ? "exitless: %" PRIu64 " answered  frames %" PRIu64 "  waited %" PRIu64
-			      "  errands %" PRIu64 "  left %" PRIu64 "  declined %" PRIu64
-			      "  sessions %" PRIu64 "  disturbed %" PRIu64 "\n"
+		f == stderr ? "exitless: %" PRIu64 " answered  frames %" PRIu64 "  faults %" PRIu64
+			      "  waited %" PRIu64 "  errands %" PRIu64 "  left %" PRIu64
+			      "  declined %" PRIu64 "  sessions %" PRIu64 "  disturbed %" PRIu64
+			      "\n"
 			    : "\"exitless\":{\"answered\":%" PRIu64 ",\"frames\":%" PRIu64
-			      ",\"waited\":%" PRIu64 ",\"errands\":%" PRIu64 ",\"left\":%" PRIu64
-			      ",\"declined\":%" PRIu64 ",\"sessions\":%" PRIu64
+			      ",\"faults\":%" PRIu64 ",\"waited\":%" PRIu64 ",\"errands\":%" PRIu64
+			      ",\"left\":%" PRIu64 ",\"declined\":%" PRIu64 ",\"sessions\":%" PRIu64
 			      ",\"disturbed\":%" PRIu64 "},",
-		served, frames, parked, errands, left, declined, e->sessions, e->disturbed);
+		served, frames, faults, parked, errands, left, declined, e->sessions, e->disturbed);
 }
 
 void report_stats(const struct run_options *o, struct vm *vm, const struct exitless *e,

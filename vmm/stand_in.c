@@ -109,4 +109,19 @@ static enum channel_outcome stand_in(struct vcpu *v, enum channel_outcome before
 	return outcome;
 }
 
-const struct channel_ops stand_in_ops = {.call = call, .stays = stays, .stand_in = stand_in};
+static enum channel_outcome fault(struct vcpu *v, void *task)
+{
+	struct task *t = task;
+	struct trap trap;
+	uint64_t pc, sp;
+
+	if (!vcpu_arch_take_fault(v, &trap, &pc, &sp))
+		return CHANNEL_NONE;
+	/* It may be who was in the guest before, and does not wait as it should. */
+	if (!t || pc >= ABI_USER_END || task_mm(t) != v->mm || !task_fault(t, &trap, pc, sp))
+		return CHANNEL_TAKEN;
+	return vcpu_arch_resolve_fault(v) ? CHANNEL_FRAME : CHANNEL_TAKEN;
+}
+
+const struct channel_ops stand_in_ops = {
+	.call = call, .stays = stays, .stand_in = stand_in, .fault = fault};

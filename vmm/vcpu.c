@@ -245,6 +245,7 @@ static void open_channel(struct vcpu *v)
 		v->burst.muted_until = 0;
 		exitless_spins(v->exitless, &spins);
 	}
+	vcpu_arch_ask_faults(v, spins.request);
 	channel_open(v->channel, v->exitless ? v->task : NULL, &spins);
 }
 
@@ -449,6 +450,8 @@ bool vcpu_run(struct vcpu *v, struct cpu *c, struct mm *mm, struct trap *t)
 	v->exits[why]++;
 	if (v->exitless && t->kind == TRAP_SYSCALL)
 		note_call(v);
+	else if (v->exitless && t->kind == TRAP_PAGE_FAULT)
+		exitless_note_call(v->exitless, v, false);
 	if (why == VM_EXIT_CRASH)
 		v->loaded = NULL;
 	return true;

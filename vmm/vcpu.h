@@ -159,6 +159,16 @@ int vcpu_arch_change_root(struct vcpu *v, gpa_t root);
 bool vcpu_arch_forget(struct vcpu *v, const gpa_t *entries, unsigned n);
 /* v, which waits in the stub, forgets all that it has translated. False: it must leave for that. */
 bool vcpu_arch_forget_all(struct vcpu *v);
+/*
+ * Page faults that wait in the guest for an answer. vcpu_arch_ask_faults: v's do from now on, or
+ * when it is entered next; or no more, but one may ask in vain then, and leaves. The others for who
+ * stands in: one waits, of the program at pc with its stack at sp (false: none does); and it is
+ * resolved, with a frame for that (false: it must leave with it). In between vcpu_arch_forget
+ * works.
+ */
+void vcpu_arch_ask_faults(struct vcpu *v, bool on);
+bool vcpu_arch_take_fault(struct vcpu *v, struct trap *t, uint64_t *pc, uint64_t *sp);
+bool vcpu_arch_resolve_fault(struct vcpu *v);
 /* After vcpu_arch_set_fpu, if that was necessary. root: v->root is to be loaded. */
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root);
 

@@ -45,19 +45,25 @@
 #define ABI_CHANNEL_DISP (-0x40000000)
 /* The same for the supervisor's alone: the vCPU's IDT, of which the code changes one word, and what
  * an errand is about (struct abi_errand). */
-#define ABI_ERRAND_IDT_GVA  0xffffffffc0001000
-#define ABI_ERRAND_DATA_GVA 0xffffffffc0002000
-#define ABI_ERRAND_IDT_DISP (-0x3ffff000)
-#define ABI_ERRAND_VECTOR   3 /* int3 */
-#define ABI_ERRAND_DISP     (-0x3fffe000)
-#define ABI_ERRAND_ROOT     0x00
-#define ABI_ERRAND_DONE     0x08
-#define ABI_ERRAND_IRET     0x10
-#define ABI_ERRAND_LIST     0x80
-#define ABI_ERRAND_LIST_MAX 32
+#define ABI_ERRAND_IDT_GVA    0xffffffffc0001000
+#define ABI_ERRAND_DATA_GVA   0xffffffffc0002000
+#define ABI_ERRAND_IDT_DISP   (-0x3ffff000)
+#define ABI_ERRAND_VECTOR     3 /* int3 */
+#define ABI_ERRAND_DISP       (-0x3fffe000)
+#define ABI_ERRAND_ROOT       0x00
+#define ABI_ERRAND_DONE       0x08
+#define ABI_ERRAND_IRET       0x10
+#define ABI_ERRAND_FAULT      0x38
+#define ABI_ERRAND_RCX        0x40
+#define ABI_ERRAND_FAULT_IRET 0x48
+#define ABI_ERRAND_LIST       0x80
+#define ABI_ERRAND_LIST_MAX   32
 /* The tables that an errand is about are mapped here, for the supervisor. */
 #define ABI_ERRAND_TABLES_GVA 0xffffffffc0010000
 #define ABI_ERRAND_TABLES     4
+/* The same page has where page faults enter while somebody polls. */
+#define ABI_FAULT_VECTOR 14
+#define ABI_FAULT_NONE   (~0UL) /* an address that nobody touches in vain */
 /* Per vCPU: ABI_CPU_STRIDE bytes: GDT+TSS (with its I/O bitmap: 3 pages), trap stack (1 page),
  * fault stack (1). */
 #define ABI_CPU_GVA       0xffffffff80100000
@@ -101,11 +107,18 @@ struct abi_errand {
 	uint64_t root;         /* for CR3 */
 	_Atomic uint64_t done; /* not 0: it is */
 	uint64_t iret[5];      /* RIP, CS, RFLAGS, RSP, SS behind it */
-	uint8_t unused[0x48];
+	/* A page fault that waits: where (else ABI_FAULT_NONE), and what was in rcx. */
+	_Atomic uint64_t fault;
+	uint64_t rcx;
+	uint64_t fault_iret[5]; /* to where ring 3 asks for it; constant */
+	uint8_t unused[0x10];
 	uint64_t list[ABI_ERRAND_LIST_MAX]; /* addresses of page-table entries; the last ones */
 };
 _Static_assert(__builtin_offsetof(struct abi_errand, done) == ABI_ERRAND_DONE, "done");
 _Static_assert(__builtin_offsetof(struct abi_errand, iret) == ABI_ERRAND_IRET, "iret");
+_Static_assert(__builtin_offsetof(struct abi_errand, fault) == ABI_ERRAND_FAULT, "fault");
+_Static_assert(__builtin_offsetof(struct abi_errand, rcx) == ABI_ERRAND_RCX, "rcx");
+_Static_assert(__builtin_offsetof(struct abi_errand, fault_iret) == ABI_ERRAND_FAULT_IRET, "iret");
 _Static_assert(__builtin_offsetof(struct abi_errand, list) == ABI_ERRAND_LIST, "list");
 #endif
 

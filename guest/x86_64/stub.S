@@ -85,6 +85,19 @@ stub_errand_forget:
 stub_errand_forget_all:
 	done
 	iretq
+
+/*
+ * A page fault, while the VMM looks for them. Ring 3's stub asks for it, where nothing is interpreted; all that
+ * it needs is here, and on the trap stack.
+ */
+	.globl stub_fault, stub_fault_end
+stub_fault:
+	mov %rcx, ABI_ERRAND_DISP + ABI_ERRAND_RCX
+	mov %cr2, %rcx
+	mov %rcx, ABI_ERRAND_DISP + ABI_ERRAND_FAULT
+	mov $ABI_ERRAND_DISP + ABI_ERRAND_FAULT_IRET, %rsp
+	iretq
+stub_fault_end:
 stub_errand_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -235,4 +235,43 @@ stub_fpu_loaded:
 	jmp *CHANNEL(PC)
 stub_fpu_end:
 
+/*
+ * Where the supervisor brings a program that has met a page fault (stub.S), and only rcx, the flags and the
+ * stack are not the program's any more. The answer is to leave, or to go on with the frame, of which there
+ * are these and the place to go to.
+ */
+	.globl stub_fault_asks, stub_fault_asks_end
+stub_fault_asks:
+	mov CHANNEL(SPIN), %ecx
+	movl $ABI_CHANNEL_FAULT, CHANNEL(STATE)
+1:	cmpl $ABI_CHANNEL_IDLE, CHANNEL(STATE)
+	je 3f
+	pause
+	dec %ecx
+	jg 1b
+	cmpl $0, CHANNEL(CLAIMED)
+	je 4f
+	mov CHANNEL(SPIN_CLAIMED), %ecx
+2:	cmpl $ABI_CHANNEL_IDLE, CHANNEL(STATE)
+	je 3f
+	pause
+	dec %ecx
+	jg 2b
+4:	out %al, $ABI_PORT_SYSCALL
+	hlt
+3:	mov CHANNEL(EXIT), %ecx
+	jrcxz 5f
+	cmp $ABI_CHANNEL_ERRAND, %ecx
+	jne 4b
+	movl $ABI_CHANNEL_BACK, CHANNEL(STATE)
+	int3
+	mov CHANNEL(RESULT), %ecx
+	jmp 2b
+5:	mov $FRAME_RFLAGS, %rsp
+	popfq
+	mov FRAME_RCX, %rcx
+	mov FRAME_RSP, %rsp
+	jmp *FRAME_RIP
+stub_fault_asks_end:
+
 	.section .note.GNU-stack, "", @progbits

@@ -171,6 +171,27 @@ bool vcpu_arch_forget_all(struct vcpu *v)
 	return false;
 }
 
+void vcpu_arch_ask_faults(struct vcpu *v, bool on)
+{
+	(void)v;
+	(void)on;
+}
+
+bool vcpu_arch_take_fault(struct vcpu *v, struct trap *t, uint64_t *pc, uint64_t *sp)
+{
+	(void)v;
+	(void)t;
+	(void)pc;
+	(void)sp;
+	return false;
+}
+
+bool vcpu_arch_resolve_fault(struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
 void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	(void)v;

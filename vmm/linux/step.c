@@ -92,15 +92,12 @@ void task_trap(struct task *t, const struct trap *from)
  * get on, and a vCPU would spin here for ever. (A racing thread that unmaps it each time does not
  * win 1,000 times in a row.)
  */
-static bool fault_loops(struct task *t)
+static bool fault_loops(struct task *t, uint64_t addr, uint64_t pc, uint64_t sp)
 {
-	const struct uregs *r = &t->cpu.regs;
-
-	if (t->fault_loop.pc != arch_pc(r) || t->fault_loop.addr != t->trap.addr ||
-	    t->fault_loop.sp != arch_sp(r)) {
-		t->fault_loop.pc = arch_pc(r);
-		t->fault_loop.addr = t->trap.addr;
-		t->fault_loop.sp = arch_sp(r);
+	if (t->fault_loop.pc != pc || t->fault_loop.addr != addr || t->fault_loop.sp != sp) {
+		t->fault_loop.pc = pc;
+		t->fault_loop.addr = addr;
+		t->fault_loop.sp = sp;
 		t->fault_loop.count = 0;
 	}
 	return ++t->fault_loop.count > FAULT_LOOP_MAX;
@@ -130,7 +127,7 @@ static bool page_fault(struct task *t)
 	case -EINTR: /* it must die */
 		break;
 	case 0:
-		if (fault_loops(t))
+		if (fault_loops(t, addr, arch_pc(&t->cpu.regs), arch_sp(&t->cpu.regs)))
 			force_fault(t, SIGSEGV, SI_KERNEL, 0);
 		break;
 	case -ENOMEM:
@@ -416,4 +413,20 @@ enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], 
 	if (signal_doomed(t))
 		sched_interrupt(&t->st);
 	return has_work(t) ? TASK_LEAVES : TASK_ANSWERED;
+}
+
+bool task_fault(struct task *t, const struct trap *trap, uint64_t pc, uint64_t sp)
+{
+	bool resolved;
+
+	/* It is at home in a detour only as long as that is there: task_trap sees to it. */
+	if (t->in_call || has_work(t) || fault_loops(t, trap->addr, pc, sp) ||
+	    (trap->access & FAULT_EXEC && mm_has_detours(task_mm(t))))
+		return false;
+	task_current = t;
+	mm_take_faults();
+	resolved = mm_fault(task_mm(t), trap->addr, trap->access | FAULT_NOWAIT) == 0;
+	task_count_faults(t);
+	task_current = NULL;
+	return resolved;
 }

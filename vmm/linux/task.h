@@ -307,6 +307,13 @@ enum task_answer { TASK_DECLINED, TASK_ANSWERED, TASK_LEAVES, TASK_WAITS, TASK_W
 enum task_answer task_call(struct task *t, unsigned nr, const uint64_t args[6], uint64_t pc,
 			   long *result);
 
+/*
+ * Resolves a page fault of a task that waits in the guest with it, at pc and with its stack at sp;
+ * whose task it is meanwhile as for task_call. False: nothing was done that matters, and the task
+ * leaves the guest with the fault.
+ */
+bool task_fault(struct task *t, const struct trap *trap, uint64_t pc, uint64_t sp);
+
 /* The owner lets others run: sched_yield_task. It no longer owns t. */
 void task_yield(struct task *t);
 

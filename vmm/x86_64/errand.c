@@ -23,7 +23,7 @@
 #include <errno.h>
 #include <string.h>
 
-extern const uint8_t stub_errand[], stub_errand_forget[], stub_errand_forget_all[],
+extern const uint8_t stub_errand[], stub_errand_forget[], stub_errand_forget_all[], stub_fault[],
 	stub_errand_end[];
 
 #define PATIENCE     100000 /* ns */
@@ -32,9 +32,12 @@ extern const uint8_t stub_errand[], stub_errand_forget[], stub_errand_forget_all
 
 _Static_assert(ABI_ERRAND_GVA >> 16 == ABI_VECTORS_GVA >> 16, "one word is all that differs");
 
-static void aim(struct vcpu *v, uint64_t handler)
+void errand_aim(struct vcpu *v, unsigned vector, const uint8_t *code)
 {
-	__atomic_store_n(v->arch.errand_gate, (uint16_t)handler, __ATOMIC_SEQ_CST);
+	uint64_t handler = code ? ABI_ERRAND_GVA + (uint64_t)(code - stub_errand)
+				: ABI_VECTORS_GVA + vector * ABI_VECTOR_STRIDE;
+
+	__atomic_store_n(v->arch.gates + (size_t)vector * 8, (uint16_t)handler, __ATOMIC_SEQ_CST);
 }
 
 int errand_make(struct vcpu *v)
@@ -55,8 +58,9 @@ int errand_make(struct vcpu *v)
 	if (r < 0)
 		return r; /* gmem_destroy frees them */
 	memcpy(frame_hva(vm->gm, idt), frame_hva(vm->gm, vm->arch.idt_pfn), PAGE_SIZE);
-	v->arch.errand_gate = (uint16_t *)frame_hva(vm->gm, idt) + ABI_ERRAND_VECTOR * 8;
+	v->arch.gates = (uint16_t *)frame_hva(vm->gm, idt);
 	v->arch.errand = frame_hva(vm->gm, data);
+	fault_make(v);
 	v->arch.idt = v->arch.sregs.idt.base = ABI_ERRAND_IDT_GVA;
 	return 0;
 }
@@ -71,7 +75,7 @@ void errand_install(struct vm *vm)
 
 bool errand_at(uint64_t rip)
 {
-	return page_down(rip) == ABI_ERRAND_GVA;
+	return rip >= ABI_ERRAND_GVA && rip < ABI_ERRAND_GVA + (uint64_t)(stub_fault - stub_errand);
 }
 
 /* It is done. False: it takes too long, or the vCPU has left. */
@@ -106,10 +110,10 @@ static bool run(struct vcpu *v, const uint8_t *code)
 	bool done;
 
 	atomic_store_explicit(&v->arch.errand->done, 0, memory_order_relaxed);
-	aim(v, ABI_ERRAND_GVA + (uint64_t)(code - stub_errand));
+	errand_aim(v, ABI_ERRAND_VECTOR, code);
 	channel_send(v->channel, ABI_CHANNEL_ERRAND);
 	done = wait_done(v);
-	aim(v, ABI_VECTORS_GVA + ABI_ERRAND_VECTOR * ABI_VECTOR_STRIDE);
+	errand_aim(v, ABI_ERRAND_VECTOR, NULL);
 	if (done) {
 		v->arch.errands_proven = true;
 	} else {

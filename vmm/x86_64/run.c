@@ -17,16 +17,13 @@
 #define VECTOR_PF    14
 #define VECTOR_GP    13
 
-/* What exception stubs leave below the top of the trap stack, in words. */
-enum {
-	FRAME_SS = -1,
-	FRAME_RSP = -2,
-	FRAME_RFLAGS = -3,
-	FRAME_CS = -4,
-	FRAME_RIP = -5,
-	FRAME_ERROR = -6,
-	FRAME_VECTOR = -7
-};
+uint64_t x86_frame_word(const struct vcpu *v, int word)
+{
+	uint64_t value;
+
+	memcpy(&value, v->arch.trap_stack + word * 8, sizeof(value));
+	return value;
+}
 
 int vcpu_arch_get_fpu(struct vcpu *v, void *image)
 {
@@ -63,6 +60,7 @@ bool vcpu_arch_again(struct vcpu *v, int err)
 
 	if (err != EINTR || vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
 		return false;
+	vcpu_arch_ask_faults(v, false);
 	return ev.exception.injected || ev.exception.pending;
 }
 
@@ -144,6 +142,7 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	if (refuse_rip(u, t))
 		return false;
 	regs_to_kvm(&sync->regs, u);
+	fault_reset(v);
 	if (stub_enter(v, u, &sync->regs) < 0) {
 		*t = (struct trap){.kind = TRAP_CRASH};
 		return false;
@@ -212,20 +211,31 @@ static enum vm_exit as_crash(struct vcpu *v, struct trap *t)
 	return VM_EXIT_CRASH;
 }
 
+void x86_page_fault(struct trap *t, uint64_t address, uint64_t error)
+{
+	t->kind = TRAP_PAGE_FAULT;
+	t->vector = VECTOR_PF;
+	t->error = error;
+	t->addr = address;
+	t->present = error & X86_PF_PRESENT;
+	t->access =
+		(error & X86_PF_WRITE ? FAULT_WRITE : 0) | (error & X86_PF_EXEC ? FAULT_EXEC : 0);
+}
+
 static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector, uint64_t error,
 				 struct trap *t)
 {
-	uint64_t frame[5];
 	struct uregs *u = &c->regs;
 	enum vm_exit why;
 
-	memcpy(frame, v->arch.trap_stack + FRAME_RIP * 8, sizeof(frame));
 	v->arch.at = X86_AT_KERNEL;
-	if ((frame[1] & 3) != 3) /* CS: an exception of the stub itself */
+	if ((x86_frame_word(v, X86_FRAME_CS) & 3) != 3) /* an exception of the stub itself */
 		return as_crash(v, t);
-	u->rip = frame[0];
-	u->rflags = frame[2];
-	u->rsp = frame[3];
+	u->rip = x86_frame_word(v, X86_FRAME_RIP);
+	u->rflags = x86_frame_word(v, X86_FRAME_RFLAGS);
+	u->rsp = x86_frame_word(v, X86_FRAME_RSP);
+	if (fault_left(v, c, t, &why))
+		return why;
 	if (stub_frame_left(v, c, true, false) || stub_fpu_left(v, c, true)) {
 		t->kind = TRAP_KICK;
 		return VM_EXIT_EXCEPTION;
@@ -234,18 +244,14 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 		v->arch.at = X86_AT_KERNEL;
 		return why;
 	}
+	if (vector == VECTOR_PF) {
+		x86_page_fault(t, v->run->s.regs.sregs.cr2, error);
+		return VM_EXIT_PAGE_FAULT;
+	}
 	t->vector = (unsigned)vector;
 	t->error = error;
-	if (vector != VECTOR_PF) {
-		t->kind = TRAP_EXCEPTION;
-		return VM_EXIT_EXCEPTION;
-	}
-	t->kind = TRAP_PAGE_FAULT;
-	t->addr = v->run->s.regs.sregs.cr2;
-	t->present = error & X86_PF_PRESENT;
-	t->access =
-		(error & X86_PF_WRITE ? FAULT_WRITE : 0) | (error & X86_PF_EXEC ? FAULT_EXEC : 0);
-	return VM_EXIT_PAGE_FAULT;
+	t->kind = TRAP_EXCEPTION;
+	return VM_EXIT_EXCEPTION;
 }
 
 static bool vector_has_error(uint64_t vec)
@@ -270,6 +276,8 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 	enum vm_exit why;
 
 	if (!at_ring0(v)) {
+		if (fault_left(v, c, t, &why))
+			return why;
 		if (stub_leave(v, c, t, &why))
 			return why == VM_EXIT_SYSCALL ? VM_EXIT_KICK : why;
 		if ((rip == ABI_SYSCALL_USER_GVA || rip == ABI_SYSCALL_ENTRY_GVA) &&
@@ -290,13 +298,15 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		t->kind = TRAP_KICK;
 		return VM_EXIT_KICK;
 	}
+	if (fault_at_ring0(v, &c->regs))
+		return as_exception(v, c, VECTOR_PF, x86_frame_word(v, X86_FRAME_ERROR), t);
 	if (errand_at(rip))
 		return as_exception(v, c, ABI_ERRAND_VECTOR, 0, t);
 	if (!in_page(rip, ABI_VECTORS_GVA))
 		return as_crash(v, t);
 	vec = (rip - ABI_VECTORS_GVA) / ABI_VECTOR_STRIDE;
 	if (vector_has_error(vec))
-		memcpy(&error, v->arch.trap_stack + FRAME_ERROR * 8, sizeof(error));
+		error = x86_frame_word(v, X86_FRAME_ERROR);
 	return as_exception(v, c, vec, error, t);
 }
 
@@ -316,15 +326,16 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 	const struct kvm_run *run = v->run;
 	uint64_t top = ABI_CPU_GVA + (uint64_t)v->index * ABI_CPU_STRIDE + ABI_CPU_STACK_TOP;
 	bool out = run->io.direction == KVM_EXIT_IO_OUT && run->io.size == 1 && run->io.count == 1;
-	uint64_t frame[2];
 	enum vm_exit why;
 
 	if (out && run->io.port == ABI_PORT_EXCEPTION && at_ring0(v)) {
-		if (c->regs.rsp != top + FRAME_VECTOR * 8)
+		if (c->regs.rsp != top + X86_FRAME_VECTOR * 8)
 			return as_crash(v, t);
-		memcpy(frame, v->arch.trap_stack + FRAME_VECTOR * 8, sizeof(frame));
-		return as_exception(v, c, frame[0], frame[1], t);
+		return as_exception(v, c, x86_frame_word(v, X86_FRAME_VECTOR),
+				    x86_frame_word(v, X86_FRAME_ERROR), t);
 	}
+	if (out && run->io.port == ABI_PORT_SYSCALL && !at_ring0(v) && fault_left(v, c, t, &why))
+		return why;
 	if (out && run->io.port == ABI_PORT_SYSCALL &&
 	    (at_ring0(v) ? stub_call_leave(v, c, t, &why) : stub_leave(v, c, t, &why)))
 		return why;

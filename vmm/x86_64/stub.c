@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const uint8_t stub_channel[], stub_channel_entry[], stub_channel_stack[],
+extern const uint8_t stub_fpu_end[], stub_channel[], stub_channel_entry[], stub_channel_stack[],
 	stub_channel_saved[], stub_channel_posted[], stub_channel_posted_end[],
 	stub_channel_direct_end[], stub_asked[], stub_asked_xsave[], stub_asked_out[],
 	stub_direct[], stub_direct_xsave[], stub_direct_out[], stub_fpu[], stub_fpu_loaded[],
-	stub_fpu_end[], stub_saved[], stub_saved_ax[], stub_saved_back[], stub_saved_out[],
+	stub_fault_asks_end[], stub_saved[], stub_saved_ax[], stub_saved_back[], stub_saved_out[],
 	stub_frame_loaded[], stub_saved_end[];
 
 #define OUT_LEN 2
@@ -248,6 +248,7 @@ void vcpu_arch_put_frame(struct vcpu *v, const struct cpu *c, bool root)
 {
 	struct abi_channel *p = v->channel->page;
 
+	fault_reset(v);
 	v->arch.frame = c->regs;
 	/* The program may find the way to stub_fpu by itself: what it comes back with is its own.
 	 */
@@ -334,7 +335,7 @@ static void install(struct vm *vm)
 	uint8_t *page = frame_hva(vm->gm, vm->arch.syscall_user_pfn);
 
 	memset(page, 0xf4, PAGE_SIZE);
-	memcpy(page, stub_channel, (size_t)(stub_fpu_end - stub_channel));
+	memcpy(page, stub_channel, (size_t)(stub_fault_asks_end - stub_channel));
 	if (!vm->arch.stub_fpu_size) {
 		memcpy(page + (stub_asked_xsave - stub_channel), nop9, sizeof(nop9));
 		memcpy(page + (stub_direct_xsave - stub_channel), nop9, sizeof(nop9));

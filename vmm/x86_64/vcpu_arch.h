@@ -10,6 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A page fault that waits in the guest: fault.c. */
+struct x86_fault {
+	enum { X86_FAULT_NONE, X86_FAULT_TAKEN, X86_FAULT_RESOLVED } state;
+	uint64_t address, error;
+	uint64_t rip, rsp, rflags, rcx; /* the program's, which the registers do not have */
+};
+
 struct vcpu_arch {
 	struct kvm_sregs sregs;       /* ring 3, as loaded last */
 	uint64_t lstar, syscall_mask; /* the flags that SYSCALL clears */
@@ -25,12 +32,13 @@ struct vcpu_arch {
 	struct uregs fpu_resume; /* with which registers its task goes on behind that */
 	/* What it runs, at ring 0, for ring 3's stub (errand.c). */
 	uint64_t idt;              /* the address of its IDT */
-	uint16_t *errand_gate;     /* in that; and */
+	uint16_t *gates;           /* in that, of which the first word leads to the code; and */
 	struct abi_errand *errand; /* what it is about. NULL: there are none */
 	uint64_t errand_lost;      /* run_count + 1 in which one was given up */
 	unsigned errands_failed;
 	bool errands_proven;
-	struct uregs frame; /* what the last frame in the channel gives: CHANNEL_FRAME */
+	struct x86_fault fault; /* as channel.h says of arch */
+	struct uregs frame;     /* what the last frame in the channel gives: CHANNEL_FRAME */
 };
 
 #endif

@@ -67,6 +67,20 @@ bool errand_root(struct vcpu *v, gpa_t root, uint64_t back);
 bool errand_forget(struct vcpu *v, const gpa_t *entries, unsigned n);
 bool errand_at(uint64_t rip);
 bool errands(const struct vcpu *v);
+/* v's exceptions of that vector enter code, which is on that page; NULL: their own stub. */
+void errand_aim(struct vcpu *v, unsigned vector, const uint8_t *code);
+
+/*
+ * Page faults that are resolved in the guest (fault.c). fault_make: once, where there are errands.
+ * fault_reset: v enters, or goes on with other registers; none waits. fault_left: v was found at
+ * ring 3 where one waits, or goes on behind it, with c->regs: what it is an exit for, and c->regs
+ * are the program's; false: it was elsewhere. fault_at_ring0: it was on the way there with u, and
+ * all but rcx, which is put right, is on the trap stack.
+ */
+void fault_make(struct vcpu *v);
+void fault_reset(struct vcpu *v);
+bool fault_left(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
+bool fault_at_ring0(const struct vcpu *v, struct uregs *u);
 
 /* For both stubs. What the program had in rcx and r11; and: the call has an outcome, goes on behind
  * it. False: it has to be made. */
@@ -84,6 +98,20 @@ bool stub_call_frame_left(struct vcpu *v, struct cpu *c, bool ring0);
 void stub_call_put_frame(struct vcpu *v, const struct uregs *u, bool root);
 /* vcpu_arch_forget_all. */
 bool stub_call_forget(struct vcpu *v);
+
+/* What exception stubs leave below the top of the trap stack, in words. */
+enum {
+	X86_FRAME_SS = -1,
+	X86_FRAME_RSP = -2,
+	X86_FRAME_RFLAGS = -3,
+	X86_FRAME_CS = -4,
+	X86_FRAME_RIP = -5,
+	X86_FRAME_ERROR = -6,
+	X86_FRAME_VECTOR = -7
+};
+uint64_t x86_frame_word(const struct vcpu *v, int word);
+/* *t is one at address, with the processor's error code. */
+void x86_page_fault(struct trap *t, uint64_t address, uint64_t error);
 
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
