@@ -72,15 +72,17 @@ static enum syscall_place fork_place(struct task *t)
 									      : SYSCALL_LONG;
 }
 
-/* A first look: what clone3 finds there later may differ, and only takes longer. */
-static bool clones_thread(struct task *t, int row, const uint64_t args[6])
+/* In the same memory. A first look: what clone3 finds there later may differ, and only takes
+ * longer.
+ */
+static bool clones_in_vm(struct task *t, int row, const uint64_t args[6])
 {
 	uint64_t flags = args[0];
 
 	if (row == ROW_clone3 &&
 	    copy_from_guest(task_mm(t), &flags, gva(args[0]), sizeof(flags)) < 0)
 		return false;
-	return flags & CLONE_THREAD;
+	return flags & CLONE_VM;
 }
 
 enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t args[6])
@@ -90,9 +92,8 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 	switch (row) {
 	case ROW_clone:
 	case ROW_clone3:
-		return clones_thread(t, row, args) ? SYSCALL_WHOLE : fork_place(t);
+		return clones_in_vm(t, row, args) ? SYSCALL_WHOLE : fork_place(t);
 	case ROW_fork:
-	case ROW_vfork:
 		return fork_place(t);
 	case ROW_exit:
 	case ROW_exit_group:
@@ -109,6 +110,7 @@ enum syscall_place syscall_place(struct task *t, unsigned nr, const uint64_t arg
 	case ROW_rt_sigsuspend:
 	case ROW_sched_yield:
 	case ROW_sigaltstack:
+	case ROW_vfork:
 		return SYSCALL_WHOLE;
 	case ROW_membarrier: /* it would kick its own vCPU */
 		return SYSCALL_OUTSIDE;
