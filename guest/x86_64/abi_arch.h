@@ -34,30 +34,28 @@
 #define ABI_SYSCALL_ENTRY     0x100 /* in the page */
 #define ABI_SYSCALL_ENTRY_GVA 0xffffffff80003100
 #define ABI_IDT_GVA           0xffffffff80004000
-/*
- * One page of code for errands: what ring 3's stub has the supervisor do for the VMM, by an int3
- * while the vCPU's own IDT leads here (stub.S). Else int3 is the program's breakpoint.
- */
-#define ABI_ERRAND_GVA 0xffffffff80005000
 /* The vCPU's channel page (struct abi_channel): the same address on each, another page. The stub
  * names it by a sign-extended displacement. */
 #define ABI_CHANNEL_GVA  0xffffffffc0000000
 #define ABI_CHANNEL_DISP (-0x40000000)
-/* The same for the supervisor's alone: the vCPU's IDT, of which the code changes one word, and what
- * an errand is about (struct abi_errand). */
-#define ABI_ERRAND_IDT_GVA    0xffffffffc0001000
-#define ABI_ERRAND_DATA_GVA   0xffffffffc0002000
-#define ABI_ERRAND_IDT_DISP   (-0x3ffff000)
-#define ABI_ERRAND_VECTOR     3 /* int3 */
-#define ABI_ERRAND_DISP       (-0x3fffe000)
-#define ABI_ERRAND_ROOT       0x00
-#define ABI_ERRAND_DONE       0x08
-#define ABI_ERRAND_IRET       0x10
-#define ABI_ERRAND_FAULT      0x38
-#define ABI_ERRAND_RCX        0x40
-#define ABI_ERRAND_FAULT_IRET 0x48
-#define ABI_ERRAND_LIST       0x80
-#define ABI_ERRAND_LIST_MAX   32
+/*
+ * The same for the supervisor's alone: the vCPU's IDT, what errands are about (struct abi_errand),
+ * and a page of code for them: what ring 3's stub has the supervisor do for the VMM, by an int3
+ * while that gate leads there. Else int3 is the program's breakpoint: then the gate leads to the
+ * exception stubs, here, so that one word is the difference.
+ */
+#define ABI_ERRAND_IDT_GVA     0xffffffffc0001000
+#define ABI_ERRAND_DATA_GVA    0xffffffffc0002000
+#define ABI_ERRAND_GVA         0xffffffffc0003000
+#define ABI_ERRAND_VECTORS_GVA 0xffffffffc0004000
+#define ABI_ERRAND_VECTOR      3 /* int3 */
+#define ABI_ERRAND_DISP        (-0x3fffe000)
+#define ABI_ERRAND_DONE        0x00
+#define ABI_ERRAND_IRET        0x08
+#define ABI_ERRAND_FAULT       0x38
+#define ABI_ERRAND_RCX         0x40
+#define ABI_ERRAND_FAULT_IRET  0x48
+#define ABI_ERRAND_LIST_MAX    32 /* page-table entries */
 /* The tables that an errand is about are mapped here, for the supervisor. */
 #define ABI_ERRAND_TABLES_GVA 0xffffffffc0010000
 #define ABI_ERRAND_TABLES     4
@@ -104,22 +102,20 @@ struct uregs {
 
 /* The VMM writes it while the vCPU is on no errand. */
 struct abi_errand {
-	uint64_t root;         /* for CR3 */
-	_Atomic uint64_t done; /* not 0: it is */
-	uint64_t iret[5];      /* RIP, CS, RFLAGS, RSP, SS behind it */
+	_Atomic uint32_t done; /* the number of the last one */
+	uint32_t unused1;
+	uint64_t iret[5]; /* RIP, CS, RFLAGS, RSP, SS behind one that loads a root */
+	uint64_t unused2;
 	/* A page fault that waits: where (else ABI_FAULT_NONE), and what was in rcx. */
 	_Atomic uint64_t fault;
 	uint64_t rcx;
 	uint64_t fault_iret[5]; /* to where ring 3 asks for it; constant */
-	uint8_t unused[0x10];
-	uint64_t list[ABI_ERRAND_LIST_MAX]; /* addresses of page-table entries; the last ones */
 };
 _Static_assert(__builtin_offsetof(struct abi_errand, done) == ABI_ERRAND_DONE, "done");
 _Static_assert(__builtin_offsetof(struct abi_errand, iret) == ABI_ERRAND_IRET, "iret");
 _Static_assert(__builtin_offsetof(struct abi_errand, fault) == ABI_ERRAND_FAULT, "fault");
 _Static_assert(__builtin_offsetof(struct abi_errand, rcx) == ABI_ERRAND_RCX, "rcx");
 _Static_assert(__builtin_offsetof(struct abi_errand, fault_iret) == ABI_ERRAND_FAULT_IRET, "iret");
-_Static_assert(__builtin_offsetof(struct abi_errand, list) == ABI_ERRAND_LIST, "list");
 #endif
 
 #endif

@@ -50,41 +50,39 @@ stub_syscall:
 stub_syscall_end:
 
 /*
- * Errands, where ring 3 has a stub of its own that cannot do as much (stub_channel.S). Interpreted.
- * The gate leads here for one int3 alone: before it is done, the next is a breakpoint again.
+ * Errands, where ring 3 has a stub of its own that cannot do as much (stub_channel.S). Interpreted, so each
+ * is made when it is needed of the pieces here, with the values in the instructions
+ * (vmm/x86_64/errand.c).
  */
-	.macro done
-	movw $(ABI_VECTORS_GVA + ABI_ERRAND_VECTOR * ABI_VECTOR_STRIDE) & 0xffff, ABI_ERRAND_IDT_DISP + ABI_ERRAND_VECTOR * 16
-	movl $1, ABI_ERRAND_DISP + ABI_ERRAND_DONE
-	.endm
-
-	.globl stub_errand, stub_errand_forget, stub_errand_forget_all, stub_errand_end
+	.globl stub_errand_root, stub_errand_root_end, stub_errand_forget, stub_errand_forget_end
+	.globl stub_errand_done, stub_errand_done_end, stub_errand_stub, stub_errand_stub_end
+	.globl stub_errand_return, stub_errand_return_end
 /*
  * Another address space: who came by int3 may be anybody; it goes on in the stub, and there with what
  * the VMM says afterwards, for the channel's state is one that nobody in the old address space can
  * change any more.
  */
-stub_errand:
-	mov ABI_ERRAND_DISP + ABI_ERRAND_ROOT, %rcx
+stub_errand_root:
+	movabs $0, %rcx /* the root */
 	mov %rcx, %cr3
 	movl $ABI_CHANNEL_BACK, ABI_CHANNEL_DISP + ABI_CHANNEL_STATE
-	done
+stub_errand_root_end:
+/* A page-table entry that the VMM has changed is stored to, in vain: KVM sees that, and forgets what it made
+ * of it. */
+stub_errand_forget:
+	lock orq $0, ABI_CHANNEL_DISP /* its address */
+stub_errand_forget_end:
+stub_errand_done:
+	movl $0, ABI_ERRAND_DISP + ABI_ERRAND_DONE /* its number */
+stub_errand_done_end:
+/* Back: to the stub, or to where the int3 was. */
+stub_errand_stub:
 	mov $ABI_ERRAND_DISP + ABI_ERRAND_IRET, %rsp
 	iretq
-/*
- * Page-table entries that the VMM has changed are stored to, in vain: KVM sees that, and forgets what it
- * made of them. It begins as many entries before the last as there are.
- */
-stub_errand_forget:
-	.set i, 0
-	.rept ABI_ERRAND_LIST_MAX
-	mov ABI_ERRAND_DISP + ABI_ERRAND_LIST + 8 * i, %rcx
-	lock orq $0, (%rcx)
-	.set i, i + 1
-	.endr
-stub_errand_forget_all:
-	done
+stub_errand_stub_end:
+stub_errand_return:
 	iretq
+stub_errand_return_end:
 
 /*
  * A page fault, while the VMM looks for them. Ring 3's stub asks for it, where nothing is interpreted; all that
@@ -98,6 +96,5 @@ stub_fault:
 	mov $ABI_ERRAND_DISP + ABI_ERRAND_FAULT_IRET, %rsp
 	iretq
 stub_fault_end:
-stub_errand_end:
 
 	.section .note.GNU-stack, "", @progbits

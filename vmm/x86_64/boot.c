@@ -125,8 +125,6 @@ int vm_arch_init(struct vm *vm, char *err, size_t size)
 			     &vm->arch.syscall_user_pfn);
 	if (r == 0)
 		r = map_page(vm, ABI_IDT_GVA, VMA_READ, false, &vm->arch.idt_pfn);
-	if (r == 0)
-		r = map_page(vm, ABI_ERRAND_GVA, VMA_READ | VMA_EXEC, false, &vm->arch.errand_pfn);
 	if (r < 0) {
 		snprintf(err, size, "guest memory: %s", strerror(-r));
 		return r;

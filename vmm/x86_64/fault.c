@@ -21,19 +21,20 @@
 
 #include <string.h>
 
-extern const uint8_t stub_errand[], stub_fault[], stub_fault_end[], stub_channel[],
-	stub_fault_asks[], stub_fault_asks_end[];
+extern const uint8_t stub_fault[], stub_fault_end[], stub_channel[], stub_fault_asks[],
+	stub_fault_asks_end[];
 
 static uint64_t at(const uint8_t *label)
 {
 	return ABI_SYSCALL_USER_GVA + (uint64_t)(label - stub_channel);
 }
 
-void fault_make(struct vcpu *v)
+void fault_make(struct vcpu *v, uint8_t *code)
 {
 	const uint64_t iret[] = {at(stub_fault_asks), ABI_SEL_USER_CS, X86_RFLAGS_FIXED, 0,
 				 ABI_SEL_USER_DS};
 
+	memcpy(code, stub_fault, (size_t)(stub_fault_end - stub_fault));
 	memcpy(v->arch.errand->fault_iret, iret, sizeof(iret));
 	fault_reset(v);
 }
@@ -48,7 +49,7 @@ void fault_reset(struct vcpu *v)
 void vcpu_arch_ask_faults(struct vcpu *v, bool on)
 {
 	if (v->arch.errand)
-		errand_aim(v, ABI_FAULT_VECTOR, on && errands(v) ? stub_fault : NULL);
+		errand_aim_fault(v, on && errands(v));
 }
 
 /* As the trap stack has it. */
@@ -99,11 +100,10 @@ bool vcpu_arch_resolve_fault(struct vcpu *v)
 
 bool fault_at_ring0(const struct vcpu *v, struct uregs *u)
 {
-	uint64_t code = ABI_ERRAND_GVA + (uint64_t)(stub_fault - stub_errand);
-
-	if (u->rip < code || u->rip >= code + (uint64_t)(stub_fault_end - stub_fault))
+	if (u->rip < ABI_ERRAND_GVA ||
+	    u->rip >= ABI_ERRAND_GVA + (uint64_t)(stub_fault_end - stub_fault))
 		return false;
-	if (u->rip != code)
+	if (u->rip != ABI_ERRAND_GVA)
 		u->rcx = v->arch.errand->rcx;
 	return true;
 }

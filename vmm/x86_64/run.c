@@ -302,9 +302,9 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		return as_exception(v, c, VECTOR_PF, x86_frame_word(v, X86_FRAME_ERROR), t);
 	if (errand_at(rip))
 		return as_exception(v, c, ABI_ERRAND_VECTOR, 0, t);
-	if (!in_page(rip, ABI_VECTORS_GVA))
+	if (!in_page(rip, ABI_VECTORS_GVA) && !in_page(rip, ABI_ERRAND_VECTORS_GVA))
 		return as_crash(v, t);
-	vec = (rip - ABI_VECTORS_GVA) / ABI_VECTOR_STRIDE;
+	vec = (rip & ~PAGE_MASK) / ABI_VECTOR_STRIDE;
 	if (vector_has_error(vec))
 		error = x86_frame_word(v, X86_FRAME_ERROR);
 	return as_exception(v, c, vec, error, t);

@@ -351,7 +351,6 @@ int vm_make_channels(struct vm *vm)
 		stub_call_install(vm);
 	} else {
 		install(vm);
-		errand_install(vm);
 	}
 	for (unsigned i = 0; r == 0 && i < vm->nvcpus; i++)
 		r = make_channel(vm->vcpus[i], (pfn_t)(vm->channels.start >> PAGE_SHIFT) + i);

@@ -34,6 +34,8 @@ struct vcpu_arch {
 	uint64_t idt;              /* the address of its IDT */
 	uint16_t *gates;           /* in that, of which the first word leads to the code; and */
 	struct abi_errand *errand; /* what it is about. NULL: there are none */
+	uint8_t *errand_code;      /* the page of code */
+	uint32_t errand_number;    /* the last one's */
 	uint64_t errand_lost;      /* run_count + 1 in which one was given up */
 	unsigned errands_failed;
 	bool errands_proven;

@@ -14,7 +14,7 @@
 struct vm_arch {
 	struct kvm_cpuid2 *cpuid;
 	/* The kernel half: physical pages that the vCPUs share; and one that the probe has used. */
-	pfn_t vectors_pfn, syscall_pfn, syscall_user_pfn, idt_pfn, errand_pfn, probe_pfn;
+	pfn_t vectors_pfn, syscall_pfn, syscall_user_pfn, idt_pfn, probe_pfn;
 	size_t stub_fpu_size; /* FP state travels in the channels, so many bytes; 0: by ioctl */
 	uint64_t stub_fpu_features; /* that an image may have: XCR0 */
 };

@@ -56,28 +56,27 @@ bool stub_frame_left(struct vcpu *v, struct cpu *c, bool exception, bool ring0);
 
 /*
  * Errands (errand.c). errand_make: v can go on them, from its next start on; 0, -ENOMEM.
- * errand_install: the code for all vCPUs. errand_root: v, whose stub has saved and waits, gets
- * another root and waits on at back; false: it has not, or will not before it leaves, which it
- * must. errand_forget: vcpu_arch_forget. errand_at: an address of the
- * code, if it is at ring 0. errands: there are any.
+ * errand_root: v, whose stub has saved and waits, gets another root and waits on at back; false: it
+ * has not, or will not before it leaves, which it must. errand_forget: vcpu_arch_forget. errand_at:
+ * an address of the code, if it is at ring 0. errands: there are any.
  */
 int errand_make(struct vcpu *v);
-void errand_install(struct vm *vm);
 bool errand_root(struct vcpu *v, gpa_t root, uint64_t back);
 bool errand_forget(struct vcpu *v, const gpa_t *entries, unsigned n);
 bool errand_at(uint64_t rip);
 bool errands(const struct vcpu *v);
-/* v's exceptions of that vector enter code, which is on that page; NULL: their own stub. */
-void errand_aim(struct vcpu *v, unsigned vector, const uint8_t *code);
+/* v's page faults enter at ABI_ERRAND_GVA, or their own stub. */
+void errand_aim_fault(struct vcpu *v, bool on);
 
 /*
- * Page faults that are resolved in the guest (fault.c). fault_make: once, where there are errands.
+ * Page faults that are resolved in the guest (fault.c). fault_make: once, where there are errands,
+ * puts their entry to code.
  * fault_reset: v enters, or goes on with other registers; none waits. fault_left: v was found at
  * ring 3 where one waits, or goes on behind it, with c->regs: what it is an exit for, and c->regs
  * are the program's; false: it was elsewhere. fault_at_ring0: it was on the way there with u, and
  * all but rcx, which is put right, is on the trap stack.
  */
-void fault_make(struct vcpu *v);
+void fault_make(struct vcpu *v, uint8_t *code);
 void fault_reset(struct vcpu *v);
 bool fault_left(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why);
 bool fault_at_ring0(const struct vcpu *v, struct uregs *u);
