@@ -117,8 +117,10 @@ static enum channel_outcome fault(struct vcpu *v, void *task)
 
 	if (!vcpu_arch_take_fault(v, &trap, &pc, &sp))
 		return CHANNEL_NONE;
-	/* It may be who was in the guest before, and does not wait as it should. */
-	if (!t || pc >= ABI_USER_END || task_mm(t) != v->mm || !task_fault(t, &trap, pc, sp))
+	/* A kick may have found it when KVM had the fault to deliver (vcpu_arch_again). And it may
+	 * be who was in the guest before, and does not wait as it should. */
+	if (atomic_load(&v->kicked) || !t || pc >= ABI_USER_END || task_mm(t) != v->mm ||
+	    !task_fault(t, &trap, pc, sp))
 		return CHANNEL_TAKEN;
 	return vcpu_arch_resolve_fault(v) ? CHANNEL_FRAME : CHANNEL_TAKEN;
 }

@@ -14,6 +14,7 @@
 
 #define STUB_OUT_LEN 2
 #define STUB_SYSRET  (ABI_SYSCALL_GVA + STUB_OUT_LEN)
+#define VECTOR_BP    3
 #define VECTOR_PF    14
 #define VECTOR_GP    13
 
@@ -53,15 +54,31 @@ bool vcpu_arch_fpu_unsure(const struct vcpu *v)
 	       (v->vm->arch.stub_fpu_size && !v->vm->traits.syscall_raises_cpl);
 }
 
-/* KVM has an exception of the program to deliver. */
+static bool at_ring0(const struct vcpu *v)
+{
+	return (v->run->s.regs.sregs.cs.selector & 3) == 0;
+}
+
+/*
+ * KVM has an exception of the program to deliver: else it would take an interrupt. Which one, KVM
+ * tells, unless it is an int3's, because processors execute that again. Where they do not, it
+ * would be delivered to who is next: it is taken back, and ours to deliver.
+ */
 bool vcpu_arch_again(struct vcpu *v, int err)
 {
 	struct kvm_vcpu_events ev;
 
-	if (err != EINTR || vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
+	if (err != EINTR || (!at_ring0(v) && v->run->ready_for_interrupt_injection) ||
+	    vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
 		return false;
-	vcpu_arch_ask_faults(v, false);
-	return ev.exception.injected || ev.exception.pending;
+	if (ev.exception.injected || ev.exception.pending) {
+		/* This time it leaves. */
+		vcpu_arch_ask_faults(v, false);
+		return true;
+	}
+	if (!v->vm->traits.syscall_raises_cpl)
+		v->arch.breakpoint = vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_SET_VCPU_EVENTS, &ev) == 0;
+	return false;
 }
 
 static void regs_to_kvm(struct kvm_regs *r, const struct uregs *u)
@@ -143,6 +160,7 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 		return false;
 	regs_to_kvm(&sync->regs, u);
 	fault_reset(v);
+	a->breakpoint = false;
 	if (stub_enter(v, u, &sync->regs) < 0) {
 		*t = (struct trap){.kind = TRAP_CRASH};
 		return false;
@@ -172,11 +190,6 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 	sync->sregs = a->sregs;
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	return true;
-}
-
-static bool at_ring0(const struct vcpu *v)
-{
-	return (v->run->s.regs.sregs.cs.selector & 3) == 0;
 }
 
 /*
@@ -222,6 +235,16 @@ void x86_page_fault(struct trap *t, uint64_t address, uint64_t error)
 		(error & X86_PF_WRITE ? FAULT_WRITE : 0) | (error & X86_PF_EXEC ? FAULT_EXEC : 0);
 }
 
+/* Another exception of the program. */
+static enum vm_exit as_trap(struct vcpu *v, uint64_t vector, uint64_t error, struct trap *t)
+{
+	v->arch.at = X86_AT_KERNEL;
+	t->vector = (unsigned)vector;
+	t->error = error;
+	t->kind = TRAP_EXCEPTION;
+	return VM_EXIT_EXCEPTION;
+}
+
 static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector, uint64_t error,
 				 struct trap *t)
 {
@@ -248,10 +271,7 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 		x86_page_fault(t, v->run->s.regs.sregs.cr2, error);
 		return VM_EXIT_PAGE_FAULT;
 	}
-	t->vector = (unsigned)vector;
-	t->error = error;
-	t->kind = TRAP_EXCEPTION;
-	return VM_EXIT_EXCEPTION;
+	return as_trap(v, vector, error, t);
 }
 
 static bool vector_has_error(uint64_t vec)
@@ -283,6 +303,8 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 		if ((rip == ABI_SYSCALL_USER_GVA || rip == ABI_SYSCALL_ENTRY_GVA) &&
 		    !v->vm->traits.syscall_raises_cpl)
 			return x86_as_syscall(v, c, t);
+		if (v->arch.breakpoint)
+			return as_trap(v, VECTOR_BP, 0, t);
 		v->arch.at = X86_AT_USER;
 		t->kind = TRAP_KICK;
 		return VM_EXIT_KICK;

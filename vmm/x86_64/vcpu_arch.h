@@ -24,6 +24,7 @@ struct vcpu_arch {
 	uint8_t *trap_stack; /* the VMM's address of the top of the trap stack's page */
 	/* Where the last exit left it. */
 	enum { X86_AT_USER, X86_AT_STUB, X86_AT_KERNEL } at;
+	bool breakpoint; /* KVM had one to deliver when it was kicked */
 	bool cr3_toggle; /* the bit that makes KVM see another CR3 for the same root */
 	/* The FP state by way of the channel (stub.c). */
 	bool fpu_left;           /* the last exit left it there */

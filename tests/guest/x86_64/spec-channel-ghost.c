@@ -22,6 +22,7 @@
 #define REQUEST     1
 #define SAVED       2
 #define PARKED      3
+#define FAULT       5
 #define W_PC        7
 #define W_SPIN      16
 #define W_FLAGS     17
@@ -223,7 +224,7 @@ static void run_on(unsigned turn)
 	char *p = buffer, *page;
 	unsigned n = 1;
 
-	switch (rnd(18)) {
+	switch (rnd(20)) {
 	case 0:
 		*(volatile char *)8 = 1;
 		break;
@@ -257,7 +258,7 @@ static void run_on(unsigned turn)
 		__asm__ volatile("jmp *%0" ::"r"(0x8000000000000000ul));
 		break;
 	case 10:
-		__asm__ volatile("jmp *%0" ::"r"(0xffffffff80003000ul));
+		__asm__ volatile("jmp *%0" ::"r"(0xffffffff80003000ul + rnd(0x700)));
 		break;
 	case 11:
 		syscall(SYS_fork) == 0 ? _exit(0) : 0;
@@ -274,7 +275,7 @@ static void run_on(unsigned turn)
 		break;
 	case 14: /* says more */
 		for (unsigned i = 0; i < 400; i++) {
-			STATE[0] = rnd(4);
+			STATE[0] = rnd(6);
 			if (!rnd(8))
 				save(turn);
 			wait_a_bit(20);
@@ -285,6 +286,22 @@ static void run_on(unsigned turn)
 			STATE[0] = PARKED;
 			wait_a_bit(200);
 		}
+		break;
+	case 16: /* pages, and what it says about them */
+		for (unsigned i = 0; i < 40; i++) {
+			page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				    -1, 0);
+			STATE[0] = rnd(2) ? FAULT : rnd(6);
+			page[rnd(2) * 4096] = 1;
+			if (!rnd(4))
+				save(turn);
+			STATE[0] = rnd(2) ? FAULT : rnd(6);
+			page[rnd(8192)] = 1;
+		}
+		break;
+	case 17: /* as if one had happened */
+		STATE[0] = FAULT;
+		__asm__ volatile("jmp *%0" ::"r"(0xffffffff80003000ul + 0x300 + rnd(0x100)));
 		break;
 	default:
 		for (;;)
@@ -342,7 +359,7 @@ static void attack(unsigned turn)
 	for (unsigned i = 0; i < steps; i++) {
 		switch (rnd(8)) {
 		case 0:
-			STATE[0] = rnd(5);
+			STATE[0] = rnd(6);
 			break;
 		case 1:
 			STATE[0] = PARKED;
@@ -478,6 +495,27 @@ static void count_signal(int sig)
 	signals_seen++;
 }
 
+/* What a page fault must not change, and what must be in nobody else's hands meanwhile. */
+static void touch_pages(void)
+{
+	char *page =
+		mmap(NULL, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(page != MAP_FAILED);
+	for (int i = 7; i >= 0; i -= 2) {
+		uint64_t rcx = SECRET;
+		bool carry;
+
+		__asm__ volatile("stc\n\tmovb $1, (%2)"
+				 : "+c"(rcx), "=@ccc"(carry)
+				 : "r"(page + i * 4096)
+				 : "memory");
+		CHECK_EQ(rcx, SECRET);
+		CHECK(carry);
+	}
+	CHECK_EQ(munmap(page, 8 * 4096), 0);
+}
+
 static void honest(void *arg)
 {
 	struct pair p = {0};
@@ -495,6 +533,8 @@ static void honest(void *arg)
 		hand_over(&p, 0);
 		CHECK_EQ(kill(self, SIGUSR1), 0);
 		CHECK_EQ(syscall(SYS_getpid, SECRET, SECRET), self);
+		if (i % 4 == 0)
+			touch_pages();
 	}
 	CHECK_EQ(pthread_join(t, &result), 0);
 	CHECK_EQ((uint64_t)result, SECRET);
