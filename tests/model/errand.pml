@@ -1,17 +1,23 @@
 /*
- * Errands (vmm/x86_64/errand.c, guest/x86_64/stub.S): the VMM opens the gate of a vCPU's int3 to code of its
- * own, and waits for the word that says that it has run. Who executes the int3 is the stub, or a program
- * that should wait there and does not; it does so whenever it likes, also when nobody has asked, and the
+ * Errands (vmm/x86_64/errand.c, guest/x86_64/stub.S): the VMM writes code, opens the gate of a vCPU's int3
+ * to it, and waits for the number that says that it has run. Who executes the int3 is the stub, or a program
+ * that should wait there and does not; it does so whenever it likes, while the gate is open also twice, and the
  * vCPU may be kicked out between any two instructions of the code. Checked: what the VMM believes to be
  * done is done, and by this errand; if it was another root, nothing of the old address space runs.
  *
- * With BUG_OPEN (the code leaves the gate as it is) or BUG_LOST (after one that was given up there is
- * another before the vCPU has left) the model must fail.
+ * With BUG_PLACE (each is written where the last one was) or BUG_LOST (after one that was given up there
+ * is another before the vCPU has left) the model must fail.
  */
-#define ERRANDS 4
+#define ERRANDS 5
+#ifdef BUG_PLACE
+#define PLACE(e) 0
+#else
+#define PLACE(e) ((e) % 2)
+#endif
 
-byte gate; /* 0: a breakpoint; else to the code for that errand */
-bool done;
+byte gate = 255; /* a breakpoint; else the place of the code */
+byte code[2]; /* whose it is, in each place */
+byte done; /* the number of the last one */
 bool effect[ERRANDS + 1];
 bool root[ERRANDS + 1]; /* that kind; else page-table entries */
 byte space; /* what CR3 is: the errand that set it, or 0 */
@@ -19,8 +25,8 @@ byte believed; /* what the VMM thinks it is: what an entry loads */
 byte runs; /* how often the vCPU has left */
 bool inside = true, claimed, finished;
 
-/* The instructions of the code: next is the store or CR3; the gate; the word; nothing. */
-mtype = { RING3, WORK, GATE, WORD };
+/* The instructions of the code: next is the store or CR3; the number; nothing. */
+mtype = { RING3, WORK, WORD };
 mtype at = RING3;
 
 inline leave()
@@ -34,24 +40,19 @@ inline leave()
 
 proctype vcpu()
 {
-	byte code;
+	byte place;
 
 end:	do
-	:: atomic { inside && at == RING3 && gate -> code = gate; at = WORK } /* int3 */
-	:: atomic { inside && at == RING3 && !gate -> leave() }
-	:: inside && at == WORK ->
-		effect[code] = true;
+	:: atomic { inside && at == RING3 && gate < 2 -> place = gate; at = WORK } /* int3 */
+	:: atomic { inside && at == RING3 && gate == 255 -> leave() }
+	:: atomic { inside && at == WORK ->
+		effect[code[place]] = true;
 		if
-		:: root[code] -> space = code
+		:: root[code[place]] -> space = code[place]
 		:: else -> skip
 		fi;
-		at = GATE
-	:: inside && at == GATE ->
-#ifndef BUG_OPEN
-		gate = 0;
-#endif
-		at = WORD
-	:: inside && at == WORD -> done = true; at = RING3
+		at = WORD }
+	:: atomic { inside && at == WORD -> done = code[place]; at = RING3 }
 	:: inside && runs < 3 -> leave() /* kicked */
 	/* The thread waits for who has claimed the channel, then loads all. */
 	:: atomic { !inside && !claimed && runs < 3 -> space = believed; inside = true }
@@ -80,10 +81,10 @@ proctype poller()
 			:: root[e] = true
 			:: root[e] = false
 			fi;
-			done = false;
-			gate = e;
+			code[PLACE(e)] = e;
+			gate = PLACE(e);
 			if
-			:: done ->
+			:: done == e ->
 				assert(effect[e]);
 				assert(!root[e] || space == e);
 				if
@@ -92,7 +93,7 @@ proctype poller()
 				fi
 			:: lost = since /* it takes too long, or has left */
 			fi;
-			gate = 0;
+			gate = 255;
 			e++
 		:: break
 		od;

@@ -22,6 +22,8 @@ struct fake {
 	int64_t before_result;
 	bool leaves; /* when it blocks */
 	void *had, *next;
+	unsigned faults;
+	enum channel_outcome fault; /* what becomes of one */
 };
 static struct fake fake;
 
@@ -63,7 +65,17 @@ static bool stays(struct vcpu *v, void *task)
 	return !fake.leaves;
 }
 
-static const struct channel_ops serve_ops = {.call = serve, .stays = stays, .stand_in = stand_in};
+static enum channel_outcome fault(struct vcpu *v, void *task)
+{
+	assert_null(v);
+	fake.faults++;
+	fake.task = task;
+	wait_in_handler();
+	return fake.fault;
+}
+
+static const struct channel_ops serve_ops = {
+	.call = serve, .stays = stays, .stand_in = stand_in, .fault = fault};
 
 /* Without frames. */
 static void open_ask(struct channel *ch, void *task, uint32_t spin, uint32_t claimed)
@@ -273,6 +285,45 @@ static void test_hostile(void **state)
 	assert_clean(ch, 1, 1);
 	assert_int_equal(fake.runs, 0);
 	finish(ch);
+}
+
+/* ---- page faults ---- */
+
+static void post_fault(struct channel *ch)
+{
+	atomic_store_explicit(&ch->page->state, ABI_CHANNEL_FAULT, memory_order_release);
+}
+
+/* Its answer is to go on, or to leave; what anybody can write is none. */
+static void test_fault(void **state)
+{
+	static const struct {
+		enum channel_outcome outcome;
+		bool served;
+		uint32_t state, exit;
+	} t[] = {{CHANNEL_FRAME, true, ABI_CHANNEL_IDLE, 0},
+		 {CHANNEL_TAKEN, true, ABI_CHANNEL_IDLE, 1},
+		 {CHANNEL_NONE, false, ABI_CHANNEL_FAULT, 5}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct channel *ch = setup(CHANNEL_ANSWERED, 0);
+
+		open_ask(ch, &task_a, 1, 1);
+		fake.fault = t[i].outcome;
+		atomic_store(&ch->page->exit, 5);
+		post_fault(ch);
+		assert_int_equal(channel_serve(ch, &serve_ops), t[i].served);
+		assert_int_equal(atomic_load(&ch->page->state), t[i].state);
+		assert_int_equal(atomic_load(&ch->page->exit), t[i].exit);
+		assert_int_equal(fake.faults, 1);
+		assert_ptr_equal(fake.task, &task_a);
+		assert_int_equal(ch->faults, i == 0);
+		/* Nothing that a kick would find: it is no call. */
+		assert_int_equal(ch->outcome, CHANNEL_NONE);
+		channel_shut(ch);
+		assert_false(channel_serve(ch, &serve_ops));
+		finish(ch);
+	}
 }
 
 /* ---- registers handed over ---- */
@@ -704,13 +755,14 @@ static void test_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answer),         cmocka_unit_test(test_must_leave),
-		cmocka_unit_test(test_rollback),       cmocka_unit_test(test_commit),
-		cmocka_unit_test(test_hostile),        cmocka_unit_test(test_full_speed),
-		cmocka_unit_test(test_frame),          cmocka_unit_test(test_parked),
-		cmocka_unit_test(test_dismissed),      cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_saved_rollback), cmocka_unit_test(test_turns),
-		cmocka_unit_test(test_saved_hostile),  cmocka_unit_test(test_stand_in_commit),
+		cmocka_unit_test(test_answer),          cmocka_unit_test(test_must_leave),
+		cmocka_unit_test(test_rollback),        cmocka_unit_test(test_commit),
+		cmocka_unit_test(test_hostile),         cmocka_unit_test(test_full_speed),
+		cmocka_unit_test(test_fault),           cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_parked),          cmocka_unit_test(test_dismissed),
+		cmocka_unit_test(test_taken),           cmocka_unit_test(test_saved_rollback),
+		cmocka_unit_test(test_turns),           cmocka_unit_test(test_saved_hostile),
+		cmocka_unit_test(test_stand_in_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
