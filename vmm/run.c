@@ -550,8 +550,8 @@ int run_image(const struct run_options *o)
 			status = guest_status(&r);
 			written = kernel_write_back(r.k, WRITTEN_NS);
 			if (!written)
-				vmbox_error("not everything written to mapped files is there: the "
-					    "host does not answer");
+				vmbox_error("not everything that was written is there: the host "
+					    "does not answer");
 			if (!o->stats)
 				leave_at_once(status);
 			stop_threads(&r);

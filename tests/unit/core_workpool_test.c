@@ -84,8 +84,8 @@ static int set_up(void **state)
 {
 	world_open(&w, 1);
 	released = 0;
-	job_lane_init(&lane, 8);
-	job_lane_init(&other_lane, 1);
+	job_lane_init(&lane, 8, 8);
+	job_lane_init(&other_lane, 1, 1);
 	pool = workpool_create(2);
 	assert_non_null(pool);
 	return 0;
@@ -417,7 +417,7 @@ static void a_job_moves_on(void **state)
 	struct job_lane first;
 	struct slow *s, *next;
 
-	job_lane_init(&first, 1);
+	job_lane_init(&first, 1, 1);
 	s = submit_to(&first, false);
 	until(&s->begun);
 	next = submit_to(&first, false);
@@ -434,6 +434,82 @@ static void a_job_moves_on(void **state)
 	job_put(&s->job);
 	job_put(&next->job);
 	until_released(2);
+}
+
+/* Half the threads are for lanes that need more than their own. */
+static void a_lane_takes_more_while_there_is_some(void **state)
+{
+	struct slow *s[5], *other;
+	struct job_lane wide, third;
+
+	workpool_destroy(pool);
+	pool = workpool_create(4);
+	job_lane_init(&wide, 1, 8);
+	job_lane_init(&third, 1, 8);
+	for (int i = 0; i < 5; i++)
+		s[i] = submit_to(&wide, false);
+	for (int i = 0; i < 3; i++)
+		until(&s[i]->begun);
+	other = submit_to(&other_lane, false);
+	until(&other->begun);
+	assert_false(s[3]->begun);
+	assert_int_equal(workpool_threads(pool), 4);
+	/* Another has its own, but none of those of all. */
+	end(other);
+	other = submit_to(&third, false);
+	until(&other->begun);
+	assert_false(job_move(&other->job, &wide));
+	assert_false(s[3]->begun);
+	end(s[0]);
+	until(&s[3]->begun);
+	assert_false(s[4]->begun);
+	end(s[1]);
+	until(&s[4]->begun);
+	/* Not even of its own it has two. */
+	assert_false(job_move(&s[4]->job, &third));
+	end(other);
+	assert_true(job_move(&s[4]->job, &third));
+	for (int i = 2; i < 5; i++)
+		end(s[i]);
+	until_released(7);
+	assert_int_equal(wide.running + third.running, 0);
+}
+
+/* Up to its limit, whatever there is. */
+static void a_lane_has_a_limit(void **state)
+{
+	struct slow *s[3];
+	struct job_lane narrow;
+
+	workpool_destroy(pool);
+	pool = workpool_create(8);
+	job_lane_init(&narrow, 1, 2);
+	for (int i = 0; i < 3; i++)
+		s[i] = submit_to(&narrow, false);
+	until(&s[0]->begun);
+	until(&s[1]->begun);
+	assert_false(s[2]->begun);
+	for (int i = 0; i < 3; i++)
+		end(s[i]);
+	until_released(3);
+}
+
+static void a_lane_tells_that_it_hangs(void **state)
+{
+	struct slow *s;
+
+	assert_false(job_lane_hangs(pool, &lane, 0));
+	s = submit_to(&lane, false);
+	until(&s->begun);
+	while (!job_lane_hangs(pool, &lane, 0))
+		sched_yield();
+	assert_false(job_lane_hangs(pool, &lane, INT64_MAX / 2));
+	assert_false(job_lane_hangs(pool, &other_lane, 0));
+	assert_true(job_move(&s->job, &other_lane));
+	assert_false(job_lane_hangs(pool, &lane, 0));
+	end(s);
+	until_released(1);
+	assert_false(job_lane_hangs(pool, &other_lane, 0));
 }
 
 static void a_job_of_a_full_lane_is_taken_back(void **state)
@@ -549,6 +625,9 @@ int main(void)
 		T(a_lane_that_hangs_is_alone),
 		T(lanes_take_turns),
 		T(a_job_moves_on),
+		T(a_lane_takes_more_while_there_is_some),
+		T(a_lane_has_a_limit),
+		T(a_lane_tells_that_it_hangs),
 		T(a_job_of_a_full_lane_is_taken_back),
 		T(stop_does_not_wait_for_ever),
 		T(destroy_waits_for_what_runs_and_drops_the_rest),

@@ -113,9 +113,11 @@ static void trust(struct away_test *s, bool yes)
 	struct super *sb = s->t.f.k.vfs->root->sb;
 	struct host_pace *p;
 
-	SLIST_FOREACH (p, &sb->paces, link)
+	SLIST_FOREACH (p, &sb->paces, link) {
+		p->kind = HOST_LOCAL;
 		for (unsigned i = 0; i < HOST_OPS; i++)
 			p->quick_until[i] = yes ? TIME_NEVER : 0;
+	}
 }
 
 static void the_first_goes_to_a_worker(void **state)

@@ -28,10 +28,11 @@
 struct workpool {
 	pthread_mutex_t lock;
 	pthread_cond_t work, ended;
-	unsigned max; /* immutable */
+	unsigned max, max_shared; /* immutable: threads, and of these for lanes that need more */
 	/* protected by lock: */
-	TAILQ_HEAD(, job_lane) lanes; /* those that have something queued */
-	unsigned startable;           /* of all lanes */
+	TAILQ_HEAD(, job_lane) lanes;   /* those that have something queued */
+	unsigned start_own, start_more; /* of all lanes */
+	unsigned shared;                /* running beyond their lanes' own */
 	unsigned idle, nthreads, nended;
 	bool stopping;
 	pthread_t threads[];
@@ -79,25 +80,56 @@ bool job_wait(struct job *j, struct sched_task *t)
 /* What was running or queued in l has changed by that much. pool->lock held. */
 static void lane_update(struct workpool *p, struct job_lane *l, int running, int queued)
 {
-	unsigned before = l->queued, room;
+	unsigned before = l->queued, now = l->running, own, room;
 
-	l->running += (unsigned)running;
+	p->shared -= now > l->own ? now - l->own : 0;
+	p->start_own -= l->start_own;
+	p->start_more -= l->start_more;
+	now += (unsigned)running;
+	l->running = now;
 	l->queued += (unsigned)queued;
-	room = l->max - l->running;
-	p->startable -= l->startable;
-	l->startable = l->queued < room ? l->queued : room;
-	p->startable += l->startable;
+	own = now < l->own ? l->own - now : 0;
+	room = l->max - now - own;
+	l->start_own = l->queued < own ? l->queued : own;
+	l->start_more = l->queued - l->start_own < room ? l->queued - l->start_own : room;
+	p->start_own += l->start_own;
+	p->start_more += l->start_more;
+	p->shared += now > l->own ? now - l->own : 0;
 	if (l->queued && !before)
 		TAILQ_INSERT_TAIL(&p->lanes, l, link);
 	else if (before && !l->queued)
 		TAILQ_REMOVE(&p->lanes, l, link);
 }
 
-void job_lane_init(struct job_lane *l, unsigned max)
+void job_lane_init(struct job_lane *l, unsigned own, unsigned max)
 {
+	l->own = own;
 	l->max = max;
-	l->running = l->queued = l->startable = 0;
+	l->running = l->queued = l->start_own = l->start_more = 0;
 	TAILQ_INIT(&l->queue);
+	TAILQ_INIT(&l->busy);
+}
+
+/* What l has begins, or comes from another lane. pool->lock held. */
+static void lane_enter(struct job_lane *l, struct job *j)
+{
+	j->lane = l;
+	j->began = core_now();
+	TAILQ_INSERT_TAIL(&l->busy, j, link);
+}
+
+bool job_lane_hangs(struct workpool *p, struct job_lane *l, int64_t ns)
+{
+	const struct job *first;
+	bool yes;
+
+	if (!atomic_load_explicit(&l->running, memory_order_relaxed))
+		return false;
+	pthread_mutex_lock(&p->lock);
+	first = TAILQ_FIRST(&l->busy);
+	yes = first && core_now() - first->began > ns;
+	pthread_mutex_unlock(&p->lock);
+	return yes;
 }
 
 /* Takes j off the queue. True: it was there, and the pool's reference is the caller's. */
@@ -137,13 +169,19 @@ void job_cancel(struct job *j)
 
 /* ---- workers ---- */
 
+/* More than their own threads lanes may have now. pool->lock held. */
+static unsigned shares_left(const struct workpool *p)
+{
+	return p->shared < p->max_shared ? p->max_shared - p->shared : 0;
+}
+
 /* The first lane that may begin a job; it is the last from here on. pool->lock held. */
 static struct job_lane *next_lane(struct workpool *p)
 {
 	struct job_lane *l;
 
 	TAILQ_FOREACH (l, &p->lanes, link) {
-		if (!l->startable)
+		if (!l->start_own && !(l->start_more && shares_left(p)))
 			continue;
 		TAILQ_REMOVE(&p->lanes, l, link);
 		TAILQ_INSERT_TAIL(&p->lanes, l, link);
@@ -166,9 +204,18 @@ static struct job *next_job(struct workpool *p)
 		return NULL;
 	j = TAILQ_FIRST(&l->queue);
 	TAILQ_REMOVE(&l->queue, j, link);
+	lane_enter(l, j);
 	lane_update(p, l, 1, -1);
 	atomic_store(&j->state, JOB_RUNNING);
 	return j;
+}
+
+/* Jobs that could begin now, were there threads. pool->lock held. */
+static unsigned startable(const struct workpool *p)
+{
+	unsigned left = shares_left(p);
+
+	return p->start_own + (p->start_more < left ? p->start_more : left);
 }
 
 static void *worker(void *arg)
@@ -182,6 +229,7 @@ static void *worker(void *arg)
 		j->ops->run(j);
 		async_flush();
 		pthread_mutex_lock(&p->lock);
+		TAILQ_REMOVE(&j->lane->busy, j, link);
 		lane_update(p, j->lane, -1, 0);
 		atomic_store_explicit(&j->state, JOB_DONE, memory_order_release);
 		pthread_mutex_unlock(&p->lock);
@@ -201,7 +249,7 @@ static void grow(struct workpool *p)
 	sigset_t all, old;
 
 	/* One that is idle may have been woken for another job, and not be there yet. */
-	if (p->startable <= p->idle || p->nthreads == p->max)
+	if (startable(p) <= p->idle || p->nthreads == p->max)
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -216,11 +264,12 @@ bool job_move(struct job *j, struct job_lane *l)
 	bool moved;
 
 	pthread_mutex_lock(&p->lock);
-	moved = l == j->lane || l->running < l->max;
+	moved = l == j->lane || l->running < l->own || (l->running < l->max && shares_left(p));
 	if (moved && l != j->lane) {
+		TAILQ_REMOVE(&j->lane->busy, j, link);
 		lane_update(p, j->lane, -1, 0);
+		lane_enter(l, j);
 		lane_update(p, l, 1, 0);
-		j->lane = l;
 		/* Where it was another may begin now. */
 		grow(p);
 		pthread_cond_signal(&p->work);
@@ -262,6 +311,7 @@ struct workpool *workpool_create(unsigned max)
 	if (!p)
 		return NULL;
 	p->max = max;
+	p->max_shared = max / 2;
 	TAILQ_INIT(&p->lanes);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);

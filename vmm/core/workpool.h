@@ -2,8 +2,11 @@
  * The worker pool: threads for host calls that may sleep a while, or for ever.
  *
  * Jobs come in lanes, one for each thing that may hang by itself (a mount, and of it reading and
- * syncing apart): what fills a lane keeps no other waiting. Lanes take turns. There are as many
- * threads as have been needed at once, up to the pool's limit.
+ * syncing apart). A lane has a few threads for itself, and takes more while all lanes together have
+ * taken no more than half the pool's: so what hangs in one keeps others of its lane waiting only
+ * when there are very many, and other lanes not at all, as long as no more of them hang than the
+ * other half is enough for. Lanes take turns. There are as many threads as have been needed at
+ * once, up to the pool's limit.
  *
  * A job is work that needs nothing of the task that asked for it: it owns its buffers and has
  * references to what it uses, so that the task may die while it runs. It is refcounted: the asker
@@ -32,11 +35,15 @@ struct job_ops {
 enum job_state { JOB_NEW, JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_CANCELLED };
 
 struct job_lane {
-	unsigned max; /* immutable: threads that may be busy with it */
+	/* immutable: threads that it has for itself, and that may be busy with it */
+	unsigned own, max;
 	/* protected by pool->lock: */
-	unsigned running, queued;
-	unsigned startable; /* of those queued: so many may run at once with those that do */
+	_Atomic unsigned running; /* read without the lock, too */
+	unsigned queued;
+	/* Of those queued so many more may run in its own threads, and in those of all. */
+	unsigned start_own, start_more;
 	TAILQ_HEAD(job_list, job) queue;
+	struct job_list busy;       /* those that run, who began first comes first */
 	TAILQ_ENTRY(job_lane) link; /* in the pool's list, if something is queued */
 };
 
@@ -47,7 +54,8 @@ struct job {
 	/* Protected by pool->lock. DONE is stored last, so that who reads it without the lock sees
 	 * what run wrote. */
 	_Atomic enum job_state state;
-	TAILQ_ENTRY(job) link;
+	TAILQ_ENTRY(job) link; /* in its lane's queue, or among the busy */
+	int64_t began;         /* core_now(): in this lane */
 	/* immutable once submitted: */
 	struct workpool *pool;
 	struct job_lane *lane; /* changed by job_move() alone, with pool->lock held */
@@ -71,8 +79,10 @@ void workpool_destroy(struct workpool *p);
 /* Threads that were started. */
 unsigned workpool_threads(struct workpool *p);
 
-/* A lane lives as long as its jobs. */
-void job_lane_init(struct job_lane *l, unsigned max);
+/* A lane lives as long as its jobs. own: > 0 and <= max. */
+void job_lane_init(struct job_lane *l, unsigned own, unsigned max);
+/* A job of l has been running for longer than ns. Cheap if none runs. */
+bool job_lane_hangs(struct workpool *p, struct job_lane *l, int64_t ns);
 
 /* One reference, for the caller. */
 void job_init(struct job *j, const struct job_ops *ops);

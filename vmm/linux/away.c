@@ -21,6 +21,7 @@ struct asked {
 
 /* The call that this thread runs, as far as it concerns the host. */
 struct host_call {
+	struct workpool *pool;
 	bool stays; /* may wait here */
 	bool away;  /* on a worker */
 	bool begun; /* and may not leave it any more */
@@ -51,7 +52,7 @@ struct host_pace *host_pace_get(struct super *sb, dev_t dev)
 		return NULL;
 	p->dev = dev;
 	for (unsigned i = 0; i < ARRAY_SIZE(p->lanes); i++)
-		job_lane_init(&p->lanes[i], HOST_LANE_THREADS);
+		job_lane_init(&p->lanes[i], HOST_LANE_THREADS, HOST_LANE_MAX);
 	SLIST_INSERT_HEAD(&sb->paces, p, link);
 	return p;
 }
@@ -64,6 +65,20 @@ void host_paces_free(struct super *sb)
 		SLIST_REMOVE_HEAD(&sb->paces, link);
 		free(p);
 	}
+}
+
+void host_pace_learn(struct vfs *v, struct host_pace *p, enum host_kind kind)
+{
+	if (!p || atomic_load_explicit(&p->kind, memory_order_relaxed) != HOST_UNKNOWN)
+		return;
+	if (kind == HOST_REMOTE)
+		atomic_store(&v->remote, true);
+	atomic_store(&p->kind, (int)kind);
+}
+
+bool host_is_remote(const struct host_pace *p)
+{
+	return p && atomic_load_explicit(&p->kind, memory_order_relaxed) == HOST_REMOTE;
 }
 
 static bool was_asked(const struct host_call *h, const struct host_pace *p, enum host_op op)
@@ -104,7 +119,9 @@ int host_may_wait(struct host_pace *p, enum host_op op)
 	if (!h->start)
 		h->start = core_now();
 	if (!h->stays &&
-	    h->start >= atomic_load_explicit(&p->quick_until[op], memory_order_relaxed))
+	    (host_is_remote(p) ||
+	     h->start >= atomic_load_explicit(&p->quick_until[op], memory_order_relaxed) ||
+	     job_lane_hangs(h->pool, &p->lanes[op], HOST_QUICK_NS)))
 		return must_leave(h, p, op);
 	if (h->n < ASKED_MAX)
 		h->asked[h->n++] = (struct asked){p, op};
@@ -352,7 +369,7 @@ static long come_back(struct task *t, struct call *c, long (*fn)(struct task *, 
 
 long away_run(struct task *t, struct call *c, long (*fn)(struct task *, struct call *))
 {
-	struct host_call h = {.n = 0};
+	struct host_call h = {.pool = t->k->pool};
 	uint64_t args[6];
 	long r;
 

@@ -8,7 +8,10 @@
  * says -EHOSTWAIT, which the handler hands up having done nothing yet; syscall_dispatch() then has
  * a worker run the whole call anew, from its first step, with the task blocked meanwhile. There the
  * answer is always yes. How long the host took is looked at either way: so a device that hangs is
- * found out by workers, and one that is quick again soon has its calls back on the vCPUs.
+ * found out by workers, and one that is quick again soon has its calls back on the vCPUs. While a
+ * worker has waited for longer than what is quick, that kind of question is asked on workers alone;
+ * so is all that is asked of a server (HOST_REMOTE), which may answer about one name at once, and
+ * about the next never.
  *
  *	vCPU's thread                     worker
  *	handler: -EHOSTWAIT
@@ -46,11 +49,13 @@ struct call;
 struct task;
 struct kernel;
 struct super;
+struct vfs;
 
 /* Internal, never seen by a guest: the call has to be run by a worker. */
 #define EHOSTWAIT 601
 
-#define HOST_LANE_THREADS 4           /* of one device and kind: workers that wait for it */
+#define HOST_LANE_THREADS 4           /* of one device and kind: workers that wait for it alone */
+#define HOST_LANE_MAX     32          /* the same with those that all share */
 #define HOST_QUICK_NS     2000000LL   /* a call that took no longer did not wait */
 #define HOST_TRUST_NS     100000000LL /* for so long after one the next is thought quick, too */
 
@@ -61,8 +66,16 @@ enum host_op {
 	HOST_LIST,
 	HOST_CHANGE, /* of names, attributes, sizes */
 	HOST_WRITE,
+	HOST_CLOSE, /* of a file that was written: never asked for where a handler runs */
 	HOST_OPS
 };
+
+/*
+ * LOCAL: a disk, or memory: it answers, or hangs, as a whole, and closing a file asks it nothing.
+ * REMOTE: a network's file system, or one that a process serves (FUSE): it may answer about one
+ * file and about another never; and closing one that was written is a question, too.
+ */
+enum host_kind { HOST_UNKNOWN, HOST_LOCAL, HOST_REMOTE };
 
 /* One device of the host. */
 struct host_pace {
@@ -72,12 +85,16 @@ struct host_pace {
 	struct job_lane lanes[HOST_OPS + 1]; /* the last: host_must_wait() */
 	/* core_now(): until then calls need not be suspected. */
 	_Atomic int64_t quick_until[HOST_OPS];
+	_Atomic int kind; /* enum host_kind; set once something of it is entered or opened */
 };
 
 /* dev's in sb, made if need be; it lives as long as sb. NULL: no memory. vfs->lock held, or nobody
  * else is there yet. */
 struct host_pace *host_pace_get(struct super *sb, dev_t dev);
 void host_paces_free(struct super *sb);
+/* p, which may be NULL, is of this kind. */
+void host_pace_learn(struct vfs *v, struct host_pace *p, enum host_kind kind);
+bool host_is_remote(const struct host_pace *p);
 
 /*
  * May this thread wait for p's host now? 0: yes, and also from now on to the end of the call.

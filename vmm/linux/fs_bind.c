@@ -69,7 +69,6 @@ static void fsids_leave(const struct fsids *ids)
 /* [V] h's first open descriptor; taken over. */
 static void give_fd(struct host_inode *h, int fd)
 {
-	struct vfs *v = h->i.sb->v;
 	struct hostfd *hf = NULL;
 	bool have;
 
@@ -77,12 +76,10 @@ static void give_fd(struct host_inode *h, int fd)
 	have = h->hf;
 	/* Without it is opened when it is needed. */
 	if (!have)
-		h->hf = hf = hostfd_create(h->i.sb, fd, fd);
+		h->hf = hf = hostfd_create(h->i.sb, h->pace, fd, fd);
 	pthread_mutex_unlock(&h->i.lock);
-	if (have) {
-		close(fd);
-		hostfd_release(v);
-	}
+	if (have)
+		hostfd_unused(h->i.sb, h->pace, fd);
 }
 
 /*
@@ -104,8 +101,7 @@ static int found(struct dentry *dir, const char *name, int fd, struct dentry **o
 	if (!err)
 		err = host_get_inode(dir->inode, name, &st, &i);
 	if (fd >= 0 && err) {
-		close(fd);
-		hostfd_release(v);
+		hostfd_unused(dir->sb, hi(dir->inode)->pace, fd);
 	} else if (fd >= 0) {
 		give_fd(hi(i), fd);
 	}
@@ -204,7 +200,7 @@ static int bind_tmpfile(struct dentry *dir, const struct inode_new *n, struct in
 		hostfd_release(v);
 		return err ? err : -ENOMEM;
 	}
-	h->hf = hostfd_create(dir->sb, fd, fd);
+	h->hf = hostfd_create(dir->sb, h->pace, fd, fd);
 	if (!h->hf) {
 		host_free(&h->i);
 		return -ENOMEM;
@@ -399,4 +395,5 @@ const struct inode_ops bind_ops = {
 	.fallocate = bind_fallocate,
 	.write_back = bind_write_back_file,
 	.has_changes = bind_has_changes,
+	.flush = bind_flush,
 };

@@ -17,5 +17,6 @@ int bind_fallocate(struct inode *i, int mode, int64_t off, int64_t len);
 /* As inode_ops' write_back and has_changes. */
 int bind_write_back_file(struct inode *i);
 bool bind_has_changes(struct inode *i);
+int bind_flush(struct inode *i);
 
 #endif

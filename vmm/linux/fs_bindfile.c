@@ -27,7 +27,7 @@ static int open_writable(struct host_inode *h, bool *readable)
 
 	if (path < 0)
 		return path;
-	fd = host_fs_forbidden(path) ? -EACCES : host_reopen(path, O_RDWR);
+	fd = host_file_forbidden(h, path) ? -EACCES : host_reopen(path, O_RDWR);
 	*readable = fd >= 0;
 	if (fd == -EACCES)
 		fd = host_reopen(path, O_WRONLY);
@@ -40,7 +40,6 @@ static int open_writable(struct host_inode *h, bool *readable)
 /* [no lock] h->hf->wfd is there. -ESTALE, -EACCES, -EROFS, -ETXTBSY, -ENFILE, ... */
 static int need_writable(struct host_inode *h)
 {
-	struct vfs *v = h->i.sb->v;
 	struct hostfd *hf = NULL;
 	bool have, readable, used = false;
 	int fd;
@@ -58,16 +57,14 @@ static int need_writable(struct host_inode *h)
 		atomic_store(&h->hf->wfd, fd);
 		used = true;
 	} else if (!h->hf) {
-		hf = hostfd_create(h->i.sb, readable ? fd : -1, fd);
+		hf = hostfd_create(h->i.sb, h->pace, readable ? fd : -1, fd);
 		h->hf = hf;
 		used = true; /* also by its failure */
 	}
 	have = h->hf;
 	pthread_mutex_unlock(&h->i.lock);
-	if (!used) {
-		close(fd);
-		hostfd_release(v);
-	}
+	if (!used)
+		hostfd_unused(h->i.sb, h->pace, fd);
 	return have ? 0 : -ENOMEM;
 }
 
@@ -267,6 +264,25 @@ static int bind_fsync(struct file *f)
 	fd = fd < 0 ? h->hf->fd : fd;
 	pthread_mutex_unlock(&h->i.lock);
 	return fsync(fd) ? -errno : 0;
+}
+
+int bind_flush(struct inode *i)
+{
+	struct hostfd *hf;
+	int fd, copy;
+
+	pthread_mutex_lock(&i->lock);
+	hf = hi(i)->hf;
+	pthread_mutex_unlock(&i->lock);
+	fd = hf ? atomic_load(&hf->wfd) : -1;
+	if (fd < 0)
+		return 0;
+	/* The host's close(2) of any descriptor asks its file system to flush, and tells the
+	 * result; ours stays for the next who opens the file. */
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return fdatasync(fd) ? -errno : 0;
+	return close(copy) ? -errno : 0;
 }
 
 static void bind_release(struct file *f)

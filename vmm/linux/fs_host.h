@@ -22,6 +22,8 @@
 struct hostfd {
 	_Atomic unsigned refs;
 	struct super *sb;
+	struct host_pace *pace; /* NULL: nobody has to be spared */
+	struct job close;       /* host_is_remote(): the descriptors' */
 	/* Each set once: */
 	_Atomic int fd;         /* readable; -1: not opened yet, or the host lets us only write */
 	_Atomic int wfd;        /* writable, perhaps the same; -1: not opened yet */
@@ -128,10 +130,14 @@ void hostfd_release(struct vfs *v);
 /* [no lock] The same; gives up cached names for it if need be. */
 int hostfd_reserve_shrink(struct vfs *v);
 /* fd (readable) and wfd (-1, or writable, perhaps the same): reserved each, taken over, also on
- * failure. NULL: no memory. */
-struct hostfd *hostfd_create(struct super *sb, int fd, int wfd);
+ * failure. pace: of its device, or NULL. NULL: no memory. */
+struct hostfd *hostfd_create(struct super *sb, struct host_pace *pace, int fd, int wfd);
 struct hostfd *hostfd_get(struct hostfd *hf);
+/* The last one closes; any lock may be held: where that may wait a worker does it. hf may be NULL.
+ */
 void hostfd_put(struct hostfd *hf);
+/* Closes fd, which is reserved, in the same way. */
+void hostfd_unused(struct super *sb, struct host_pace *pace, int fd);
 /* Nothing past `size` counts from here on. */
 void hostfd_limit(struct hostfd *hf, uint64_t size);
 /* [no lock] h->hf is there, and readable. -ESTALE, -EACCES, -ENFILE, ... */
@@ -143,8 +149,11 @@ ssize_t hostfile_read(struct file *f, struct xfer *x, int64_t *pos, struct sched
 		      struct call *c);
 int64_t hostfile_lseek(struct file *f, int64_t off, int whence);
 struct memobj *hostfile_mmap(struct file *f, int *err);
-/* The host object is procfs or one of its kind, which no guest may reach. */
-bool host_fs_forbidden(int fd);
+/* The host object is procfs or one of its kind, which no guest may reach. kind (may be NULL): of
+ * its file system. */
+bool host_fs_forbidden(int fd, enum host_kind *kind);
+/* [no lock] The same for h's file, about to be opened: h's pace is told of the kind. */
+bool host_file_forbidden(struct host_inode *h, int path_fd);
 
 /* ---- fs_hostdir.c ---- */
 

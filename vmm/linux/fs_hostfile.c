@@ -15,10 +15,10 @@
 
 #define HOST_CHUNK 32768
 
-bool host_fs_forbidden(int fd)
+/* Kernel interfaces: what they hold belongs to the host's processes, and opening or reading may act
+ * or wait. */
+static bool type_forbidden(unsigned long type)
 {
-	/* Kernel interfaces: what they hold belongs to the host's processes, and opening or reading
-	 * may act or wait. */
 	static const unsigned long bad[] = {
 		PROC_SUPER_MAGIC,
 		SYSFS_MAGIC,
@@ -45,14 +45,66 @@ bool host_fs_forbidden(int fd)
 		0x07655821 /* resctrl */,
 		0xabba1974 /* xenfs */,
 	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (type == bad[i])
+			return true;
+	return false;
+}
+
+/* A disk's or memory's: closing a file there tells nobody (no flush operation). An overlay passes
+ * that on, but what it writes lies in one of the others. */
+static bool type_local(unsigned long type)
+{
+	static const unsigned long local[] = {
+		EXT4_SUPER_MAGIC,
+		XFS_SUPER_MAGIC,
+		BTRFS_SUPER_MAGIC,
+		F2FS_SUPER_MAGIC,
+		TMPFS_MAGIC,
+		RAMFS_MAGIC,
+		HUGETLBFS_MAGIC,
+		OVERLAYFS_SUPER_MAGIC,
+		SQUASHFS_MAGIC,
+		EROFS_SUPER_MAGIC_V1,
+		CRAMFS_MAGIC,
+		ISOFS_SUPER_MAGIC,
+		UDF_SUPER_MAGIC,
+		MSDOS_SUPER_MAGIC,
+		EXFAT_SUPER_MAGIC,
+		REISERFS_SUPER_MAGIC,
+		NILFS_SUPER_MAGIC,
+		0x2fc12fc1 /* zfs */,
+		0xca451a4e /* bcachefs */,
+		0x7366746e /* ntfs3 */,
+		0x3153464a /* jfs */,
+		0x482b /* hfsplus */,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(local); i++)
+		if (type == local[i])
+			return true;
+	return false;
+}
+
+bool host_fs_forbidden(int fd, enum host_kind *kind)
+{
 	struct statfs s;
 
 	if (fstatfs(fd, &s))
 		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		if ((unsigned long)s.f_type == bad[i])
-			return true;
-	return false;
+	if (kind)
+		*kind = type_local((unsigned long)s.f_type) ? HOST_LOCAL : HOST_REMOTE;
+	return type_forbidden((unsigned long)s.f_type);
+}
+
+bool host_file_forbidden(struct host_inode *h, int path_fd)
+{
+	enum host_kind kind = HOST_UNKNOWN;
+	bool yes = host_fs_forbidden(path_fd, &kind);
+
+	host_pace_learn(h->i.sb->v, h->pace, kind);
+	return yes;
 }
 
 int hostfd_reserve(struct vfs *v)
@@ -88,7 +140,7 @@ static void close_counted(struct vfs *v, int fd)
 	hostfd_release(v);
 }
 
-struct hostfd *hostfd_create(struct super *sb, int fd, int wfd)
+struct hostfd *hostfd_create(struct super *sb, struct host_pace *pace, int fd, int wfd)
 {
 	struct hostfd *hf = calloc(1, sizeof(*hf));
 	struct vfs *v = sb->v;
@@ -102,6 +154,7 @@ struct hostfd *hostfd_create(struct super *sb, int fd, int wfd)
 	atomic_init(&hf->refs, 1);
 	atomic_init(&hf->limit, UINT64_MAX);
 	hf->sb = sb;
+	hf->pace = pace;
 	hf->fd = fd;
 	atomic_init(&hf->wfd, wfd);
 	return hf;
@@ -113,18 +166,55 @@ struct hostfd *hostfd_get(struct hostfd *hf)
 	return hf;
 }
 
-void hostfd_put(struct hostfd *hf)
+static void hostfd_close(struct hostfd *hf)
 {
-	int fd, wfd;
+	int fd = atomic_load(&hf->fd), wfd = atomic_load(&hf->wfd);
 
-	if (!hf || atomic_fetch_sub(&hf->refs, 1) > 1)
-		return;
-	fd = atomic_load(&hf->fd);
-	wfd = atomic_load(&hf->wfd);
 	close_counted(hf->sb->v, fd);
 	if (wfd != fd)
 		close_counted(hf->sb->v, wfd);
+}
+
+static void close_run(struct job *j)
+{
+	hostfd_close(container_of(j, struct hostfd, close));
+}
+
+static void close_release(struct job *j)
+{
+	free(container_of(j, struct hostfd, close));
+}
+
+static const struct job_ops close_ops = {.run = close_run, .release = close_release};
+
+/* A worker closes hf. Whoever had written to it has been told of the result (writeback_flush()). */
+static bool close_late(struct hostfd *hf)
+{
+	struct kernel *k = hf->sb->v->k;
+	bool sent;
+
+	if (!host_is_remote(hf->pace) || !k->pool)
+		return false;
+	job_init(&hf->close, &close_ops);
+	/* At the end it is closed with vmbox itself. */
+	sent = atomic_load(&k->stopping) ||
+	       !workpool_submit(k->pool, &hf->pace->lanes[HOST_CLOSE], &hf->close);
+	if (sent)
+		job_put(&hf->close);
+	return sent;
+}
+
+void hostfd_put(struct hostfd *hf)
+{
+	if (!hf || atomic_fetch_sub(&hf->refs, 1) > 1 || close_late(hf))
+		return;
+	hostfd_close(hf);
 	free(hf);
+}
+
+void hostfd_unused(struct super *sb, struct host_pace *pace, int fd)
+{
+	hostfd_put(hostfd_create(sb, pace, fd, fd));
 }
 
 void hostfd_limit(struct hostfd *hf, uint64_t size)
@@ -167,7 +257,7 @@ static int open_readable(struct host_inode *h)
 
 	if (path < 0)
 		return path;
-	fd = host_fs_forbidden(path) ? -EACCES : host_reopen(path, O_RDONLY);
+	fd = host_file_forbidden(h, path) ? -EACCES : host_reopen(path, O_RDONLY);
 	close(path);
 	if (fd < 0)
 		hostfd_release(v);
@@ -189,7 +279,7 @@ int hostfile_need(struct host_inode *h)
 	fd = open_readable(h);
 	if (fd < 0)
 		return fd;
-	hf = hostfd_create(i->sb, fd, -1);
+	hf = hostfd_create(i->sb, h->pace, fd, -1);
 	if (!hf)
 		return -ENOMEM;
 	pthread_mutex_lock(&i->lock);
@@ -396,7 +486,7 @@ int hostfile_create(struct super *sb, int fd, struct inode **out)
 	h->fd = h->path_fd = -1;
 	host_set_stat(&h->i, &st);
 	h->i.nlink = 1;
-	h->hf = hostfd_create(sb, fd, -1);
+	h->hf = hostfd_create(sb, NULL, fd, -1);
 	if (!h->hf) {
 		host_free(&h->i);
 		return -ENOMEM;

@@ -144,7 +144,7 @@ int host_set_place(struct host_inode *h, struct host_inode *dir, const char *nam
 /* An O_PATH descriptor of the directory `name` if it still is the inode that st describes; -ESTALE
  * if not. */
 static int open_dir(struct vfs *v, int dirfd, const char *name, const struct stat *st,
-		    bool crossing)
+		    bool crossing, enum host_kind *kind)
 {
 	struct stat now;
 	int fd, err = hostfd_reserve(v);
@@ -161,7 +161,7 @@ static int open_dir(struct vfs *v, int dirfd, const char *name, const struct sta
 	}
 	if (fstat(fd, &now) || !host_same_file(&now, st))
 		err = -ESTALE;
-	else if (crossing && host_fs_forbidden(fd))
+	else if (crossing && host_fs_forbidden(fd, kind))
 		err = -EXDEV;
 	if (err) {
 		close(fd);
@@ -183,6 +183,7 @@ int host_get_inode(struct inode *dir, const char *name, const struct stat *st, s
 {
 	struct hostfs *fs = hostfs_of(dir->sb);
 	struct vfs *v = dir->sb->v;
+	enum host_kind kind = HOST_UNKNOWN;
 	struct host_inode *h;
 	int err, fd = -1;
 
@@ -196,7 +197,7 @@ int host_get_inode(struct inode *dir, const char *name, const struct stat *st, s
 	}
 	if (S_ISDIR(st->st_mode)) {
 		vfs_unlock(v);
-		fd = open_dir(v, hi(dir)->fd, name, st, hi(dir)->dev != st->st_dev);
+		fd = open_dir(v, hi(dir)->fd, name, st, hi(dir)->dev != st->st_dev, &kind);
 		vfs_lock(v);
 		if (fd == -EXDEV)
 			fd = -1;
@@ -211,6 +212,7 @@ int host_get_inode(struct inode *dir, const char *name, const struct stat *st, s
 		return *out ? 0 : -ENOMEM;
 	}
 	h->fd = fd;
+	host_pace_learn(v, h->pace, kind);
 	host_insert_inode(h);
 	err = host_set_place(h, hi(dir), name);
 	if (err)
@@ -600,6 +602,7 @@ int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **o
 		  struct dentry **root)
 {
 	struct hostfs *fs;
+	enum host_kind of = HOST_UNKNOWN;
 	struct host_inode *h;
 	struct stat st;
 	int err = 0;
@@ -608,7 +611,7 @@ int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **o
 		err = -errno;
 	else if (!S_ISDIR(st.st_mode) && (!S_ISREG(st.st_mode) || kind == HOSTFS_OVERLAY))
 		err = -ENOTDIR;
-	else if (host_fs_forbidden(fd))
+	else if (host_fs_forbidden(fd, &of))
 		err = -EACCES;
 	fs = err ? NULL : calloc(1, sizeof(*fs));
 	if (!fs) {
@@ -630,6 +633,7 @@ int hostfs_create(struct vfs *v, int fd, enum hostfs_kind kind, struct super **o
 	/* Modes of new files are the guest's business. */
 	if (kind == HOSTFS_WRITE)
 		umask(0);
+	host_pace_learn(v, h->pace, of);
 	*(S_ISDIR(st.st_mode) ? &h->fd : &h->path_fd) = fd;
 	host_insert_inode(h);
 	*out = &fs->sb;

@@ -4,6 +4,8 @@
  */
 #include "memfd.h"
 #include "sys_fs.h"
+#include "writeback.h"
+#include "../core/workpool.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,12 +16,35 @@
 #define FIGETBSZ_K            2
 #define F_DUPFD_QUERY_K       1027
 
+/* The descriptor has gone, whatever comes of this; and so has it for who is killed meanwhile. */
+static long flush_wait(struct task *t, struct call *c)
+{
+	long r = -EINTR;
+
+	if (!job_wait(c->job, &t->st)) {
+		if (!c->killed)
+			return -EBLOCKED;
+	} else {
+		r = writeback_flushed(c->job);
+	}
+	/* Not to be cancelled with the call. */
+	waitq_remove_all(&t->st);
+	job_put(c->job);
+	c->job = NULL;
+	return r;
+}
+
 long sys_close(struct task *t, struct call *c)
 {
-	struct file *f = fdtable_take(task_files(t), (int)c->args[0]);
+	struct file *f;
 
-	descriptor_gone(t->p, f);
-	return f ? 0 : -EBADF;
+	if (!c->rerun) {
+		f = fdtable_take(task_files(t), (int)c->args[0]);
+		if (!f)
+			return -EBADF;
+		c->job = descriptor_closed(t->p, f);
+	}
+	return c->job ? flush_wait(t, c) : 0;
 }
 
 /* No other thread uses the process's parts, and only t could make one. */

@@ -147,6 +147,7 @@ struct process {
 	unsigned futex_slots;
 	/* writeback.h: jobs for it; it has no task left, and ends when there are none: how */
 	unsigned writebacks;
+	unsigned flushes; /* of these, writeback_flush()'s */
 	bool end_waits;
 	int end_status;
 	void (*end)(struct process *p, int status);

@@ -123,8 +123,11 @@ int vfs_add_chardev(struct kernel *k, const char *name, unsigned major, unsigned
 /* A descriptor of p has left its table: the record locks that p holds on that inode go with it,
  * whatever other descriptors there are; then f is closed. f may be NULL. */
 void descriptor_gone(struct process *p, struct file *f);
-/* Before p's descriptor table is put at exit: drops p's record locks (fcntl F_SETLK). Owner of p's
- * last task; no lock held. */
+/* The same for close(2), which wants to know what the file system says: a job to wait for, as
+ * writeback_flush(); NULL: nothing. */
+struct job *descriptor_closed(struct process *p, struct file *f);
+/* Before p's descriptor table is put at exit: drops p's record locks (fcntl F_SETLK), and has
+ * files flushed that are nobody else's. Owner of p's last task; no lock held. */
 void vfs_process_exit(struct process *p);
 
 /* A file for the host's descriptor 0, 1 or 2 (borrowed; reactor-watched; never made non-blocking;

@@ -43,7 +43,7 @@
 #define VFS_FILES_MAX     1000000 /* open file descriptions of all processes, at most: ENFILE */
 #define VFS_POLLED_MIN    65536
 #define VFS_FILE_SIZE_MAX (1LL << 46)
-#define VFS_READ_THREADS  4 /* of one super: workers that wait for its host */
+#define VFS_READ_THREADS  4 /* of one super: workers that wait for its host alone */
 #define VFS_SYNC_THREADS  2
 
 struct vfs;
@@ -171,6 +171,9 @@ struct inode_ops {
 	 * writeback.h. */
 	int (*write_back)(struct inode *i);
 	bool (*has_changes)(struct inode *i);
+	/* [no lock] A descriptor to write has gone: what close(2) then does and says. May wait for
+	 * ever. NULL: nothing. */
+	int (*flush)(struct inode *i);
 };
 
 struct inode {
@@ -418,6 +421,7 @@ struct vfs {
 	_Atomic uint64_t cold_bytes; /* buffers of reads that wait for the host */
 	uint64_t max_cold;           /* immutable: a share of the guest's memory */
 	_Atomic unsigned nhostfds;
+	_Atomic bool remote;  /* there is a device with host_is_remote(); never again false */
 	unsigned max_hostfds; /* immutable */
 };
 

@@ -7,6 +7,7 @@
  * it: it drops its locks before the PID is free), the others to a file.
  */
 #include "sys_fs.h"
+#include "writeback.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -255,9 +256,39 @@ static void record_locks_release(struct process *p, struct file *f)
  */
 void descriptor_gone(struct process *p, struct file *f)
 {
-	if (f && atomic_load(&vfs_file(f)->k->vfs->nrecord_locks))
+	struct vfs *v = p->k->vfs;
+
+	if (f && atomic_load(&v->nrecord_locks))
+		record_locks_release(p, f);
+	if (f && atomic_load_explicit(&v->remote, memory_order_relaxed))
+		writeback_flush_later(f);
+	file_close(f);
+}
+
+struct job *descriptor_closed(struct process *p, struct file *f)
+{
+	struct job *flush = NULL;
+
+	if (f && atomic_load_explicit(&p->k->vfs->remote, memory_order_relaxed))
+		flush = writeback_flush(f);
+	if (!flush) {
+		descriptor_gone(p, f);
+		return NULL;
+	}
+	if (atomic_load(&p->k->vfs->nrecord_locks))
 		record_locks_release(p, f);
 	file_close(f);
+	return flush;
+}
+
+/* Nobody else has this table. */
+static void descriptors_gone(struct process *p)
+{
+	unsigned fd = 0;
+	struct file *f;
+
+	while ((f = fdtable_take_next(p->files, &fd, UINT32_MAX, false)))
+		descriptor_gone(p, f);
 }
 
 void vfs_process_exit(struct process *p)
@@ -265,7 +296,13 @@ void vfs_process_exit(struct process *p)
 	struct vfs *v = p->k->vfs;
 	struct file *f;
 
-	if (!v || !p->files || !atomic_load(&v->nrecord_locks))
+	if (!v || !p->files)
+		return;
+	if (atomic_load(&v->remote) && fdtable_refs(p->files) == 1) {
+		descriptors_gone(p);
+		return;
+	}
+	if (!atomic_load(&v->nrecord_locks))
 		return;
 	for (int fd = fdtable_next(p->files, 0); fd >= 0; fd = fdtable_next(p->files, fd + 1)) {
 		f = fdtable_lookup(p->files, fd);

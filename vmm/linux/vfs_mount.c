@@ -26,8 +26,8 @@ void super_init(struct super *sb, struct vfs *v, const struct super_ops *ops, un
 	atomic_init(&sb->next_ino, 1);
 	pthread_mutex_init(&sb->names_lock, NULL);
 	SLIST_INIT(&sb->paces);
-	job_lane_init(&sb->reads, VFS_READ_THREADS);
-	job_lane_init(&sb->syncs, VFS_SYNC_THREADS);
+	job_lane_init(&sb->reads, VFS_READ_THREADS, HOST_LANE_MAX);
+	job_lane_init(&sb->syncs, VFS_SYNC_THREADS, HOST_LANE_MAX);
 	sb->max_inodes = SUPER_MAX_INODES;
 	sb->max_bytes = v->k->cfg.mem_limit / 8;
 	if (sb->max_bytes < SUPER_MIN_BYTES)
@@ -106,7 +106,7 @@ int vfs_create(struct kernel *k)
 	pthread_mutex_init(&v->locks_lock, NULL);
 	pthread_mutex_init(&v->notify_lock, NULL);
 	waitq_init(&v->locks_wq);
-	job_lane_init(&v->sync_all, VFS_SYNC_THREADS);
+	job_lane_init(&v->sync_all, VFS_SYNC_THREADS, VFS_SYNC_THREADS);
 	TAILQ_INIT(&v->lru);
 	TAILQ_INIT(&v->mounts);
 	SLIST_INIT(&v->doomed);

@@ -1,5 +1,6 @@
 /*
- * Writing back what mappings have changed in files of the host that nobody holds any more.
+ * Writing back what mappings have changed in files of the host that nobody holds any more, and
+ * flushing those that somebody who could write to them has closed.
  *
  * The last reference to such a file may go anywhere: in munmap, close, execve, with a message or
  * with a process; also with locks held. So who drops it never waits for the host: a worker writes,
@@ -8,7 +9,12 @@
  * host has not taken a page for WRITEBACK_EXIT_NS: then the worker is left to it. The guest does
  * not see the difference, because reads look at the pages first.
  *
- * Jobs are counted in kernel->writebacks. Of a process: process->lock protects writebacks,
+ * Where closing a file may wait for a server (host_is_remote()) it is the same: a worker flushes
+ * what has a descriptor less, the task waits for that, close(2) for the result. As on Linux a
+ * process that exits is not seen to have ended before all its descriptors are flushed, however long
+ * that takes; one that was killed no longer than above.
+ *
+ * Jobs are counted in kernel->writebacks. Of a process: process->lock protects writebacks, flushes,
  * end_waits, end_status, end_seen. task->writebacks is its owner's.
  */
 #ifndef VMBOX_LINUX_WRITEBACK_H
@@ -19,6 +25,7 @@
 
 struct file;
 struct inode;
+struct job;
 struct kernel;
 struct process;
 struct task;
@@ -32,6 +39,16 @@ struct task;
 bool writeback_release(struct file *f);
 /* The same for an inode, of which the caller keeps its reference; false: nothing has happened. */
 bool writeback_inode(struct kernel *k, struct inode *i);
+/*
+ * A descriptor of f has gone, f not yet: if its file system wants to know, a job, with a reference
+ * for the caller, who waits for it and then asks writeback_flushed(), or only puts it. NULL:
+ * nothing to wait for. Any lock.
+ */
+struct job *writeback_flush(struct file *f);
+/* The same, and task_current waits for it before it is in its program again. */
+void writeback_flush_later(struct file *f);
+/* The job is done: 0, or what the host's close(2) said: -EIO, -EDQUOT, -EINTR, ... */
+int writeback_flushed(struct job *j);
 /* What inode_ops.write_back calls for each page that the host has taken. */
 void writeback_moved(void);
 
