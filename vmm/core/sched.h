@@ -42,8 +42,7 @@ struct sched_task {
 	const void *group;
 	/* protected by sched->lock: */
 	enum sched_state state;
-	_Atomic int
-		cpu; /* where it runs, ran last or is queued; -1: nowhere yet; read by anybody */
+	_Atomic int cpu;    /* runs there, ran last or is queued; or -1; read by anybody */
 	_Atomic bool woken; /* a wake came since the handler began; set under the lock */
 	bool movable;       /* on its queue's list of tasks that another vCPU may take */
 	uint64_t cpu_mask;  /* allowed vCPUs */
