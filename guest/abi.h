@@ -221,10 +221,11 @@ struct abi_console {
  *
  * A REQUEST is answered with a result (exit is 0), or with nothing: leave the guest (1), or save
  * all registers in the frame and the FP image first, and wait until that is answered (exit
- * looks). The answer to that, too, is to leave (1) or a frame (0) to go on with, whosoever it is.
+ * looks). The answer to that, too, is to leave (1) or a frame (0) to go on with, whosoever it is. A
+ * FAULT is answered by that to leave, or by the few registers of a frame that the stub has used.
  */
 struct abi_channel {
-	_Atomic uint32_t state; /* REQUEST and SAVED by the stub, IDLE and PARKED by the VMM */
+	_Atomic uint32_t state; /* IDLE and PARKED by the VMM, the others by the stub */
 	union {
 		uint32_t nr;           /* with a request */
 		_Atomic uint32_t exit; /* with the answer */

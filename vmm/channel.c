@@ -201,8 +201,10 @@ static bool serve_fault(struct channel *ch, const struct channel_ops *ops)
 		ch->outcome = CHANNEL_NONE;
 	atomic_store_explicit(&ch->page->claimed, 1, memory_order_relaxed);
 	outcome = ops->fault(ch->vcpu, ch->task);
-	if (outcome == CHANNEL_NONE)
+	if (outcome == CHANNEL_NONE) {
+		atomic_store_explicit(&ch->page->claimed, 0, memory_order_relaxed);
 		return false;
+	}
 	ch->faults += outcome == CHANNEL_FRAME;
 	answer(ch, outcome == CHANNEL_FRAME ? 0 : 1);
 	return true;

@@ -26,6 +26,10 @@
  * lost if the vCPU leaves before it has loaded others. A vCPU without a task (GONE) waits for the
  * stub's patience; who holds the channel last sees that it does not stay in the guest for longer.
  *
+ * A page fault is a request, too (state FAULT), where ring 3's stub is told of one by the
+ * supervisor: it goes on behind the faulting instruction's beginning, or leaves. What the last
+ * frame was is settled then.
+ *
  * So exactly one of them runs a request: once SHUT nobody claims it any more, and one that was
  * claimed has its outcome. A kick at any time leads to channel_shut(), as every exit does, and the
  * outcome says whether the call is finished, goes on, or is still to be made. Handlers never block,
@@ -44,7 +48,7 @@ struct vcpu;
 
 enum channel_hold { CHANNEL_SHUT, CHANNEL_OPEN, CHANNEL_CLAIMED, CHANNEL_CLAIMED_WAITED };
 
-/* What became of the last request since channel_open. */
+/* What became of the last request since channel_open, page faults apart. */
 enum channel_outcome {
 	CHANNEL_NONE,     /* there was none */
 	CHANNEL_DECLINED, /* not begun: the vCPU thread makes the call */
@@ -140,7 +144,7 @@ static inline uint32_t channel_state(struct channel *ch)
 bool channel_serve(struct channel *ch, const struct channel_ops *ops);
 /* Who waits without a task waits no longer. */
 void channel_dismiss(struct channel *ch);
-/* While the stub waits after it has saved: what it shall do meanwhile (ABI_CHANNEL_ERRAND). */
+/* While the stub waits for an answer: what it shall do meanwhile (ABI_CHANNEL_ERRAND). */
 void channel_send(struct channel *ch, uint32_t errand);
 /* The stub looks so often for an answer from now on (0: does not ask), until the next channel_open.
  */

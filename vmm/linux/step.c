@@ -88,13 +88,16 @@ void task_trap(struct task *t, const struct trap *from)
 }
 
 /*
- * The same instruction touches the same address and each time we say it is mapped: no program can
- * get on, and a vCPU would spin here for ever. (A racing thread that unmaps it each time does not
- * win 1,000 times in a row.)
+ * The same instruction touches the same address and each time we say it is mapped, and nobody has
+ * taken anything away meanwhile: no program can get on, and a vCPU would spin here for ever.
  */
 static bool fault_loops(struct task *t, uint64_t addr, uint64_t pc, uint64_t sp)
 {
-	if (t->fault_loop.pc != pc || t->fault_loop.addr != addr || t->fault_loop.sp != sp) {
+	uint64_t gen = mm_tlb_gen(task_mm(t));
+
+	if (t->fault_loop.pc != pc || t->fault_loop.addr != addr || t->fault_loop.sp != sp ||
+	    t->fault_loop.gen != gen) {
+		t->fault_loop.gen = gen;
 		t->fault_loop.pc = pc;
 		t->fault_loop.addr = addr;
 		t->fault_loop.sp = sp;
@@ -420,13 +423,12 @@ bool task_fault(struct task *t, const struct trap *trap, uint64_t pc, uint64_t s
 	bool resolved;
 
 	/* It is at home in a detour only as long as that is there: task_trap sees to it. */
-	if (t->in_call || has_work(t) || fault_loops(t, trap->addr, pc, sp) ||
-	    (trap->access & FAULT_EXEC && mm_has_detours(task_mm(t))))
+	if (t->in_call || has_work(t) || (trap->access & FAULT_EXEC && mm_has_detours(task_mm(t))))
 		return false;
 	task_current = t;
 	mm_take_faults();
 	resolved = mm_fault(task_mm(t), trap->addr, trap->access | FAULT_NOWAIT) == 0;
 	task_count_faults(t);
 	task_current = NULL;
-	return resolved;
+	return resolved && !fault_loops(t, trap->addr, pc, sp);
 }

@@ -241,7 +241,7 @@ struct task {
 	bool restart;   /* the ended call's result is -ERESTART*, to be resolved with delivery */
 	long result;
 	struct {
-		uint64_t pc, addr, sp;
+		uint64_t pc, addr, sp, gen;
 		unsigned count;
 	} fault_loop; /* the same fault again and again, resolved each time */
 

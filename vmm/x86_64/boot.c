@@ -44,7 +44,7 @@ static void write_idt(struct vm *vm)
 
 	for (unsigned vec = 0; vec < X86_VECTORS; vec++) {
 		uint64_t h = ABI_VECTORS_GVA + vec * ABI_VECTOR_STRIDE;
-		uint64_t dpl = vec == 3 || vec == 4 ? 3 : 0; /* int3 and into are for everyone */
+		uint64_t dpl = vec == 3 || vec == 4 ? 3 : 0; /* int3 and int $4 are for everyone */
 		uint64_t ist = vec == 2 || vec == 8 || vec == 18 ? 1 : 0;
 
 		idt[vec * 2] = (h & 0xffff) | (uint64_t)ABI_SEL_KERN_CS << 16 | ist << 32 |

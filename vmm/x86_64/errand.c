@@ -179,7 +179,9 @@ static bool run(struct vcpu *v)
 		v->arch.errands_proven = true;
 	} else {
 		v->arch.errand_lost = run_count + 1;
-		v->arch.errands_failed += !v->arch.errands_proven;
+		/* A program that does not wait in the stub proves nothing. */
+		v->arch.errands_failed +=
+			!v->arch.errands_proven && channel_state(v->channel) == ABI_CHANNEL_BACK;
 	}
 	/* It may have left already, and been sent back for the exception (vcpu_arch_again). */
 	if (atomic_load(&v->kicked))

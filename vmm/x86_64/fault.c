@@ -52,6 +52,12 @@ void vcpu_arch_ask_faults(struct vcpu *v, bool on)
 		errand_aim_fault(v, on && errands(v));
 }
 
+/* One of ring 0's own is a mistake of ours. */
+static bool is_ours(const struct vcpu *v)
+{
+	return (x86_frame_word(v, X86_FRAME_CS) & 3) != 3;
+}
+
 /* As the trap stack has it. */
 static void read_fault(struct vcpu *v, uint64_t address)
 {
@@ -71,7 +77,7 @@ bool vcpu_arch_take_fault(struct vcpu *v, struct trap *t, uint64_t *pc, uint64_t
 	struct abi_errand *e = v->arch.errand;
 	uint64_t address = e ? atomic_load(&e->fault) : ABI_FAULT_NONE;
 
-	if (address == ABI_FAULT_NONE)
+	if (address == ABI_FAULT_NONE || is_ours(v))
 		return false;
 	read_fault(v, address);
 	atomic_store(&e->fault, ABI_FAULT_NONE);
@@ -115,8 +121,13 @@ bool fault_left(struct vcpu *v, struct cpu *c, struct trap *t, enum vm_exit *why
 
 	if (!v->arch.errand || u->rip < at(stub_fault_asks) || u->rip >= at(stub_fault_asks_end))
 		return false;
-	if (atomic_load(&v->arch.errand->fault) != ABI_FAULT_NONE)
+	if (atomic_load(&v->arch.errand->fault) != ABI_FAULT_NONE) {
+		if (is_ours(v)) {
+			*why = x86_as_crash(v, t);
+			return true;
+		}
 		read_fault(v, v->run->s.regs.sregs.cr2);
+	}
 	/* Or the program has come here by itself. */
 	if (f->state == X86_FAULT_NONE)
 		return false;

@@ -72,7 +72,7 @@ bool vcpu_arch_again(struct vcpu *v, int err)
 	    vcpu_ioctl(v, VCPU_IOCTL_OTHER, KVM_GET_VCPU_EVENTS, &ev) < 0)
 		return false;
 	if (ev.exception.injected || ev.exception.pending) {
-		/* This time it leaves. */
+		/* At their own stub it leaves. */
 		vcpu_arch_ask_faults(v, false);
 		return true;
 	}
@@ -216,7 +216,7 @@ enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t)
 	return VM_EXIT_SYSCALL;
 }
 
-static enum vm_exit as_crash(struct vcpu *v, struct trap *t)
+enum vm_exit x86_as_crash(struct vcpu *v, struct trap *t)
 {
 	v->arch.fpu_pending = NULL;
 	v->arch.at = X86_AT_KERNEL;
@@ -253,7 +253,7 @@ static enum vm_exit as_exception(struct vcpu *v, struct cpu *c, uint64_t vector,
 
 	v->arch.at = X86_AT_KERNEL;
 	if ((x86_frame_word(v, X86_FRAME_CS) & 3) != 3) /* an exception of the stub itself */
-		return as_crash(v, t);
+		return x86_as_crash(v, t);
 	u->rip = x86_frame_word(v, X86_FRAME_RIP);
 	u->rflags = x86_frame_word(v, X86_FRAME_RFLAGS);
 	u->rsp = x86_frame_word(v, X86_FRAME_RSP);
@@ -325,7 +325,7 @@ static enum vm_exit as_kick(struct vcpu *v, struct cpu *c, struct trap *t)
 	if (errand_at(rip))
 		return as_exception(v, c, ABI_ERRAND_VECTOR, 0, t);
 	if (!in_page(rip, ABI_VECTORS_GVA) && !in_page(rip, ABI_ERRAND_VECTORS_GVA))
-		return as_crash(v, t);
+		return x86_as_crash(v, t);
 	vec = (rip & ~PAGE_MASK) / ABI_VECTOR_STRIDE;
 	if (vector_has_error(vec))
 		error = x86_frame_word(v, X86_FRAME_ERROR);
@@ -352,7 +352,7 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 
 	if (out && run->io.port == ABI_PORT_EXCEPTION && at_ring0(v)) {
 		if (c->regs.rsp != top + X86_FRAME_VECTOR * 8)
-			return as_crash(v, t);
+			return x86_as_crash(v, t);
 		return as_exception(v, c, x86_frame_word(v, X86_FRAME_VECTOR),
 				    x86_frame_word(v, X86_FRAME_ERROR), t);
 	}
@@ -365,7 +365,7 @@ static enum vm_exit as_io(struct vcpu *v, struct cpu *c, struct trap *t)
 	    in_page(c->regs.rip, at_ring0(v) ? ABI_SYSCALL_GVA : ABI_SYSCALL_USER_GVA))
 		return x86_as_syscall(v, c, t);
 	if (at_ring0(v))
-		return as_crash(v, t);
+		return x86_as_crash(v, t);
 	complete_io(v);
 	v->arch.at = X86_AT_KERNEL;
 	t->kind = TRAP_BAD_IO;
@@ -408,7 +408,7 @@ enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap 
 		return VM_EXIT_BUS;
 	}
 	if (err)
-		return as_crash(v, t);
+		return x86_as_crash(v, t);
 	switch (v->run->exit_reason) {
 	case KVM_EXIT_IO:
 		return as_io(v, c, t);
@@ -420,8 +420,8 @@ enum vm_exit vcpu_arch_exit(struct vcpu *v, struct cpu *c, int err, struct trap 
 		return VM_EXIT_MMIO;
 	case KVM_EXIT_SHUTDOWN:
 		vcpu_arch_reset(v);
-		return as_crash(v, t);
+		return x86_as_crash(v, t);
 	default:
-		return as_crash(v, t);
+		return x86_as_crash(v, t);
 	}
 }

@@ -1,5 +1,6 @@
 /*
- * x86_64: what a vCPU keeps beyond struct vcpu. vCPU thread only.
+ * x86_64: what a vCPU keeps beyond struct vcpu. The vCPU thread's, and while the channel is claimed
+ * of who has claimed it (channel.h).
  */
 #ifndef VMBOX_X86_64_VCPU_ARCH_H
 #define VMBOX_X86_64_VCPU_ARCH_H
@@ -40,8 +41,8 @@ struct vcpu_arch {
 	uint64_t errand_lost;      /* run_count + 1 in which one was given up */
 	unsigned errands_failed;
 	bool errands_proven;
-	struct x86_fault fault; /* as channel.h says of arch */
-	struct uregs frame;     /* what the last frame in the channel gives: CHANNEL_FRAME */
+	struct x86_fault fault;
+	struct uregs frame; /* what the last frame in the channel gives: CHANNEL_FRAME */
 };
 
 #endif

@@ -112,6 +112,8 @@ uint64_t x86_frame_word(const struct vcpu *v, int word);
 /* *t is one at address, with the processor's error code. */
 void x86_page_fault(struct trap *t, uint64_t address, uint64_t error);
 
+/* What should not be: the task dies of it. */
+enum vm_exit x86_as_crash(struct vcpu *v, struct trap *t);
 /* Behind SYSCALL: a system call with c->regs; where the program said in rcx. run.c. */
 enum vm_exit x86_as_syscall(struct vcpu *v, struct cpu *c, struct trap *t);
 

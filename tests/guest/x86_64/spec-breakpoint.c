@@ -1,6 +1,6 @@
 // timeout: 60
 // A breakpoint is met by the program that has it, whatever interrupts that: nobody else, and it not
-// elsewhere.
+// elsewhere. So is what looks like one.
 #include "check.h"
 
 #include <sys/time.h>
@@ -8,8 +8,8 @@
 #define TURNS  4000
 #define OTHERS 3
 
-static volatile sig_atomic_t traps, elsewhere;
-extern char behind_breakpoint[];
+static volatile sig_atomic_t traps, overflows, elsewhere;
+extern char behind_breakpoint[], behind_int_4[];
 
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
@@ -19,6 +19,16 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 	(void)info;
 	traps++;
 	elsewhere += (char *)uc->uc_mcontext.gregs[REG_RIP] != behind_breakpoint;
+}
+
+static void on_overflow(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig;
+	(void)info;
+	overflows++;
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)behind_int_4;
 }
 
 static void on_alarm(int sig)
@@ -31,6 +41,11 @@ __attribute__((noinline)) static void breakpoint(void)
 	__asm__ volatile("int3\n\t.globl behind_breakpoint\nbehind_breakpoint:" ::: "memory");
 }
 
+__attribute__((noinline)) static void int_4(void)
+{
+	__asm__ volatile("int $4\n\t.globl behind_int_4\nbehind_int_4:" ::: "memory");
+}
+
 static void meet_breakpoints(void *arg)
 {
 	const struct itimerval every = {{0, 200}, {0, 200}};
@@ -38,12 +53,17 @@ static void meet_breakpoints(void *arg)
 
 	(void)arg;
 	CHECK_EQ(sigaction(SIGTRAP, &sa, NULL), 0);
+	sa.sa_sigaction = on_overflow;
+	CHECK_EQ(sigaction(SIGSEGV, &sa, NULL), 0);
 	CHECK(signal(SIGALRM, on_alarm) != SIG_ERR);
 	CHECK_EQ(setitimer(ITIMER_REAL, &every, NULL), 0);
-	for (int i = 0; i < TURNS; i++)
+	for (int i = 0; i < TURNS; i++) {
 		breakpoint();
+		int_4();
+	}
 	CHECK_EQ(elsewhere, 0);
 	CHECK_EQ(traps, TURNS);
+	CHECK_EQ(overflows, TURNS);
 }
 
 /* Dies by a trap that is not its own. */

@@ -127,6 +127,10 @@ int arch_trap_signal(struct task *t, struct siginfo_k *info)
 	case VEC_DB:
 		return at_pc(t, info, SIGTRAP, debug_code(t));
 	case VEC_BP:
+		/* Under a kick KVM hides which of the two it was (vcpu_arch_again). */
+		if (code_byte(t, t->cpu.regs.rip - 2) == INSN_INT_N &&
+		    code_byte(t, t->cpu.regs.rip - 1) == VEC_OF)
+			return SIGSEGV;
 		return SIGTRAP;
 	case VEC_UD:
 		return at_pc(t, info, SIGILL, ILL_ILLOPN);
