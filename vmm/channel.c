@@ -210,6 +210,11 @@ static bool serve_fault(struct channel *ch, const struct channel_ops *ops)
 	return true;
 }
 
+void channel_say_busy(struct channel *ch, bool busy)
+{
+	atomic_store_explicit(&ch->page->claimed, busy, memory_order_relaxed);
+}
+
 void channel_dismiss(struct channel *ch)
 {
 	uint32_t hold = CHANNEL_OPEN;

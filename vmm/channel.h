@@ -144,6 +144,8 @@ static inline uint32_t channel_state(struct channel *ch)
 bool channel_serve(struct channel *ch, const struct channel_ops *ops);
 /* Who waits without a task waits no longer. */
 void channel_dismiss(struct channel *ch);
+/* The stub waits as long as for a call that is being made, if it asks meanwhile. */
+void channel_say_busy(struct channel *ch, bool busy);
 /* While the stub waits for an answer: what it shall do meanwhile (ABI_CHANNEL_ERRAND). */
 void channel_send(struct channel *ch, uint32_t errand);
 /* The stub looks so often for an answer from now on (0: does not ask), until the next channel_open.

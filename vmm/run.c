@@ -29,6 +29,7 @@
  * be writing what it must not lose) and on a worker. */
 #define VCPU_END_S     5
 #define WORKERS_END_NS 200000000
+#define VFORK_PATIENCE 1000000
 #define WRITTEN_NS     10000000000LL /* so long the host need not take any page of a mapping */
 
 extern const uint8_t vdso_image_start[], vdso_image_end[];
@@ -466,6 +467,9 @@ static int start_threads(struct run *r)
 	if (e < 0)
 		return e;
 	exitless_init(&r->exitless, &r->vm, r->sched, r->o->exitless, &stand_in_ops);
+	/* Another vCPU would need the poller's processor. */
+	if (r->exitless.processors <= 2)
+		r->k->vfork_patience = VFORK_PATIENCE;
 	/* As long as each call leaves the guest, a jump saves a twentieth of it. */
 	if (r->o->rewrite == REWRITE_ON ||
 	    (r->o->rewrite == REWRITE_AUTO && r->vm.vcpus[0]->exitless))

@@ -331,8 +331,12 @@ void vcpu_tidy(struct vcpu *v)
 	struct mm *mm = v->left_mm;
 
 	v->left_mm = NULL;
-	if (mm)
-		mm_put(mm);
+	if (!mm)
+		return;
+	/* What is asked meanwhile is answered soon. */
+	channel_say_busy(v->channel, true);
+	mm_put(mm);
+	channel_say_busy(v->channel, false);
 }
 
 void vcpu_put_nobody(struct vcpu *v)

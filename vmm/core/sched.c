@@ -156,6 +156,12 @@ static unsigned cpu_shortest_locked(const struct sched *s, uint64_t mask)
 
 static _Thread_local int near_cpu = -1;
 static _Thread_local bool near_anyone;
+static _Thread_local int64_t near_more;
+
+void sched_near_more(int64_t ns)
+{
+	near_more = ns;
+}
 
 void sched_near(int cpu, bool anyone)
 {
@@ -204,7 +210,7 @@ static void place_locked(struct sched *s, struct sched_task *t, unsigned cpu, st
 		idle_end_locked(s, cpu);
 		todo->unpark = (int)cpu;
 	} else if ((int)cpu == near_cpu && s->cpu[cpu].nqueued == 1) {
-		s->cpu[cpu].lazy_since = core_now();
+		s->cpu[cpu].lazy_since = core_now() + near_more;
 	}
 	slice_want_locked(&s->cpu[cpu], todo);
 }

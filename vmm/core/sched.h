@@ -106,6 +106,8 @@ void sched_put_back(struct sched_task *t);
 /* The calling thread works for this vCPU from now on: what it wakes may wait there, if it is of the
  * group of the vCPU's task, or anyone; -1: for none. */
 void sched_near(int cpu, bool anyone);
+/* What the calling thread wakes until this is called with 0 may wait there for so much longer. */
+void sched_near_more(int64_t ns);
 /* What has waited since before `before` (core_now()) by sched_near's means goes to an idle vCPU, if
  * there is one. */
 void sched_spread(struct sched *s, unsigned cpu, int64_t before);

@@ -257,7 +257,10 @@ static void exec_commit(struct exec *e, struct commit *cm)
 	t->restart_call = NULL;
 	commit_cpu(e);
 	atomic_store(&p->vfork_done, true);
+	/* Mostly it only waits for the child, next. */
+	sched_near_more(e->k->vfork_patience);
 	waitq_wake_all(&p->vfork_wait);
+	sched_near_more(0);
 	process_count_memory(p, old);
 	if (old)
 		mm_put(old);

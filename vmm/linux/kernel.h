@@ -113,6 +113,9 @@ struct kernel {
 	/* Guest address of an entry for system calls that ring 3 may jump to; 0: none, or it is not
 	 * to be used (rewrite.h). Set before the first task runs. */
 	uint64_t call_entry;
+	/* ns that a vfork's parent waits longer than others for the vCPU of the child that has let
+	 * it go */
+	int64_t vfork_patience;
 	struct memobj *vdso_obj, *clock_obj;
 	struct robust_range robust[4]; /* the vDSO's */
 	unsigned nrobust;
