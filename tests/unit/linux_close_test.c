@@ -263,7 +263,7 @@ static void who_is_killed_waits_no_longer(void **state)
 	assert_int_equal(flushes, 1);
 }
 
-/* dup2 has no result for it: the task waits before it is in its program again. */
+/* dup3 has no result for it: the task waits before it is in its program again. */
 static void what_is_replaced(void **state)
 {
 	struct close_test *s = *state;
@@ -274,7 +274,7 @@ static void what_is_replaced(void **state)
 	task_current = t;
 	closed = true;
 	answer = EIO;
-	assert_int_equal(vt_call(&s->t, dup2, (uint64_t)other, (uint64_t)fd), fd);
+	assert_int_equal(vt_call(&s->t, dup3, (uint64_t)other, (uint64_t)fd, 0), fd);
 	task_current = NULL;
 	assert_non_null(t->writebacks);
 	until_at_gate();
