@@ -180,8 +180,8 @@ static void descriptors(void)
 	TRY(fcntl(0, F_DUPFD, 10));
 	TRY(fcntl(0, F_DUPFD, -1));
 	TRY(fcntl(0, F_DUPFD_CLOEXEC, 0));
-	TRY(S(dup2, 0, 10));
-	TRY(S(dup2, 0, -1));
+	TRY(dup2(0, 10));
+	TRY(dup2(0, -1));
 	TRY(S(dup3, 0, 10, 0));
 	TRY(S(dup3, 0, 0, 0));
 	TRY(S(dup3, 0, 5, 1));
