@@ -15,7 +15,9 @@ static _Atomic unsigned long reads;
 static void *reader(void *arg)
 {
 	while (!stop) {
-		CHECK(*page == 0 || *page == 1);
+		char seen = *page;
+
+		CHECK(seen == 0 || seen == 1);
 		reads++;
 	}
 	return arg;
