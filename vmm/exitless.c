@@ -29,6 +29,7 @@
 #define PAUSE_IDLE    1000000
 #define PAUSE_BUSY    4000000
 #define PAUSE_MAX     1000000000
+#define PAUSE_OTHERS  16000000 /* until it is asked again whether somebody else runs */
 #define SPIN_TEST     200000
 #define SPINS_MIN     16
 #define MUTE          50000 /* a vCPU that was not answered does not ask for so long */
@@ -108,7 +109,7 @@ void exitless_near(const struct exitless *e, const struct vcpu *v)
 
 bool exitless_calm(const struct exitless *e)
 {
-	return !e->pause_busy;
+	return !e->shaken;
 }
 
 bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
@@ -126,6 +127,24 @@ bool exitless_may_wait(const struct exitless *e, const struct vcpu *v)
 static bool crowded(const struct exitless *e)
 {
 	return e->mode == EXITLESS_AUTO && sched_running(e->sched) >= e->processors;
+}
+
+/* Somebody else has the processor that the poller would need. */
+static bool others_run(const struct exitless *e)
+{
+	unsigned running = host_load_running(e->load);
+
+	return running >= e->load->processors && running > sched_running(e->sched);
+}
+
+/* Sessions among others did not pay. To try each time costs milliseconds: who is put off its
+ * processor half-way keeps the vCPU waiting. */
+static bool put_off(struct exitless *e, int64_t now)
+{
+	if (e->mode != EXITLESS_AUTO || now >= atomic_load(&e->no_trial_before) || !others_run(e))
+		return false;
+	atomic_store(&e->not_before, now + PAUSE_OTHERS);
+	return true;
 }
 
 /* A program that makes few calls needs no poller: it is started when it is first woken. */
@@ -167,7 +186,8 @@ void exitless_note_call(struct exitless *e, struct vcpu *v, bool asked)
 	b->calls = 0;
 	if (now < atomic_load_explicit(&e->not_before, memory_order_relaxed) || crowded(e))
 		return;
-	wake(e);
+	if (!put_off(e, now))
+		wake(e);
 }
 
 /* ---- the poller ---- */
@@ -288,8 +308,10 @@ static void poll_session(struct exitless *e, struct session *s)
 		}
 		s->answers += any;
 		now = core_now();
-		if (e->pause_busy && now - s->start > CALM)
+		if (e->shaken && now - s->start > CALM) {
+			e->shaken = false;
 			e->pause_busy = 0;
+		}
 		look_after_vcpus(e, now);
 		if (any)
 			s->last_answer = s->last_poll = now;
@@ -304,21 +326,35 @@ static int64_t longer(int64_t pause, int64_t first)
 	return pause > PAUSE_MAX ? PAUSE_MAX : pause;
 }
 
+/* ns until the next that may be. The poller has lost its processor, for longer than one that is not
+ * interrupted waits for an answer. */
+static int64_t pause_after_disturbed(struct exitless *e, bool paid, int64_t now)
+{
+	e->disturbed++;
+	e->shaken = true;
+	if (paid) {
+		e->pause_busy = 0;
+		return 0;
+	}
+	if (others_run(e)) {
+		atomic_store(&e->no_trial_before, now + PAUSE_MAX);
+		return PAUSE_OTHERS;
+	}
+	e->pause_busy = longer(e->pause_busy, PAUSE_BUSY);
+	return e->pause_busy;
+}
+
 /* What the session was says when the next may be. */
 static void after_session(struct exitless *e, const struct session *s)
 {
-	int64_t now = core_now();
-	bool worth;
+	int64_t now = core_now(), pause, saved = (int64_t)s->answers * EXIT;
 
 	e->sessions++;
-	e->disturbed += s->disturbed;
+	e->pause_idle = saved * WORTH >= now - s->start ? 0 : longer(e->pause_idle, PAUSE_IDLE);
+	pause = e->pause_idle;
 	if (s->disturbed)
-		e->pause_busy = longer(e->pause_busy, PAUSE_BUSY);
-	worth = (int64_t)s->answers * EXIT * WORTH >= now - s->start;
-	e->pause_idle = worth ? 0 : longer(e->pause_idle, PAUSE_IDLE);
-	atomic_store(&e->not_before,
-		     e->mode == EXITLESS_ON ? 0
-					    : now + (s->disturbed ? e->pause_busy : e->pause_idle));
+		pause = pause_after_disturbed(e, saved >= now - s->start, now);
+	atomic_store(&e->not_before, e->mode == EXITLESS_ON ? 0 : now + pause);
 }
 
 static void *poller(void *arg)
@@ -349,10 +385,11 @@ static void *poller(void *arg)
 	return NULL;
 }
 
-void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
+void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched,
+		   const struct host_load *load, enum exitless_mode mode,
 		   const struct channel_ops *ops)
 {
-	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .ops = ops};
+	*e = (struct exitless){.mode = mode, .vm = vm, .sched = sched, .load = load, .ops = ops};
 	e->avoided = -1;
 	atomic_init(&e->waker, -1);
 	if (sched_getaffinity(0, sizeof(e->allowed), &e->allowed) < 0)

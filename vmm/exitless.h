@@ -4,8 +4,9 @@
  * While the poller polls, a stub asks it; while it sleeps, stubs leave the guest as ever, and the
  * vCPU threads wake it when calls come fast (exitless_note_call). In EXITLESS_AUTO it polls only
  * while a processor is to spare: fewer vCPUs have a task than there are processors, and it is not
- * itself kept waiting for one. Every session that was not worth it, or was disturbed, makes the
- * pause before the next longer.
+ * itself kept waiting for one, or saves more nevertheless. Every session that was not worth it
+ * makes the pause before the next longer; while the host's other processes need all processors
+ * there is one trial now and then.
  *
  * Where a result is not enough, the vCPU goes on with other registers (stand_in.h), if they are of
  * the same process. A task that is its process's only one leaves the guest to block: the next is
@@ -18,6 +19,7 @@
 #define VMBOX_EXITLESS_H
 
 #include "channel.h"
+#include "host_load.h"
 #include "vm.h"
 #include "core/sched.h"
 
@@ -38,6 +40,7 @@ struct exitless {
 	enum exitless_mode mode;
 	struct vm *vm;
 	struct sched *sched;
+	const struct host_load *load;
 	const struct channel_ops *ops;
 	cpu_set_t allowed;
 	unsigned processors; /* of these */
@@ -52,17 +55,20 @@ struct exitless {
 	_Atomic uint32_t state;     /* of the poller: enum exitless_state; a futex */
 	_Atomic int waker;          /* the processor of who woke the poller last; -1: nobody has */
 	_Atomic int64_t not_before; /* core_now(): it is not worth waking earlier */
+	_Atomic int64_t no_trial_before; /* core_now(): until then only if nobody else runs */
 
 	/* poller only: */
 	int avoided;                    /* the processor that it keeps away from; -1: none */
 	int64_t pause_idle, pause_busy; /* ns */
+	bool shaken;                    /* disturbed, and not for long enough undisturbed since */
 	uint64_t sessions, disturbed;
 	struct exitless_lease lease[VM_MAX_CPUS];
 };
 
 /* Before the vCPU threads run. Where the vm has channels (vm_make_channels) they are answered from
  * the first burst of calls on; the poller's thread begins then. */
-void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched, enum exitless_mode mode,
+void exitless_init(struct exitless *e, struct vm *vm, struct sched *sched,
+		   const struct host_load *load, enum exitless_mode mode,
 		   const struct channel_ops *ops);
 /* Accepts one that is zero. The vCPU threads have ended. */
 void exitless_stop(struct exitless *e);

@@ -3,6 +3,7 @@
 #include "early.h"
 #include "guest_clock.h"
 #include "host_clock.h"
+#include "host_load.h"
 #include "host_tty.h"
 #include "idle.h"
 #include "image.h"
@@ -46,6 +47,7 @@ struct run {
 	struct guest_clock clock;
 	struct idle idle;
 	struct host_clock host_clock;
+	struct host_load host_load;
 	char host_cwd[PATH_MAX];
 	struct signals signals;
 	unsigned threads; /* started */
@@ -277,6 +279,7 @@ static int make_kernel(struct run *r)
 		return e;
 	/* Without it a step of the clock is seen within a second. */
 	host_clock_watch(&r->host_clock, r->reactor, on_clock_set, r);
+	host_load_open(&r->host_load);
 	return chardev_register_all(add_chardev, r->k);
 }
 
@@ -466,7 +469,7 @@ static int start_threads(struct run *r)
 		e = confine(r);
 	if (e < 0)
 		return e;
-	exitless_init(&r->exitless, &r->vm, r->sched, r->o->exitless, &stand_in_ops);
+	exitless_init(&r->exitless, &r->vm, r->sched, &r->host_load, r->o->exitless, &stand_in_ops);
 	/* Another vCPU would need the poller's processor. */
 	if (r->exitless.processors <= 2)
 		r->k->vfork_patience = VFORK_PATIENCE;
@@ -515,6 +518,7 @@ static void stop_threads(struct run *r)
 static void run_destroy(struct run *r)
 {
 	host_clock_unwatch(&r->host_clock);
+	host_load_close(&r->host_load);
 	signals_stop(&r->signals);
 	if (r->k)
 		kernel_destroy(r->k);
