@@ -183,8 +183,9 @@ static bool run(struct vcpu *v)
 		v->arch.errands_failed +=
 			!v->arch.errands_proven && channel_state(v->channel) == ABI_CHANNEL_BACK;
 	}
-	/* It may have left already, and been sent back for the exception (vcpu_arch_again). */
-	if (atomic_load(&v->kicked))
+	/* Until it has left there can be no other. And a kick may have come too early: it has left
+	 * already, and been sent back for the exception (vcpu_arch_again). */
+	if (!done || atomic_load(&v->kicked))
 		vcpu_kick(v);
 	return done;
 }
