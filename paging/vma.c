@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GROUP       (8 * PAGE_SIZE) /* KVM's PTE_PREFETCH_NUM entries */
+#define GROUPED_MAX 256             /* mappings */
+
 struct vma_file_ops mm_file_ops;
 
 int vma_compare(const struct vma_node *a, const struct vma_node *b)
@@ -316,9 +319,38 @@ static int place_low32(struct mm *mm, uint64_t len, uint64_t *out)
 	return *out ? 0 : -ENOMEM;
 }
 
+/*
+ * KVM, where it shadows the tables, brings the entries of an aligned group along with the one that
+ * is touched: from the group's first up to one that is not present. So a small mapping that begins
+ * with a group costs one fault of KVM's instead of one a page. Not where there are many mappings:
+ * what lies apart is not merged.
+ */
+static bool begins_group(const struct mm *mm, uint64_t len)
+{
+	return len > PAGE_SIZE && len <= GROUP && mm->nvma < GROUPED_MAX && gmem_shadow(mm->gm);
+}
+
+/* len bytes top-down, at a multiple of align; 0: there is no room. */
+static uint64_t place_below(struct mm *mm, uint64_t len, uint64_t align)
+{
+	uint64_t slack = align - PAGE_SIZE, end, at;
+
+	if (len + slack <= mm->gap_largest) {
+		mm->gap_from = mm->mmap_base;
+		mm->gap_largest = 0;
+	}
+	end = vma_gap_below(mm, len + slack, ABI_USER_MIN, mm->gap_from, &mm->gap_largest);
+	if (!end)
+		return 0;
+	at = (end - len) & ~(align - 1);
+	if (end - (at + len) > mm->gap_largest)
+		mm->gap_largest = end - (at + len);
+	mm->gap_from = at;
+	return at;
+}
+
 int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *out)
 {
-	uint64_t end = 0;
 
 	if (hint && mm_range_ok(hint, len) && (!low32 || hint + len <= 1UL << 31) &&
 	    vma_range_free(mm, hint, hint + len)) {
@@ -327,16 +359,9 @@ int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *
 	}
 	if (low32)
 		return place_low32(mm, len, out);
-	if (len <= mm->gap_largest) {
-		mm->gap_from = mm->mmap_base;
-		mm->gap_largest = 0;
-	}
-	end = vma_gap_below(mm, len, ABI_USER_MIN, mm->gap_from, &mm->gap_largest);
-	if (end) {
-		mm->gap_from = end - len;
-		*out = end - len;
+	*out = place_below(mm, len, begins_group(mm, len) ? GROUP : PAGE_SIZE);
+	if (*out)
 		return 0;
-	}
 	mm->gap_from = mm->mmap_base;
 	mm->gap_largest = 0;
 	*out = vma_gap_above(mm, len, ABI_USER_MIN, ABI_USER_END);

@@ -93,6 +93,7 @@ static void test_placing(void **state)
 {
 	uint64_t a, b, c;
 
+	m.shadow = false;
 	mm_set_mmap_base(mm, 0x700000000000);
 	a = place(0, 4, RW, 0);
 	assert_int_equal(a, 0x700000000000 - PAGES(4));
@@ -122,6 +123,35 @@ static void test_placing(void **state)
 	assert_true(a < 1UL << 30);
 	low.len = 1UL << 31;
 	assert_int_equal(mm_mmap(mm, &low, &a), -ENOMEM);
+}
+
+/* Small ones begin with eight entries that KVM brings at once, where it shadows. */
+static void test_placing_in_groups(void **state)
+{
+	const uint64_t base = 0x700000000000 - PAGES(3);
+	uint64_t a, b, c;
+
+	mm_set_mmap_base(mm, base);
+	a = place(0, 4, RW, 0);
+	assert_int_equal(a, base - PAGES(5));
+	b = place(0, 2, RW, 0);
+	assert_int_equal(b, a - PAGES(8));
+	c = place(0, 8, RW, 0);
+	assert_int_equal(c, b - PAGES(8));
+	/* One page, and many, go to where there is room. */
+	assert_int_equal(place(0, 1, VMA_READ, 0), a + PAGES(4));
+	assert_int_equal(place(0, 9, VMA_READ, 0), c - PAGES(9));
+	assert_int_equal(place(0, 6, VMA_READ, 0), c - PAGES(16));
+	/* What is free again is found again. */
+	assert_int_equal(mm_munmap(mm, a, PAGES(4)), 0);
+	assert_int_equal(place(0, 3, VMA_EXEC, 0), a);
+	assert_int_equal(mm_munmap(mm, a, PAGES(3)), 0);
+	assert_int_equal(place(0, 5, VMA_EXEC, 0), c - PAGES(24));
+	/* Many small ones lie together, and are one. */
+	for (unsigned i = 0; i < 600; i++)
+		place(0, 2, i & 1 ? RW : VMA_READ, 0);
+	a = place(0, 3, RW, 0);
+	assert_int_equal(place(0, 3, RW, 0), a - PAGES(3));
 }
 
 static void test_base_full(void **state)
@@ -555,6 +585,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_mmap_errors),
 		T(test_placing),
+		T(test_placing_in_groups),
 		T(test_base_full),
 		T(test_merging),
 		T(test_munmap),
