@@ -129,11 +129,13 @@ static bool crowded(const struct exitless *e)
 	return e->mode == EXITLESS_AUTO && sched_running(e->sched) >= e->processors;
 }
 
-/* Somebody else has the processor that the poller would need. */
-static bool others_run(const struct exitless *e)
+/* Somebody else has the processor that the poller would need, or needs the one that it has: it is
+ * the caller. */
+static bool others_run(const struct exitless *e, bool is_caller)
 {
 	unsigned running = host_load_running(e->load);
 
+	running -= running && is_caller;
 	return running >= e->load->processors && running > sched_running(e->sched);
 }
 
@@ -141,7 +143,8 @@ static bool others_run(const struct exitless *e)
  * processor half-way keeps the vCPU waiting. */
 static bool put_off(struct exitless *e, int64_t now)
 {
-	if (e->mode != EXITLESS_AUTO || now >= atomic_load(&e->no_trial_before) || !others_run(e))
+	if (e->mode != EXITLESS_AUTO || now >= atomic_load(&e->no_trial_before) ||
+	    !others_run(e, false))
 		return false;
 	atomic_store(&e->not_before, now + PAUSE_OTHERS);
 	return true;
@@ -336,7 +339,7 @@ static int64_t pause_after_disturbed(struct exitless *e, bool paid, int64_t now)
 		e->pause_busy = 0;
 		return 0;
 	}
-	if (others_run(e)) {
+	if (others_run(e, true)) {
 		atomic_store(&e->no_trial_before, now + PAUSE_MAX);
 		return PAUSE_OTHERS;
 	}
