@@ -29,7 +29,7 @@
 #define PAUSE_IDLE    1000000
 #define PAUSE_BUSY    4000000
 #define PAUSE_MAX     1000000000
-#define PAUSE_OTHERS  16000000 /* until it is asked again whether somebody else runs */
+#define PAUSE_OTHERS  2000000 /* until it is asked again whether somebody else runs */
 #define SPIN_TEST     200000
 #define SPINS_MIN     16
 #define MUTE          50000 /* a vCPU that was not answered does not ask for so long */
@@ -129,22 +129,20 @@ static bool crowded(const struct exitless *e)
 	return e->mode == EXITLESS_AUTO && sched_running(e->sched) >= e->processors;
 }
 
-/* Somebody else has the processor that the poller would need, or needs the one that it has: it is
- * the caller. */
-static bool others_run(const struct exitless *e, bool is_caller)
+/* Somebody else has the processor that the poller would need; or a thread of ours that is about to
+ * sleep, in which case asking again says something else. */
+static bool others_run(const struct exitless *e)
 {
 	unsigned running = host_load_running(e->load);
 
-	running -= running && is_caller;
 	return running >= e->load->processors && running > sched_running(e->sched);
 }
 
-/* Sessions among others did not pay. To try each time costs milliseconds: who is put off its
- * processor half-way keeps the vCPU waiting. */
+/* The last session was disturbed and did not pay. To try again while others run costs milliseconds
+ * each time: who is put off its processor half-way keeps the vCPU waiting. */
 static bool put_off(struct exitless *e, int64_t now)
 {
-	if (e->mode != EXITLESS_AUTO || now >= atomic_load(&e->no_trial_before) ||
-	    !others_run(e, false))
+	if (e->mode != EXITLESS_AUTO || now >= atomic_load(&e->no_trial_before) || !others_run(e))
 		return false;
 	atomic_store(&e->not_before, now + PAUSE_OTHERS);
 	return true;
@@ -339,10 +337,7 @@ static int64_t pause_after_disturbed(struct exitless *e, bool paid, int64_t now)
 		e->pause_busy = 0;
 		return 0;
 	}
-	if (others_run(e, true)) {
-		atomic_store(&e->no_trial_before, now + PAUSE_MAX);
-		return PAUSE_OTHERS;
-	}
+	atomic_store(&e->no_trial_before, now + PAUSE_MAX);
 	e->pause_busy = longer(e->pause_busy, PAUSE_BUSY);
 	return e->pause_busy;
 }
