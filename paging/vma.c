@@ -351,7 +351,6 @@ static uint64_t place_below(struct mm *mm, uint64_t len, uint64_t align)
 
 int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *out)
 {
-
 	if (hint && mm_range_ok(hint, len) && (!low32 || hint + len <= 1UL << 31) &&
 	    vma_range_free(mm, hint, hint + len)) {
 		*out = hint;
@@ -359,7 +358,9 @@ int vma_place(struct mm *mm, uint64_t len, uint64_t hint, bool low32, uint64_t *
 	}
 	if (low32)
 		return place_low32(mm, len, out);
-	*out = place_below(mm, len, begins_group(mm, len) ? GROUP : PAGE_SIZE);
+	*out = begins_group(mm, len) ? place_below(mm, len, GROUP) : 0;
+	if (!*out)
+		*out = place_below(mm, len, PAGE_SIZE);
 	if (*out)
 		return 0;
 	mm->gap_from = mm->mmap_base;

@@ -345,13 +345,17 @@ static int64_t pause_after_disturbed(struct exitless *e, bool paid, int64_t now)
 /* What the session was says when the next may be. */
 static void after_session(struct exitless *e, const struct session *s)
 {
-	int64_t now = core_now(), pause, saved = (int64_t)s->answers * EXIT;
+	int64_t now = core_now(), pause = 0, saved = (int64_t)s->answers * EXIT;
+	bool paid = saved >= now - s->start;
 
 	e->sessions++;
 	e->pause_idle = saved * WORTH >= now - s->start ? 0 : longer(e->pause_idle, PAUSE_IDLE);
-	pause = e->pause_idle;
+	if (paid)
+		atomic_store(&e->no_trial_before, 0);
 	if (s->disturbed)
-		pause = pause_after_disturbed(e, saved >= now - s->start, now);
+		pause = pause_after_disturbed(e, paid, now);
+	if (pause < e->pause_idle)
+		pause = e->pause_idle;
 	atomic_store(&e->not_before, e->mode == EXITLESS_ON ? 0 : now + pause);
 }
 

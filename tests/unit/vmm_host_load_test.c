@@ -22,6 +22,8 @@ static void who_asks_runs(void **state)
 	(void)state;
 	host_load_open(&h);
 	assert_true(h.processors >= 1);
+	if (!h.fd)
+		skip(); /* no /proc, or another's */
 	for (int i = 0; i < 3; i++)
 		assert_true(host_load_running(&h) >= 1);
 	host_load_close(&h);

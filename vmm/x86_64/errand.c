@@ -141,7 +141,7 @@ bool errands(const struct vcpu *v)
  * left. */
 static bool may_go(const struct vcpu *v)
 {
-	return errands(v) && v->arch.errand_lost != atomic_load(&v->run_count) + 1;
+	return errands(v) && !v->arch.errand_lost;
 }
 
 /* Appends a piece; value goes into its bytes before the last `behind`. */
@@ -167,7 +167,6 @@ static uint8_t *begin(struct vcpu *v)
 
 static bool run(struct vcpu *v)
 {
-	uint64_t run_count = atomic_load(&v->run_count);
 	bool done;
 
 	aim(v, ABI_ERRAND_VECTOR,
@@ -178,14 +177,14 @@ static bool run(struct vcpu *v)
 	if (done) {
 		v->arch.errands_proven = true;
 	} else {
-		v->arch.errand_lost = run_count + 1;
+		v->arch.errand_lost = true;
 		/* A program that does not wait in the stub proves nothing. */
 		v->arch.errands_failed +=
 			!v->arch.errands_proven && channel_state(v->channel) == ABI_CHANNEL_BACK;
 	}
 	/* Until it has left there can be no other. And a kick may have come too early: it has left
 	 * already, and been sent back for the exception (vcpu_arch_again). */
-	if (!done || atomic_load(&v->kicked))
+	if ((!done && atomic_load(&v->running_mm)) || atomic_load(&v->kicked))
 		vcpu_kick(v);
 	return done;
 }

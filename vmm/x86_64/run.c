@@ -160,6 +160,7 @@ bool vcpu_arch_load(struct vcpu *v, struct cpu *c, bool all, bool flush, struct 
 		return false;
 	regs_to_kvm(&sync->regs, u);
 	fault_reset(v);
+	a->errand_lost = false;
 	a->breakpoint = false;
 	if (stub_enter(v, u, &sync->regs) < 0) {
 		*t = (struct trap){.kind = TRAP_CRASH};

@@ -38,7 +38,7 @@ struct vcpu_arch {
 	struct abi_errand *errand; /* what it is about. NULL: there are none */
 	uint8_t *errand_code;      /* the page of code */
 	uint32_t errand_number;    /* the last one's */
-	uint64_t errand_lost;      /* run_count + 1 in which one was given up */
+	bool errand_lost;          /* one was given up since vcpu_arch_load */
 	unsigned errands_failed;
 	bool errands_proven;
 	struct x86_fault fault;
