@@ -463,10 +463,15 @@ static void join_vcpus(struct run *r)
 
 static int start_threads(struct run *r)
 {
-	int e = idle_start(&r->idle, &r->vm, reactor_timers(r->reactor));
+	int e = signals_start(&r->signals, r->k, r->reactor);
 
 	if (e == 0)
-		e = confine(r);
+		e = idle_start(&r->idle, &r->vm, reactor_timers(r->reactor));
+	if (e < 0) {
+		vmbox_error("cannot start: %s", strerror(-e));
+		return e;
+	}
+	e = confine(r);
 	if (e < 0)
 		return e;
 	exitless_init(&r->exitless, &r->vm, r->sched, &r->host_load, r->o->exitless, &stand_in_ops);
@@ -553,7 +558,7 @@ int run_image(const struct run_options *o)
 	status = make_all(&r);
 	if (status == 0) {
 		status = EXIT_VMBOX;
-		if (signals_start(&r.signals, r.k, r.reactor) == 0 && start_threads(&r) == 0) {
+		if (start_threads(&r) == 0) {
 			wait_for_halt(&r);
 			status = guest_status(&r);
 			written = kernel_write_back(r.k, WRITTEN_NS);
